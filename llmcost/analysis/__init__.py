@@ -1,0 +1,1 @@
+"""What shapes the arrays that the engine computes: estimates, comparisons, sweeps, projections."""

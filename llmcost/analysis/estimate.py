@@ -1,0 +1,244 @@
+"""One scenario through the engine: results, provenance, contradictions, explanations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from llmcost.catalog import Catalog
+from llmcost.engine.chain import Array, Rule
+from llmcost.engine.evaluate import evaluate
+from llmcost.engine.identity import contradictions
+from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError, NoAnswerError, nearest
+from llmcost.scenario import Inputs, Scenario, check_params, place, resolve
+from llmcost.scenario.schema import KEYS, by_quantity
+
+#: An MFU above this is derived from inputs that do not fit together, or fits no published run.
+HIGHEST_PUBLISHED_MFU = 0.75
+
+
+class Estimate(NamedTuple):
+    """What the engine made of one scenario."""
+
+    inputs: Inputs
+    values: Mapping[str, Array]
+    steps: tuple[Rule, ...]
+    warnings: list[str]
+    intervals: Mapping[str, Mapping[str, float | None]] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return self.inputs.scenario.name
+
+    def result(self, key: str) -> float | None:
+        """A result, or None where the scenario does not determine it."""
+        return scalar(self.values.get(key))
+
+    @property
+    def results(self) -> dict[str, float | None]:
+        """All results by key."""
+        return {key: self.result(key) for key in RESULTS}
+
+    def source(self, key: str) -> str:
+        """Where the value of a scenario key comes from."""
+        return self.inputs.sources.get(key, "derived")
+
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """Every input, default and derived key with its value and its source."""
+        shown = {}
+        for key in KEYS.values():
+            if key.name in self.inputs.sources:
+                value = self.inputs.shown[key.name]
+                entry: dict[str, Any] = {
+                    "value": _plain(value),
+                    "source": self.inputs.sources[key.name],
+                }
+                if key.name in self.inputs.distributions:
+                    entry["distribution"] = self.inputs.distributions[key.name].as_dict()
+                shown[key.name] = entry
+            elif key.quantity in self.values and not _is_assumed_zero(
+                key.name, self.values[key.quantity]
+            ):
+                value = scalar(self.values[key.quantity])
+                if value is not None:
+                    shown[key.name] = {"value": value, "source": self._derived(key.quantity)}
+        return shown
+
+    def _derived(self, quantity: str) -> str:
+        if quantity == "mfu" and any(
+            step.function.__name__ == "mfu_by_default" for step in self.steps
+        ):
+            return f"default: {self.step('mfu').reference}"  # type: ignore[union-attr]
+        return "derived"
+
+    def step(self, quantity: str) -> Rule | None:
+        """The formula that gave a quantity, None where it is an input."""
+        return next((step for step in self.steps if step.gives == quantity), None)
+
+
+#: Keys whose 0 only says that the model has no such part.
+_OPTIONAL_PARTS = ("experts", "lora", "rope", "v_head_dim", "dense_layers")
+
+
+def _is_assumed_zero(name: str, value: Array) -> bool:
+    words = any(part in name for part in _OPTIONAL_PARTS)
+    return KEYS[name].kind != "number" or (words and not np.any(value))
+
+
+def scalar(value: Any) -> float | None:
+    """A number, or None for what is absent, NaN or infinite."""
+    if value is None or np.size(value) != 1:
+        return None
+    number = float(np.asarray(value).reshape(()))
+    return number if math.isfinite(number) else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, np.generic | np.ndarray):
+        value = float(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return value
+
+
+def estimate(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
+    """Estimate one scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario as given.
+    catalog : Catalog, optional
+        The catalog to look up in.
+
+    Returns
+    -------
+    Estimate
+        Results, each None where the scenario does not determine it.
+
+    Raises
+    ------
+    InputError
+        If the inputs are wrong or contradict one another.
+    NoAnswerError
+        If no run fits the inputs.
+    """
+    inputs = resolve(scenario, catalog)
+    values, steps = evaluate(inputs.known)
+    check(inputs, values)
+    return Estimate(inputs, values, steps, [*inputs.warnings, *hints(inputs, values)])
+
+
+def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
+    """Refuse inputs that contradict one another, and runs that cannot be.
+
+    Raises
+    ------
+    InputError, NoAnswerError
+        As :func:`estimate`.
+    """
+    check_params(inputs, values)
+    given = set(inputs.given)
+    if given & {"tokens_per_epoch", "tokens_per_param"} and "active_params" in values:
+        given.add("flops")
+    problems = []
+    for names, what, left, right in contradictions(frozenset(given), values):
+        keys = [by_quantity()[name].name for name in names if name in inputs.given]
+        if "flops" in names and "flops" not in inputs.given:
+            keys = ["model and data", *keys]
+        problems.append(
+            f"{inputs.scenario.label}: {', '.join(keys)} contradict each other: they make "
+            f"{what} {left:.6g} and {right:.6g}; leave one out (--set KEY= removes a key)"
+        )
+    if problems:
+        raise InputError(problems)
+    mfu = scalar(values.get("mfu"))
+    if mfu is not None and mfu > 1:
+        raise NoAnswerError(
+            f"{inputs.scenario.label}: no run fits: it would need an MFU of {mfu:.3g}, more than the "
+            "devices can do; give more device-hours, a faster accelerator or less compute"
+        )
+    for quantity in ("goodput",):
+        if (
+            quantity in values
+            and scalar(values[quantity]) is None
+            and np.size(values[quantity]) == 1
+        ):
+            raise NoAnswerError(
+                f"{inputs.scenario.label}: no cluster meets the time limit: devices would fail faster than they train; "
+                "allow more time or give a longer reliability.device_mtbf_hours"
+            )
+
+
+def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
+    """What keeps a wanted result from being known, and what looks doubtful."""
+    found = []
+    scenario = inputs.scenario
+    device = "cluster.accelerator" in inputs.sources
+    hours = scalar(values.get("device_hours")) is not None
+    if scenario.start is None and device and hours:
+        found.append(
+            "amortized and energy cost are not known: start_date is missing (--set start_date=2026-01-01)"
+        )
+    elif "device_price_usd" not in values and device and hours:
+        found.append(
+            f"amortized and purchase cost are not known: nobody published a price of {scenario.get('cluster.accelerator')}; give cost.device_price_usd"
+        )
+    if "device_power_w" not in values and device and hours:
+        found.append(
+            f"energy, its cost and carbon are not known: nobody published the power of {scenario.get('cluster.accelerator')}; give energy.device_power_w or cluster.tdp_w"
+        )
+    mfu = scalar(values.get("mfu"))
+    if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU:
+        found.append(
+            f"an MFU of {mfu:.2f} is above any published run ({HIGHEST_PUBLISHED_MFU}); check the inputs"
+        )
+    known = scenario.get("cost.available_date") or inputs.shown.get("cost.available_date")
+    if isinstance(known, date) and scenario.start is not None and scenario.start < known:
+        found.append(
+            f"start_date {scenario.start} is before the hardware came to market ({known}); its price is taken undepreciated"
+        )
+    return found
+
+
+def explain_quantities(result: Estimate, key: str | None) -> list[str]:
+    """The quantities that an explanation shows: one with all it rests on, or every result.
+
+    Raises
+    ------
+    InputError
+        If `key` names nothing that the scenario determines.
+    """
+    if key is None:
+        return [step.gives for step in result.steps if step.gives in RESULTS]
+    name = key if key in RESULTS or key in result.values else by_key(key)
+    if name not in result.values:
+        names = [*RESULTS, *result.values]
+        if name in RESULTS:
+            raise InputError(f"--explain {key}: this scenario does not determine it")
+        raise InputError(f"--explain {key}: no such result{nearest(key, names)}")
+    wanted = {name}
+    for step in reversed(result.steps):
+        if step.gives in wanted:
+            wanted.update(step.needs, *[[o] for o in step.optional if o in result.values])
+    order = [step.gives for step in result.steps if step.gives in wanted]
+    return order or [name]
+
+
+def by_key(key: str) -> str:
+    """The engine's name of a scenario key, or the name itself."""
+    return KEYS[key].quantity if key in KEYS and KEYS[key].quantity else key
+
+
+def input_place(quantity: str) -> str | None:
+    """The scenario key of a quantity, as its file shows it."""
+    key = by_quantity().get(quantity)
+    return None if key is None else place(key.name)

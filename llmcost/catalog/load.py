@@ -1,0 +1,177 @@
+"""Read the catalog: one TOML file a kind, and files of the user's own on top."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from llmcost.errors import InputError, nearest
+from llmcost.files import read_text, read_toml
+
+Entry = dict[str, Any]
+
+#: What the catalog holds, with a line on each kind.
+KINDS = {
+    "accelerators": "devices: peak rates, memory, power, price, embodied carbon",
+    "models": "published models and their architectures",
+    "clouds": "rental prices by accelerator, vendor and date",
+    "electricity": "industrial electricity prices in the United States by year",
+    "grids": "carbon intensity of electricity by country and cloud region",
+    "operators": "data centre operators: PUE",
+    "defaults": "assumptions taken when a scenario gives none",
+    "trends": "growth rates of compute, cost, hardware, algorithms and energy",
+    "levers": "the roadmap of cost levers of Faraboschi et al. 2024",
+    "runs": "published runs to check against",
+}
+#: Every entry says where it comes from.
+PROVENANCE = ("source", "url", "date", "confidence")
+
+_DATA = Path(__file__).parent / "data"
+
+
+class Catalog:
+    """Entries by kind and name; a kind is read when it is first asked for."""
+
+    def __init__(self, files: Iterable[str | Path] = ()) -> None:
+        self._extra: dict[str, dict[str, Entry]] = {}
+        self._merged: dict[str, dict[str, Entry]] = {}
+        self._spellings: dict[str, dict[str, str]] = {}
+        problems: list[str] = []
+        for file in files:
+            problems += self._add(Path(file))
+        if problems:
+            raise InputError(problems)
+
+    def _add(self, path: Path) -> list[str]:
+        problems = []
+        for kind, entries in read_toml(path, "catalog").items():
+            if kind not in KINDS:
+                problems.append(f'{path}: unknown kind "{kind}"{nearest(kind, KINDS)}')
+                continue
+            if not isinstance(entries, dict):
+                problems.append(f"{path}: [{kind}] must hold tables, one an entry")
+                continue
+            for name, entry in entries.items():
+                where = f"{path}: [{kind}.{name}]"
+                if not isinstance(entry, dict):
+                    problems.append(f"{where} must be a table")
+                    continue
+                known = builtin(kind)
+                fields = {key for item in known.values() for key in item}
+                problems += [
+                    f"{where} {key}: unknown field{nearest(key, fields)}"
+                    for key in entry
+                    if key not in fields
+                ]
+                merged = {**known.get(name, {}), **entry}
+                if "source" not in entry:
+                    problems.append(f"{where} source: every entry says where it comes from")
+                problems += _wrong_types(where, entry, known)
+                self._extra.setdefault(kind, {})[name] = merged
+        return problems
+
+    def kind(self, kind: str) -> Mapping[str, Entry]:
+        """All entries of a kind."""
+        if kind not in self._merged:
+            self._merged[kind] = {**builtin(kind), **self._extra.get(kind, {})}
+        return self._merged[kind]
+
+    def entry(self, kind: str, name: str) -> Entry:
+        """One entry by its exact name, without parsing the rest of a built-in file."""
+        if kind in self._merged or self._extra.get(kind):
+            return self.kind(kind)[name]
+        return builtin_entry(kind, name) or self.kind(kind)[name]
+
+    def find(self, kind: str, name: str, where: str) -> str:
+        """The name of an entry, given its name, its full name or an alias, however spelt.
+
+        Raises
+        ------
+        InputError
+            If there is none of that name; the message starts with `where`.
+        """
+        if not self._extra.get(kind) and builtin_entry(kind, name) is not None:
+            return name
+        entries = self.kind(kind)
+        if name in entries:
+            return name
+        if kind not in self._spellings:
+            known: dict[str, str] = {}
+            for key, entry in entries.items():
+                for spelling in (key, entry.get("full_name", key), *entry.get("aliases", ())):
+                    known.setdefault(_plain(spelling), key)
+            self._spellings[kind] = known
+        if _plain(name) in self._spellings[kind]:
+            return self._spellings[kind][_plain(name)]
+        hint = nearest(name, entries) or f"; `llmcost catalog {kind}` lists them"
+        shown = "".join(char if char.isprintable() else "?" for char in name)[:60]
+        raise InputError(f'{where}: "{shown}" is not in the catalog of {kind}{hint}')
+
+
+def _plain(name: str) -> str:
+    """A name without case, spaces and signs, to compare spellings."""
+    return "".join(char for char in name.lower() if char.isalnum())
+
+
+def _wrong_types(where: str, entry: Entry, known: Mapping[str, Entry]) -> list[str]:
+    """Compare the fields of a user's entry with those that the catalog carries."""
+    problems = []
+    for key, value in entry.items():
+        sample = next((item[key] for item in known.values() if key in item), None)
+        if sample is None:
+            continue
+        number = isinstance(sample, int | float) and not isinstance(sample, bool)
+        if number:
+            good = isinstance(value, int | float) and not isinstance(value, bool)
+            good = good and 0 <= value < float("inf")
+        else:
+            good = isinstance(value, type(sample))
+        if not good:
+            wanted = "a number ≥ 0" if number else f"a {type(sample).__name__}"
+            problems.append(f"{where} {key}: {value!r} is not {wanted}")
+    return problems
+
+
+@cache
+def builtin(kind: str) -> dict[str, Entry]:
+    """Read the entries of a kind that llmcost carries."""
+    return read_toml(_DATA / f"{kind}.toml", "catalog")
+
+
+@cache
+def _builtin_text(kind: str) -> str:
+    return read_text(_DATA / f"{kind}.toml", "catalog")
+
+
+@cache
+def builtin_entry(kind: str, name: str) -> Entry | None:
+    """Parse one table of a built-in file; None where there is none under that header.
+
+    The built-in files hold plain ``[name]`` tables alone, so a table ends where a line starts
+    with the next bracket. Parsing 40 tables for one costs a start-up 4 ms a kind.
+    """
+    import tomli
+
+    text = _builtin_text(kind)
+    for header in (f"\n[{name}]\n", f'\n["{name}"]\n'):
+        at = text.find(header)
+        if at >= 0 and "\n" not in name:
+            end = text.find("\n[", at + 1)
+            table: Entry = tomli.loads(text[at : end if end > 0 else None])
+            return table.get(name)
+    return None
+
+
+def load_catalog(files: Iterable[str | Path] = ()) -> Catalog:
+    """Open the catalog with the user's files on top.
+
+    Parameters
+    ----------
+    files : iterable of path
+        Files that add or override entries; those that ``LLMCOST_CATALOG`` names come first.
+    """
+    named = [item for item in os.environ.get("LLMCOST_CATALOG", "").split(os.pathsep) if item]
+    return Catalog([*named, *files])

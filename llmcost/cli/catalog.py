@@ -1,0 +1,52 @@
+"""``llmcost catalog``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmcost.cli.options import CatalogFiles, Format, Json, NoColor, Output, Quiet, common
+
+EPILOG = "Example: llmcost catalog accelerators h100-sxm"
+
+
+def command(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND]", help="accelerators, models, clouds, grids, …; all kinds without it."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One entry, with every field and its source."),
+    ] = None,
+    format: Format = "table",
+    json: Json = False,
+    output: Output = None,
+    catalog: CatalogFiles = None,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """List accelerators, models, clouds, grids, trends and levers with their sources."""
+    options = common(format, json, output, no_color, quiet, catalog)
+    from llmcost.catalog import KINDS
+    from llmcost.errors import InputError, nearest
+    from llmcost.render import catalog as show
+
+    entries = options.catalog()
+    if kind is not None and kind not in KINDS:
+        kinds = nearest(kind, KINDS) or f"; kinds are {', '.join(KINDS)}"
+        raise InputError(f'catalog: no kind "{kind[:60]}"{kinds}')
+    if kind is None:
+        options.deliver(
+            show.kinds(
+                {item: (text, len(entries.kind(item))) for item, text in KINDS.items()}, options
+            )
+        )
+    elif name is None:
+        options.deliver(show.listing(kind, entries.kind(kind), options))
+    else:
+        found = entries.find(kind, name, "catalog")
+        options.deliver(show.entry(found, entries.kind(kind)[found], options))

@@ -1,0 +1,72 @@
+"""``llmcost estimate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmcost.cli.options import (
+    SCENARIO_HELP,
+    CatalogFiles,
+    Format,
+    Json,
+    NoColor,
+    Output,
+    Quiet,
+    Sets,
+    common,
+)
+
+EPILOG = "Example: llmcost estimate llama-3.1-405b --set cluster.accelerator=b200-sxm --json"
+
+
+def command(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help=SCENARIO_HELP)],
+    sets: Sets = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="[KEY]",
+            help="Show the formula of a result with the numbers put in; of all without KEY.",
+        ),
+    ] = None,
+    format: Format = "table",
+    json: Json = False,
+    output: Output = None,
+    catalog: CatalogFiles = None,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Estimate one scenario: devices, days, energy, carbon, water and cost."""
+    options = common(format, json, output, no_color, quiet, catalog)
+    from llmcost.analysis.estimate import estimate
+    from llmcost.scenario import load_scenario
+
+    entries = options.catalog()
+    result = estimate(load_scenario(scenario, sets or (), entries), entries)
+    options.warn(result.warnings)
+    if explain is not None:
+        from llmcost.render.table import console, explanation, text_of
+
+        target = console(options.color, output is not None)
+        explanation(result, None if explain == "all" else explain, target)
+        options.deliver(text_of(target))
+    elif options.format == "table":
+        from llmcost.render.table import console, estimate_table, text_of
+
+        runs = entries.kind("runs").values()
+        published = next((run for run in runs if run.get("scenario") == result.name), None)
+        target = console(options.color, output is not None)
+        estimate_table(result, published, target)
+        options.deliver(text_of(target))
+    else:
+        from llmcost.render import data
+
+        text = {
+            "json": lambda: data.to_json(data.estimate_object(result)),
+            "csv": lambda: data.estimates_csv([result]),
+            "markdown": lambda: data.estimate_markdown(result),
+        }[options.format]()
+        options.deliver(text)

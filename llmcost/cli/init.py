@@ -1,0 +1,34 @@
+"""``llmcost init``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmcost.cli.options import NoColor, Quiet, say
+
+EPILOG = "Example: llmcost init my-run.toml && llmcost estimate my-run.toml"
+
+
+def command(
+    path: Annotated[
+        str, typer.Argument(metavar="[PATH]", help="Where to write it.")
+    ] = "scenario.toml",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a commented starter scenario."""
+    from llmcost.files import write_atomic
+    from llmcost.scenario.read import BUNDLED
+
+    text = (BUNDLED / "starter" / "starter.toml").read_text(encoding="utf-8")
+    if path == "-":
+        from llmcost.cli.options import write_out
+
+        write_out(text)
+        return
+    write_atomic(path, text, force)
+    if not quiet:
+        say(f"wrote {path}; try: llmcost estimate {path}")

@@ -1,0 +1,115 @@
+"""Options that every command takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from llmcost.catalog import Catalog
+
+SCENARIO_HELP = "A scenario file, - for standard input, or a bundled name."
+EPILOG_NAMES = "Exit codes: 0 done, 1 no answer, 2 wrong input."
+
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Set a scenario key; repeatable, wins over the file."
+    ),
+]
+Format = Annotated[
+    str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or markdown.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colour; NO_COLOR does the same.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings and no progress.")]
+CatalogFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--catalog", metavar="FILE", help="A catalog file on top of the built-in one; repeatable."
+    ),
+]
+
+
+class Common(NamedTuple):
+    """What the common options say."""
+
+    format: str
+    output: str | None
+    color: bool
+    quiet: bool
+    catalog_files: tuple[str, ...]
+
+    def catalog(self) -> Catalog:
+        """The catalog with the user's files on top."""
+        from llmcost.catalog import load_catalog
+
+        return load_catalog(self.catalog_files)
+
+    def warn(self, messages: list[str]) -> None:
+        """Say warnings on standard error."""
+        if not self.quiet:
+            for message in messages:
+                say(f"warning: {message}")
+
+    def deliver(self, text: str) -> None:
+        """Write the result to standard output or to the file."""
+        if self.output is None:
+            write_out(text)
+        else:
+            from llmcost.files import write_atomic
+
+            write_atomic(self.output, text)
+
+
+def common(
+    format: str,
+    json: bool = False,
+    output: str | None = None,
+    no_color: bool = False,
+    quiet: bool = False,
+    catalog: list[str] | None = None,
+    formats: tuple[str, ...] = ("table", "json", "csv", "markdown"),
+) -> Common:
+    """Check the common options.
+
+    Raises
+    ------
+    InputError
+        If the format is none of `formats`.
+    """
+    from llmcost.errors import InputError, nearest
+
+    if json and format not in ("table", "json"):
+        raise InputError(f"--json contradicts --format {format}; give one of them")
+    chosen = "json" if json else format
+    if chosen not in formats:
+        raise InputError(
+            f'--format "{chosen}": is not one of {", ".join(formats)}{nearest(chosen, formats)}'
+        )
+    color = not no_color and not os.environ.get("NO_COLOR")
+    return Common(chosen, output, color, quiet, tuple(catalog or ()))
+
+
+def write_out(text: str) -> None:
+    """Write to standard output."""
+    from llmcost.errors import NoAnswerError
+
+    if sys.stdout is None:
+        raise NoAnswerError("standard output is closed")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def say(message: str) -> None:
+    """Write a line to standard error, if there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""Pure functions over broadcasting numpy arrays, and the chain that ties them together."""

@@ -1,0 +1,108 @@
+"""Carbon and water."""
+
+from __future__ import annotations
+
+from llmcost.engine.chain import Array, rule
+
+#: Hours of an average year.
+HOURS_PER_YEAR = 8766.0
+#: One eighth of a server without its accelerators [kgCO2e], Luccioni et al. 2022.
+SERVER_SHARE_KGCO2E = 312.5
+
+
+@rule(
+    "operational_tco2e",
+    formula="energy_mwh * grid_kgco2e_per_kwh",
+    reference="Patterson et al. 2021, arXiv:2104.10350; Wu et al. 2024, arXiv:2406.05303",
+)
+def operational_tco2e(energy_mwh: Array, grid_kgco2e_per_kwh: Array) -> Array:
+    """Emissions of the electricity; kg per kWh is t per MWh [tCO2e]."""
+    return energy_mwh * grid_kgco2e_per_kwh
+
+
+@rule(
+    "embodied_tco2e",
+    formula="device_hours / (hardware_lifetime_years * 8766 * fleet_utilisation)"
+    " * embodied_kgco2e_per_device / 1000",
+    reference="Gupta et al. 2022 (ACT); Luccioni et al. 2022, arXiv:2211.02001; "
+    "Wu et al. 2024, arXiv:2406.05303",
+)
+def embodied_tco2e(
+    device_hours: Array,
+    hardware_lifetime_years: Array,
+    fleet_utilisation: Array,
+    embodied_kgco2e_per_device: Array,
+) -> Array:
+    """Share of the manufacture of the hardware that falls to the run.
+
+    Parameters
+    ----------
+    device_hours : array_like
+        Device-hours of the run [h].
+    hardware_lifetime_years : array_like
+        Years in service [yr].
+    fleet_utilisation : array_like
+        Share of that time in use [1].
+    embodied_kgco2e_per_device : array_like
+        Emissions of making one device with its share of the server [kgCO2e].
+
+    Returns
+    -------
+    ndarray
+        Embodied emissions [tCO2e].
+
+    References
+    ----------
+    .. [1] Gupta et al. (2022), ACT: designing sustainable computer systems.
+    .. [2] Luccioni et al. (2022), arXiv:2211.02001.
+    """
+    share = device_hours / (hardware_lifetime_years * HOURS_PER_YEAR * fleet_utilisation)
+    return share * embodied_kgco2e_per_device / 1000
+
+
+@rule(
+    "total_tco2e",
+    formula="operational_tco2e + embodied_tco2e",
+    reference="Wu et al. 2024, arXiv:2406.05303",
+)
+def total_tco2e(operational_tco2e: Array, embodied_tco2e: Array) -> Array:
+    """Operational plus embodied emissions [tCO2e]."""
+    return operational_tco2e + embodied_tco2e
+
+
+@rule(
+    "water_m3",
+    formula="it_energy_mwh * water_l_per_kwh + energy_mwh * water_supply_l_per_kwh",
+    reference="Li et al. 2023, arXiv:2304.03271",
+)
+def water_m3(
+    it_energy_mwh: Array, water_l_per_kwh: Array, energy_mwh: Array, water_supply_l_per_kwh: Array
+) -> Array:
+    """Water consumed on site and in generation; litres per kWh are m3 per MWh [m3]."""
+    return it_energy_mwh * water_l_per_kwh + energy_mwh * water_supply_l_per_kwh
+
+
+def act_embodied_kgco2e(
+    die_mm2: Array, fab_kgco2e_per_cm2: Array, memory_gb: Array, dram_kgco2e_per_gb: Array
+) -> Array:
+    """Embodied carbon of a device and its server share, from its silicon.
+
+    Parameters
+    ----------
+    die_mm2 : array_like
+        Area of the logic dies [mm2].
+    fab_kgco2e_per_cm2 : array_like
+        Footprint of the fab per area of good die [kgCO2e/cm2].
+    memory_gb, dram_kgco2e_per_gb : array_like
+        Memory [GB] and its footprint [kgCO2e/GB].
+
+    Returns
+    -------
+    ndarray
+        Embodied emissions [kgCO2e].
+
+    References
+    ----------
+    .. [1] Gupta et al. (2022), ACT: designing sustainable computer systems.
+    """
+    return die_mm2 / 100 * fab_kgco2e_per_cm2 + memory_gb * dram_kgco2e_per_gb + SERVER_SHARE_KGCO2E

@@ -1,0 +1,178 @@
+"""Money: amortized hardware and energy, purchase, cloud rental, staff, development."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from llmcost.engine.carbon import HOURS_PER_YEAR
+from llmcost.engine.chain import Array, rule
+
+_COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
+DAYS_PER_YEAR = 365.25
+
+
+@rule(
+    "server_price_usd",
+    formula="device_price_usd where it includes the server, else * server_cost_ratio",
+    reference=_COTTIER,
+)
+def server_price_usd(
+    device_price_usd: Array, price_includes_server: Array, server_cost_ratio: Array
+) -> Array:
+    """Price of one device with its share of the server, new [USD]."""
+    return device_price_usd * np.where(price_includes_server > 0, 1.0, server_cost_ratio)
+
+
+@rule(
+    "age_years",
+    formula="max(0, start_day - available_day) / 365.25",
+    reference=_COTTIER,
+)
+def age_years(start_day: Array, available_day: Array) -> Array:
+    """Years from the market entry of the hardware to the start of training [yr]."""
+    return np.maximum(start_day - available_day, 0.0) / DAYS_PER_YEAR
+
+
+@rule(
+    "start_value_usd",
+    formula="server_price_usd * 10 ** (-depreciation_ooms_per_year * age_years)",
+    reference=_COTTIER,
+)
+def start_value_usd(
+    server_price_usd: Array, depreciation_ooms_per_year: Array, age_years: Array
+) -> Array:
+    """Value of one device with its server when training starts [USD]."""
+    return server_price_usd * np.exp(-math.log(10) * depreciation_ooms_per_year * age_years)
+
+
+@rule(
+    "hourly_usd",
+    formula="start_value_usd * depreciation_ooms_per_year * 2.302585092994046 / 8766",
+    reference=_COTTIER,
+)
+def hourly_usd(start_value_usd: Array, depreciation_ooms_per_year: Array) -> Array:
+    """Depreciation of one device with its server, at the pace that hardware improves.
+
+    Parameters
+    ----------
+    start_value_usd : array_like
+        Value when training starts [USD].
+    depreciation_ooms_per_year : array_like
+        Progress of price-performance, orders of magnitude per year [1/yr].
+
+    Returns
+    -------
+    ndarray
+        Depreciation per hour [USD/h].
+
+    References
+    ----------
+    .. [1] Cottier et al. (2024), arXiv:2405.21015, section 2.
+    """
+    return start_value_usd * depreciation_ooms_per_year * math.log(10) / HOURS_PER_YEAR
+
+
+@rule("cost_hardware_usd", formula="hourly_usd * device_hours", reference=_COTTIER)
+def cost_hardware_usd(hourly_usd: Array, device_hours: Array) -> Array:
+    """Amortized cost of accelerators and servers [USD]."""
+    return hourly_usd * device_hours
+
+
+@rule("cost_accelerator_usd", formula="cost_hardware_usd / server_cost_ratio", reference=_COTTIER)
+def cost_accelerator_usd(cost_hardware_usd: Array, server_cost_ratio: Array) -> Array:
+    """Amortized cost of the accelerators alone [USD]."""
+    return cost_hardware_usd / server_cost_ratio
+
+
+@rule("cost_server_usd", formula="cost_hardware_usd - cost_accelerator_usd", reference=_COTTIER)
+def cost_server_usd(cost_hardware_usd: Array, cost_accelerator_usd: Array) -> Array:
+    """Amortized cost of the rest of the servers [USD]."""
+    return cost_hardware_usd - cost_accelerator_usd
+
+
+@rule(
+    "cost_interconnect_usd",
+    formula="cost_hardware_usd * interconnect_cost_fraction / (1 - interconnect_cost_fraction)",
+    reference=_COTTIER,
+)
+def cost_interconnect_usd(cost_hardware_usd: Array, interconnect_cost_fraction: Array) -> Array:
+    """Amortized cost of the network, a fraction of the cluster's cost [USD]."""
+    return cost_hardware_usd * interconnect_cost_fraction / (1 - interconnect_cost_fraction)
+
+
+@rule("cost_energy_usd", formula="energy_mwh * 1000 * electricity_usd_per_kwh", reference=_COTTIER)
+def cost_energy_usd(energy_mwh: Array, electricity_usd_per_kwh: Array) -> Array:
+    """Cost of the electricity [USD]."""
+    return energy_mwh * 1000 * electricity_usd_per_kwh
+
+
+@rule(
+    "cost_amortized_usd",
+    formula="cost_accelerator_usd + cost_server_usd + cost_interconnect_usd + cost_energy_usd",
+    reference=_COTTIER,
+)
+def cost_amortized_usd(
+    cost_accelerator_usd: Array,
+    cost_server_usd: Array,
+    cost_interconnect_usd: Array,
+    cost_energy_usd: Array,
+) -> Array:
+    """Amortized hardware plus energy [USD]."""
+    return cost_accelerator_usd + cost_server_usd + cost_interconnect_usd + cost_energy_usd
+
+
+@rule(
+    "cost_purchase_usd",
+    formula="devices * server_price_usd / (1 - interconnect_cost_fraction)",
+    reference=_COTTIER,
+)
+def cost_purchase_usd(
+    devices: Array, server_price_usd: Array, interconnect_cost_fraction: Array
+) -> Array:
+    """Price of the whole cluster, new [USD]."""
+    return devices * server_price_usd / (1 - interconnect_cost_fraction)
+
+
+@rule("cost_cloud_usd", formula="device_hours * cloud_usd_per_device_hour", reference=_COTTIER)
+def cost_cloud_usd(device_hours: Array, cloud_usd_per_device_hour: Array) -> Array:
+    """Cost of renting the devices [USD]."""
+    return device_hours * cloud_usd_per_device_hour
+
+
+@rule("cost_staff_usd", formula="fte * months / 12 * usd_per_fte_year", reference=_COTTIER)
+def cost_staff_usd(fte: Array, months: Array, usd_per_fte_year: Array) -> Array:
+    """Cost of the staff [USD]."""
+    return fte * months / 12 * usd_per_fte_year
+
+
+@rule(
+    "cost_development_usd",
+    formula="(1 + experiments_ratio) * cost_amortized_usd + cost_staff_usd",
+    reference=_COTTIER,
+)
+def cost_development_usd(
+    experiments_ratio: Array, cost_amortized_usd: Array, cost_staff_usd: Array
+) -> Array:
+    """Cost of developing the model: final run, experiments and staff [USD]."""
+    return (1 + experiments_ratio) * cost_amortized_usd + cost_staff_usd
+
+
+@rule(
+    "cost_total_usd",
+    formula="cost_amortized_usd, cost_cloud_usd or cost_purchase_usd by cost.method",
+    reference=_COTTIER,
+)
+def cost_total_usd(
+    cost_method: Array,
+    cost_amortized_usd: float | Array = math.nan,
+    cost_cloud_usd: float | Array = math.nan,
+    cost_purchase_usd: float | Array = math.nan,
+) -> Array:
+    """The cost of the chosen method: 0 amortized, 1 cloud, 2 purchase [USD]."""
+    if cost_method.ndim == 0:
+        chosen = (cost_amortized_usd, cost_cloud_usd, cost_purchase_usd)[int(cost_method)]
+        return np.asarray(chosen)
+    rest = np.where(cost_method < 2, cost_cloud_usd, cost_purchase_usd)
+    return np.where(cost_method < 1, cost_amortized_usd, rest)

@@ -1,0 +1,183 @@
+"""The identity flops = devices · days · 86400 · peak · MFU · goodput, solved for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from llmcost.engine.chain import DEFAULT_MFU, LAST, Array, rule
+from llmcost.engine.flops import tokens_from_ratio
+
+_IDENTITY = (
+    "llmcost identity (docs/method.md): flops = devices · days · 86400 · peak · MFU · goodput"
+)
+
+#: Two ways to the same quantity may differ by this much before they contradict each other.
+TOLERANCE = 0.01
+
+
+@rule("device_hours", formula="devices * days * 24", reference=_IDENTITY)
+def device_hours(devices: Array, days: Array) -> Array:
+    """Device-hours of a cluster over a time [h]."""
+    return devices * days * 24
+
+
+@rule(
+    "device_hours",
+    formula="flops / (peak_flops * mfu * goodput * 3600)",
+    reference=_IDENTITY,
+)
+def device_hours_from_flops(flops: Array, peak_flops: Array, mfu: Array, goodput: Array) -> Array:
+    """Device-hours that a compute takes.
+
+    Parameters
+    ----------
+    flops : array_like
+        Training compute [FLOP].
+    peak_flops : array_like
+        Dense peak of one device at the precision of training [FLOP/s].
+    mfu, goodput : array_like
+        Model FLOPs utilisation, and share of wall-clock that trains [1].
+
+    Returns
+    -------
+    ndarray
+        Device-hours [h].
+    """
+    return flops / (peak_flops * mfu * goodput * 3600)
+
+
+@rule(
+    "devices",
+    formula="ceil(device_hours / (24 * time_limit_days) / devices_per_node) * devices_per_node",
+    reference=_IDENTITY,
+)
+def devices(device_hours: Array, time_limit_days: Array, devices_per_node: Array) -> Array:
+    """Devices that finish within a time limit, rounded up to whole nodes.
+
+    Parameters
+    ----------
+    device_hours : array_like
+        Work to do [h].
+    time_limit_days : array_like
+        Time allowed [days].
+    devices_per_node : array_like
+        Devices that come together [1].
+
+    Returns
+    -------
+    ndarray
+        Devices [1].
+    """
+    nodes = device_hours / (24 * time_limit_days) / devices_per_node
+    # A whole number of nodes must not become one more by a rounding error of the division.
+    return np.ceil(nodes * (1 - 1e-12)) * devices_per_node
+
+
+@rule("days", formula="device_hours / (24 * devices)", reference=_IDENTITY)
+def days(device_hours: Array, devices: Array) -> Array:
+    """Wall-clock time of the run [days]."""
+    return device_hours / (24 * devices)
+
+
+@rule(
+    "mfu",
+    formula="flops / (device_hours * 3600 * peak_flops * goodput)",
+    reference=_IDENTITY,
+)
+def mfu(flops: Array, device_hours: Array, peak_flops: Array, goodput: Array) -> Array:
+    """Model FLOPs utilisation that the rest implies [1]."""
+    return flops / (device_hours * 3600 * peak_flops * goodput)
+
+
+@rule(
+    "flops",
+    formula="device_hours * 3600 * peak_flops * mfu * goodput",
+    reference=_IDENTITY,
+)
+def flops(device_hours: Array, peak_flops: Array, mfu: Array, goodput: Array) -> Array:
+    """Compute that a cluster delivers [FLOP]."""
+    return device_hours * 3600 * peak_flops * mfu * goodput
+
+
+@rule(
+    "mfu",
+    formula="default_mfu",
+    reference="Cottier et al. 2024, arXiv:2405.21015 (median of 33 published runs)",
+    stage=DEFAULT_MFU,
+)
+def mfu_by_default(default_mfu: Array, flops: Array, peak_flops: Array) -> Array:
+    """MFU when it is neither given, derivable nor predictable [1]."""
+    return default_mfu
+
+
+@rule("days", formula="time_limit_days", reference="given", stage=LAST)
+def days_given(time_limit_days: Array) -> Array:
+    """Time when nothing says how much work there is [days]."""
+    return time_limit_days
+
+
+def contradictions(
+    given: frozenset[str], values: Mapping[str, Array]
+) -> list[tuple[tuple[str, ...], str, float, float]]:
+    """Find the given quantities that contradict one another beyond 1 %.
+
+    Parameters
+    ----------
+    given : frozenset of str
+        Quantities that the user gave, and ``flops`` where the given model and tokens fix it.
+    values : mapping of str to ndarray
+        All quantities.
+
+    Returns
+    -------
+    list of (names, quantity, value, value)
+        Names of the quantities in conflict, the quantity that they give two values of, and
+        the two values, in the cell in which they are furthest apart.
+    """
+    found = []
+
+    def compare(names: tuple[str, ...], what: str, left: Array, right: Array) -> None:
+        left, right = np.broadcast_arrays(left, right)
+        with np.errstate(all="ignore"):
+            gap = np.abs(left - right) / np.maximum(np.abs(left), np.abs(right))
+        gap = np.where(np.isfinite(gap), gap, 0.0)
+        worst = int(np.argmax(gap))
+        if gap.flat[worst] > TOLERANCE:
+            found.append((names, what, float(left.flat[worst]), float(right.flat[worst])))
+
+    if given >= {"devices", "days", "device_hours"}:
+        cluster = device_hours(values["devices"], values["days"])
+        compare(
+            ("device_hours", "devices", "days"), "device_hours", values["device_hours"], cluster
+        )
+    time = ("device_hours",) if "device_hours" in given else ("devices", "days")
+    if given >= {"flops", "mfu", *time} and "peak_flops" in values:
+        hours = values["device_hours"]
+        delivered = flops(hours, values["peak_flops"], values["mfu"], values["goodput"])
+        compare(("flops", *time, "mfu"), "flops", values["flops"], delivered)
+    limit = values.get("deadline_days")
+    if limit is not None and "devices" in given and "days" in values:
+        # A run that ends before its deadline contradicts nothing.
+        taken = np.maximum(values["days"], limit)
+        compare(("deadline_days", "devices", "flops", "mfu", "device_hours"), "days", limit, taken)
+    if given >= {"tokens_per_epoch", "tokens_per_param"} and "params" in values:
+        ratio = tokens_from_ratio(
+            values["tokens_per_param"],
+            values["params"],
+            values["active_params"],
+            values["tokens_basis_active"],
+        )
+        compare(
+            ("tokens_per_epoch", "tokens_per_param", "params"), "tokens", values["tokens"], ratio
+        )
+    if given >= {"params", "active_params", "sparsity"}:
+        active = values["params"] / values["sparsity"]
+        compare(
+            ("active_params", "params", "sparsity"),
+            "active_params",
+            values["active_params"],
+            active,
+        )
+    return found

@@ -1,0 +1,67 @@
+"""The registry of results: each is named once, with its unit, and everything else reads it here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    """One result of the engine."""
+
+    key: str
+    label: str
+    unit: str
+    group: str
+    description: str
+    source: str
+
+
+RUN, ENERGY, COST = "Run", "Energy and carbon", "Cost"
+_IDENTITY = "llmcost identity: flops = devices · days · 86400 · peak · MFU · goodput"
+_COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
+_WU = "Wu et al. 2024, arXiv:2406.05303"
+
+_ALL = [
+    Result("flops", "Training compute", "FLOP", RUN, "Model FLOPs of the run", "Faraboschi et al. 2024, arXiv:2404.08811"),
+    Result("hardware_flops", "Hardware compute", "FLOP", RUN, "FLOPs that the devices execute, recomputation included", "Korthikanti et al. 2022, arXiv:2205.05198"),
+    Result("params", "Parameters", "", RUN, "Parameters of the model, in total", "model or its architecture"),
+    Result("active_params", "Active parameters", "", RUN, "Parameters used per token", "model or its architecture"),
+    Result("tokens", "Tokens", "tokens", RUN, "Tokens seen in training, epochs included", "Hoffmann et al. 2022, arXiv:2203.15556"),
+    Result("devices", "Devices", "", RUN, "Accelerators", _IDENTITY),
+    Result("days", "Duration", "days", RUN, "Wall-clock time of the run", _IDENTITY),
+    Result("mfu", "MFU", "1", RUN, "Model FLOPs utilisation: model FLOPs over what the devices could do at peak", "Chowdhery et al. 2022, arXiv:2204.02311"),
+    Result("goodput", "Goodput", "1", RUN, "Share of wall-clock time that trains", "Young 1974; Daly 2006"),
+    Result("device_hours", "Device-hours", "h", RUN, "Devices times hours", _IDENTITY),
+    Result("energy_mwh", "Energy", "MWh", ENERGY, "Electricity of the run, data centre overhead included", "Patterson et al. 2021, arXiv:2104.10350"),
+    Result("peak_power_mw", "Peak power", "MW", ENERGY, "Power the site must provide", _COTTIER),
+    Result("operational_tco2e", "Operational carbon", "tCO2e", ENERGY, "Emissions of the electricity, location-based", "Patterson et al. 2021, arXiv:2104.10350"),
+    Result("embodied_tco2e", "Embodied carbon", "tCO2e", ENERGY, "Share of the manufacture of the hardware", "Gupta et al. 2022; Luccioni et al. 2022, arXiv:2211.02001"),
+    Result("total_tco2e", "Total carbon", "tCO2e", ENERGY, "Operational plus embodied carbon", _WU),
+    Result("water_m3", "Water", "m3", ENERGY, "Water consumed on site and in electricity generation", "Li et al. 2023, arXiv:2304.03271"),
+    Result("cost_accelerator_usd", "Accelerators", "USD", COST, "Amortized cost of the accelerators", _COTTIER),
+    Result("cost_server_usd", "Servers", "USD", COST, "Amortized cost of the rest of the servers", _COTTIER),
+    Result("cost_interconnect_usd", "Interconnect", "USD", COST, "Amortized cost of the cluster network", _COTTIER),
+    Result("cost_energy_usd", "Energy", "USD", COST, "Cost of the electricity", _COTTIER),
+    Result("cost_amortized_usd", "Amortized", "USD", COST, "Amortized hardware plus energy", _COTTIER),
+    Result("cost_purchase_usd", "Purchase", "USD", COST, "Price of buying the whole cluster new", _COTTIER),
+    Result("cost_cloud_usd", "Cloud rental", "USD", COST, "Device-hours at a cloud price", _COTTIER),
+    Result("cost_staff_usd", "Staff", "USD", COST, "Salaries, equity and overheads of the staff", _COTTIER),
+    Result("cost_development_usd", "Development", "USD", COST, "Amortized cost with experiments, plus staff", _COTTIER),
+    Result("cost_total_usd", "Total", "USD", COST, "The cost of the chosen method (cost.method)", _COTTIER),
+]  # fmt: skip
+
+RESULTS: dict[str, Result] = {item.key: item for item in _ALL}
+
+#: The parts that add up to the amortized cost.
+COST_COMPONENTS = (
+    "cost_accelerator_usd",
+    "cost_server_usd",
+    "cost_interconnect_usd",
+    "cost_energy_usd",
+)
+#: The results of each method of accounting.
+COST_METHODS = {
+    "amortized": "cost_amortized_usd",
+    "cloud": "cost_cloud_usd",
+    "purchase": "cost_purchase_usd",
+}

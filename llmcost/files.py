@@ -1,0 +1,110 @@
+"""Files: read with a limit and a clear error, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from llmcost.errors import InputError, NoAnswerError
+
+#: No scenario, catalog or config is larger than this.
+MAX_BYTES = 1_000_000
+
+
+def read_text(path: str | Path, what: str) -> str:
+    """Read a UTF-8 text file of at most 1 MB; ``-`` is standard input.
+
+    Raises
+    ------
+    InputError
+        If it is missing, a directory, unreadable, too large or not text.
+    """
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        if str(path) == "-":
+            if sys.stdin is None or sys.stdin.closed:
+                raise InputError(f"{name}: it is closed")
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with open(path, "rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such {what} file") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a directory, not a {what} file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{name}: cannot read the {what}: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{name}: larger than {MAX_BYTES:,} bytes, too large for a {what}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name}: not UTF-8 text (byte {error.start}); a {what} is a text file"
+        ) from None
+
+
+def read_toml(path: str | Path, what: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_text`, or if the text is not TOML (with line and column).
+    """
+    import tomli
+
+    text = read_text(path, what)
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise InputError(f"{name}: invalid TOML: {error}") from None
+    except (RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"{name}: invalid TOML: {reason}") from None
+
+
+def write_atomic(path: str | Path, data: str | bytes, force: bool = True) -> None:
+    """Write a file whole or not at all: temporary file, fsync, rename.
+
+    Raises
+    ------
+    NoAnswerError
+        If it cannot be written, or exists and `force` is false.
+    """
+    import tempfile
+
+    target = Path(path)
+    if not force and target.exists():
+        raise NoAnswerError(f"{target}: exists; use --force to overwrite it")
+    content = data.encode() if isinstance(data, str) else data
+    temporary = None
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(21, "is a directory")
+        if target.exists() and not target.is_file():  # /dev/stdout, a pipe: nothing to rename
+            target.write_bytes(content)
+            return
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException as error:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise NoAnswerError(f"{target}: cannot write: {error.strerror or error}") from None
+        raise
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value

@@ -1,0 +1,152 @@
+"""The catalog: kinds, listings and single entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Protocol
+
+from llmcost.render.data import to_csv, to_json, to_markdown
+from llmcost.render.numbers import plain
+
+#: The columns of a listing, by kind; every other field is shown with the entry.
+COLUMNS = {
+    "accelerators": (
+        "available",
+        "bf16_tflops",
+        "memory_gb",
+        "tdp_w",
+        "price_usd",
+        "embodied_kgco2e",
+    ),
+    "models": ("params", "active_params", "layers", "hidden_size", "training_tokens"),
+    "clouds": (
+        "on_demand_usd_per_device_hour",
+        "one_year_usd_per_device_hour",
+        "three_year_usd_per_device_hour",
+    ),
+    "electricity": ("usd_per_kwh",),
+    "grids": ("full_name", "kgco2e_per_kwh"),
+    "operators": ("full_name", "pue"),
+    "defaults": ("value", "low", "high"),
+    "trends": ("value", "low", "high", "unit"),
+    "levers": ("year", "flops", "device_price", "power", "mfu"),
+    "runs": (
+        "accelerator",
+        "devices",
+        "days",
+        "energy_mwh",
+        "operational_tco2e",
+        "cost_amortized_usd",
+    ),
+}
+_SHORT = {
+    "on_demand_usd_per_device_hour": "on-demand $/h",
+    "one_year_usd_per_device_hour": "1y $/h",
+    "three_year_usd_per_device_hour": "3y $/h",
+    "embodied_kgco2e": "kgCO2e",
+    "training_tokens": "tokens",
+    "hidden_size": "hidden",
+    "operational_tco2e": "tCO2e",
+    "cost_amortized_usd": "amortized $",
+    "bf16_tflops": "bf16 TF/s",
+    "memory_gb": "GB",
+    "tdp_w": "TDP W",
+    "price_usd": "USD",
+}
+
+
+class Options(Protocol):
+    """What the common options say of the output."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def output(self) -> str | None: ...
+    @property
+    def color(self) -> bool: ...
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _cell(value: Any) -> str:
+    return "—" if value is None else plain(_plain(value))
+
+
+def _render(
+    header: list[str],
+    rows: list[list[Any]],
+    data: Any,
+    options: Options,
+    right: list[int],
+    fold: list[int],
+) -> str:
+    if options.format == "json":
+        return to_json(data)
+    if options.format == "csv":
+        return to_csv(header, [[_plain(cell) for cell in row] for row in rows])
+    text = [[_cell(cell) for cell in row] for row in rows]
+    if options.format == "markdown":
+        return to_markdown(header, text, right)
+    from llmcost.render.table import console, grid, text_of
+
+    target = console(options.color, options.output is not None)
+    table = grid(*header, right=right, fold=fold)
+    for row in text:
+        table.add_row(*row)
+    target.print(table)
+    return text_of(target)
+
+
+def kinds(found: Mapping[str, tuple[str, int]], options: Options) -> str:
+    """All kinds with what they hold."""
+    rows = [[name, count, text] for name, (text, count) in found.items()]
+    data = {name: {"entries": count, "description": text} for name, (text, count) in found.items()}
+    return _render(["kind", "entries", "description"], rows, data, options, [1], [2])
+
+
+def listing(kind: str, entries: Mapping[str, Mapping[str, Any]], options: Options) -> str:
+    """All entries of a kind, with the fields that tell them apart."""
+    columns = COLUMNS[kind]
+    if options.format == "csv":
+        fields = list(dict.fromkeys(field for entry in entries.values() for field in entry))
+        header, rows = (
+            ["name", *fields],
+            [[name, *(entry.get(f) for f in fields)] for name, entry in entries.items()],
+        )
+    else:
+        header = ["name", *(_SHORT.get(column, column) for column in columns)]
+        rows = [
+            [name, *(entry.get(column) for column in columns)] for name, entry in entries.items()
+        ]
+        if options.format == "markdown":
+            header.append("source")
+            rows = [
+                [*row, entry["source"]] for row, entry in zip(rows, entries.values(), strict=True)
+            ]
+    data = {name: _plain_entry(entry) for name, entry in entries.items()}
+    numbers = [
+        i
+        for i, column in enumerate(columns, 1)
+        if column not in ("available", "full_name", "unit", "accelerator")
+    ]
+    return _render(header, rows, data, options, numbers, [])
+
+
+def entry(name: str, found: Mapping[str, Any], options: Options) -> str:
+    """One entry with every field."""
+    rows = [
+        [field, value if not isinstance(value, list) else ", ".join(map(str, value))]
+        for field, value in found.items()
+    ]
+    return _render([name, "value"], rows, {"name": name, **_plain_entry(found)}, options, [], [1])
+
+
+def _plain_entry(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: _plain(value) for field, value in found.items()}

@@ -1,0 +1,141 @@
+"""Results as data: JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import llmcost
+from llmcost.analysis.estimate import Estimate
+from llmcost.engine.results import RESULTS
+from llmcost.render.numbers import readable
+
+#: Version of the JSON that commands print.
+JSON_VERSION = 1
+
+
+def clean(value: Any) -> Any:
+    """The same value in which JSON has nothing that it cannot hold: NaN and infinities are null."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, Mapping):
+        return {str(key): clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    return value
+
+
+def to_json(value: Any, indent: int | None = 2) -> str:
+    """JSON text with a final newline."""
+    return json.dumps(clean(value), indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def estimate_object(result: Estimate) -> dict[str, Any]:
+    """An estimate as the contract's JSON object."""
+    return {
+        "schema_version": JSON_VERSION,
+        "llmcost_version": llmcost.__version__,
+        "scenario": result.name,
+        "inputs": result.provenance(),
+        "results": result.results,
+        "intervals": result.intervals,
+        "warnings": result.warnings,
+    }
+
+
+def csv_cell(value: Any) -> Any:
+    """A value as a CSV cell; text that a spreadsheet would run as a formula gets an apostrophe."""
+    value = clean(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV text with a header line."""
+    import csv
+    import io
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([csv_cell(cell) for cell in row] for row in rows)
+    return stream.getvalue()
+
+
+def estimates_csv(results: Sequence[Estimate]) -> str:
+    """A line a scenario, a column a result."""
+    quantiles = sorted(
+        {
+            f"{key}.{name}"
+            for item in results
+            for key, band in item.intervals.items()
+            for name in band
+        }
+    )
+    header = ["scenario", *RESULTS, *quantiles]
+    rows = []
+    for item in results:
+        bands = [
+            item.intervals.get(name.rpartition(".")[0], {}).get(name.rpartition(".")[2])
+            for name in quantiles
+        ]
+        rows.append([item.name, *item.results.values(), *bands])
+    return to_csv(header, rows)
+
+
+def to_markdown(
+    header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()
+) -> str:
+    """A Markdown table."""
+    turned = set(right)
+    lines = ["| " + " | ".join(header) + " |"]
+    lines.append(
+        "|" + "|".join(" ---: " if i in turned else " --- " for i in range(len(header))) + "|"
+    )
+    lines += ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", " ")
+
+
+def estimate_markdown(result: Estimate) -> str:
+    """An estimate as Markdown: results, then assumptions."""
+    rows = []
+    for key, item in RESULTS.items():
+        if result.result(key) is None:
+            continue
+        band = result.intervals.get(key, {})
+        span = (
+            f"{readable(band.get('p5'), item.unit)} to {readable(band.get('p95'), item.unit)}"
+            if band
+            else ""
+        )
+        rows.append(
+            [item.label, readable(result.result(key), item.unit), span, f"`{key}`", item.source]
+        )
+    header = ["Result", "Value", "90 % range", "Key", "Source"]
+    right = [1]
+    if not result.intervals:
+        header.pop(2)
+        rows = [[*row[:2], *row[3:]] for row in rows]
+    text = f"## {result.name}\n\n" + to_markdown(header, rows, right)
+    assumed = [
+        [f"`{key}`", str(item["value"]), item["source"]]
+        for key, item in result.provenance().items()
+        if item["source"].startswith(("default", "catalog"))
+    ]
+    text += "\n### Assumptions\n\n" + to_markdown(["Key", "Value", "Source"], assumed)
+    if result.warnings:
+        text += "\n" + "\n".join(f"> Warning: {item}" for item in result.warnings) + "\n"
+    return text

@@ -1,0 +1,102 @@
+"""Numbers as a reader likes them: few digits, a unit, a suffix."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+_SUFFIXES = ((1e18, " E"), (1e15, " P"), (1e12, " T"), (1e9, " B"), (1e6, " M"))
+#: Units that come in thousands: MWh, GWh, …
+_SCALED = {
+    "MWh": ((1e6, "TWh"), (1e3, "GWh"), (1.0, "MWh"), (1e-3, "kWh")),
+    "MW": ((1e3, "GW"), (1.0, "MW"), (1e-3, "kW"), (1e-6, "W")),
+    "tCO2e": ((1e6, "Mt CO2e"), (1e3, "kt CO2e"), (1.0, "t CO2e"), (1e-3, "kg CO2e")),
+    "m3": ((1.0, "m³"), (1e-3, "L")),
+    "days": ((1.0, "days"), (1 / 24, "h"), (1 / 1440, "min")),
+    "s": ((1.0, "s"), (1e-3, "ms")),
+    "GB": ((1.0, "GB"), (1e-3, "MB")),
+}
+
+
+def significant(number: float, digits: int = 3) -> str:
+    """A number with that many significant digits and thousands separators, not in exponents."""
+    if number == 0:
+        return "0"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(number))), 0)
+    if decimals > 9:
+        return f"{number:.{digits - 1}e}"
+    text = f"{round(number, decimals):,.{decimals}f}"
+    return text
+
+
+def readable(number: float | None, unit: str) -> str:
+    """A result with its unit, as a table shows it; a dash for what is not known."""
+    if number is None or not math.isfinite(number):
+        return "—"
+    if unit == "USD":
+        return dollars(number)
+    if unit == "1":
+        return f"{significant(100 * number)} %"
+    if unit == "FLOP":
+        mantissa, _, exponent = f"{number:.3g}".partition("e")
+        if not exponent:
+            mantissa, _, exponent = f"{number:.2e}".partition("e")
+        return f"{mantissa}e{int(exponent)} FLOP"
+    if unit in _SCALED:
+        fits = [scale for scale in _SCALED[unit] if abs(number) >= scale[0]]
+        size, name = fits[0] if fits else _SCALED[unit][-1]
+        return f"{significant(number / size, 4 if unit == 'MWh' else 3)} {name}"
+    plural = f" {unit}" if unit and unit != "tokens" else ""
+    if float(number).is_integer() and abs(number) < 1e7:
+        return f"{number:,.0f}{plural}"
+    return compact(number) + plural
+
+
+def compact(number: float) -> str:
+    """A large number with a suffix M, B, T …"""
+    for size, suffix in _SUFFIXES:
+        if abs(number) >= size:
+            return significant(number / size) + suffix
+    return significant(number)
+
+
+def dollars(number: float) -> str:
+    """US dollars with a suffix."""
+    sign, size = ("-" if number < 0 else ""), abs(number)
+    if size >= 1e4:
+        for base, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+            if size >= base:
+                return f"{sign}${significant(size / base)}{suffix}"
+    if size >= 1000:
+        return f"{sign}${size:,.0f}"
+    return f"{sign}${size:,.2f}" if size >= 0.01 or size == 0 else f"{sign}${significant(size)}"
+
+
+def plain(value: Any) -> str:
+    """An input value, short."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        number = float(value)
+        if 1e6 <= abs(number) < 1e21:
+            return compact(number).replace(" ", "")
+        if number.is_integer() and abs(number) < 1e6:
+            return f"{number:,.0f}"
+        return f"{number:.4g}"
+    return str(value)
+
+
+def share_bar(share: float, width: int = 10) -> str:
+    """A bar of blocks, in eighths of a character."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[rest]
+
+
+def short_source(reference: str) -> str:
+    """First author and year of a reference: ``Cottier 2024``."""
+    import re
+
+    first = re.split(r"[;,(]", reference)[0].strip()
+    match = re.match(r"(.+?)(?: et al\.)? (\d{4})", first)
+    return f"{match[1].split()[0].rstrip(',')} {match[2]}" if match else first[:18]

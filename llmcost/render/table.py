@@ -1,0 +1,248 @@
+"""Tables for the terminal, with rich; plain text of 80 columns where the stream is no terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmcost.analysis.estimate import Estimate, explain_quantities, input_place, scalar
+from llmcost.engine.results import COST_COMPONENTS, RESULTS
+from llmcost.render.numbers import plain, readable, share_bar, short_source
+from llmcost.scenario.schema import KEYS, by_quantity
+
+PLAIN_WIDTH = 80
+
+
+def console(color: bool, to_file: bool = False) -> Console:
+    """A console that writes into a text, as wide as the terminal or 80 columns."""
+    terminal = not to_file and sys.stdout is not None and sys.stdout.isatty()
+    width = PLAIN_WIDTH
+    if os.environ.get("COLUMNS", "").isdigit():
+        width = max(int(os.environ["COLUMNS"]), 40)
+    elif terminal:
+        width = os.get_terminal_size(sys.stdout.fileno()).columns or PLAIN_WIDTH
+    style = (
+        terminal and color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
+    return Console(
+        file=StringIO(), width=min(width, 140), force_terminal=style, no_color=not style,
+        color_system="auto" if style else None, highlight=False, emoji=False, markup=False,
+        legacy_windows=False,
+    )  # fmt: skip
+
+
+def text_of(target: Console) -> str:
+    """What was printed into a console, without trailing blanks."""
+    stream = target.file
+    assert isinstance(stream, StringIO)
+    return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+
+
+def grid(*columns: str, right: Sequence[int] = (), fold: Sequence[int] = ()) -> Table:
+    """A table without lines; `right` are right-aligned, `fold` may wrap."""
+    table = Table(
+        box=None,
+        show_header=bool(any(columns)),
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for index, name in enumerate(columns):
+        table.add_column(
+            name,
+            justify="right" if index in right else "left",
+            no_wrap=index not in fold,
+            overflow="fold" if index in fold else "ellipsis",
+        )
+    return table
+
+
+def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target: Console) -> None:
+    """Print an estimate: results by group, then assumptions."""
+    scenario = result.inputs.scenario
+    target.print(Text(result.name, "bold"), Text(str(scenario.get("description", ""))), sep="  ")
+    uncertain = bool(result.intervals)
+    has_published = bool(published) and any(
+        published.get(key) is not None for key in RESULTS if published
+    )
+    for group in dict.fromkeys(item.group for item in RESULTS.values()):
+        items = [item for item in RESULTS.values() if item.group == group]
+        columns = [
+            group,
+            "",
+            "90 % range" if uncertain else "",
+            "Published" if has_published else "",
+            "Share" if group == "Cost" else "",
+            "From",
+        ]
+        keep = [
+            0,
+            1,
+            *([2] if uncertain else []),
+            *([3] if has_published else []),
+            *([4] if group == "Cost" and not uncertain else []),
+            5,
+        ]
+        table = grid(
+            *[columns[i] for i in keep], right=[keep.index(i) for i in (1, 2, 3) if i in keep]
+        )
+        shown = 0
+        for item in items:
+            value = result.result(item.key)
+            if value is None and not (published or {}).get(item.key):
+                continue
+            if item.key == "hardware_flops" and value == result.result("flops"):
+                continue
+            if item.key == "active_params" and value == result.result("params"):
+                continue
+            band = result.intervals.get(item.key, {})
+            span = (
+                f"{readable(band.get('p5'), item.unit)} – {readable(band.get('p95'), item.unit)}"
+                if band.get("p5") != band.get("p95")
+                else ""
+            )
+            known = (published or {}).get(item.key)
+            bar = ""
+            if (
+                item.key in COST_COMPONENTS
+                and value is not None
+                and result.result("cost_amortized_usd")
+            ):
+                share = value / (result.result("cost_amortized_usd") or 1.0)
+                bar = f"{share:4.0%} {share_bar(share, 8)}"
+            cells = [
+                "  " + item.label,
+                readable(value, item.unit),
+                span,
+                readable(known, item.unit) if known is not None else "",
+                bar,
+                origin(result, item.key),
+            ]
+            style = "bold" if item.key == "cost_total_usd" else ""
+            table.add_row(*[cells[i] for i in keep], style=style)
+            shown += 1
+        if shown:
+            target.print()
+            target.print(table)
+    method = scenario.get("cost.method", "amortized")
+    target.print()
+    target.print(
+        f"Total is the {method} cost (cost.method). "
+        + (f"Published: {published['source']}." if has_published and published else ""),
+        style="dim",
+    )
+    unknown = [item.label.lower() for item in RESULTS.values() if result.result(item.key) is None]
+    if unknown:
+        target.print(
+            f"Not determined by the scenario: {', '.join(dict.fromkeys(unknown))}.", style="dim"
+        )
+    _assumptions(result, target)
+
+
+def origin(result: Estimate, key: str) -> str:
+    """Where a result comes from, in a word or two."""
+    name = by_quantity().get(key)
+    source = result.inputs.sources.get(name.name) if name and key != "tokens" else None
+    if source is None:
+        step = result.step(key)
+        if step is None:
+            return ""
+        if step.function.__name__.endswith("_by_default"):
+            return "default"
+        if step.reference.startswith(("llmcost identity", "definition", "sum over", "count of")):
+            return "derived"
+        if (
+            step.gives in ("flops", "device_hours", "devices", "days", "mfu")
+            and "identity" in step.reference
+        ):
+            return "derived"
+        return short_source(step.reference)
+    return {"file": "scenario", "set": "--set"}.get(source, source.partition(":")[0])
+
+
+def _assumptions(result: Estimate, target: Console) -> None:
+    """Print the defaults one by one, and what the catalog gave by entry; of both what was used."""
+    used = {name for step in result.steps for name in (*step.needs, *step.optional)}
+    defaults: list[tuple[str, str, str]] = []
+    entries: dict[str, list[str]] = {}
+    for key, item in result.provenance().items():
+        kind, _, text = item["source"].partition(": ")
+        quantity = KEYS[key].quantity
+        if quantity and quantity not in used:
+            continue
+        if kind == "default":
+            defaults.append((key, plain(item["value"]), text))
+        elif kind in ("catalog", "config", "given"):
+            place = text.partition(" ")[0].rstrip(",") if kind == "catalog" else item["source"]
+            entries.setdefault(place, []).append(f"{KEYS[key].short} {plain(item['value'])}")
+    if defaults:
+        table = grid("Defaults taken", "", "Source", right=[1], fold=[2])
+        for row in defaults:
+            table.add_row("  " + row[0], *row[1:])
+        target.print()
+        target.print(table)
+    if entries:
+        table = grid("From the catalog", "", fold=[1])
+        for place, items in entries.items():
+            table.add_row("  " + place, ", ".join(items))
+        target.print()
+        target.print(table)
+
+
+def explanation(result: Estimate, key: str | None, target: Console) -> None:
+    """Print formulas with the numbers put in, and their references."""
+    for quantity in explain_quantities(result, key):
+        step = result.step(quantity)
+        unit = (
+            RESULTS[quantity].unit
+            if quantity in RESULTS
+            else (by_quantity()[quantity].unit if quantity in by_quantity() else "")
+        )
+        unit = "" if unit == "1" else unit
+        _line(
+            target, Text(f"{quantity} = {number(result.values[quantity])} {unit}".rstrip(), "bold")
+        )
+        if step is None:
+            _line(target, f"    given: {_input_line(result, quantity)}")
+            target.print()
+            continue
+        _line(target, f"    = {step.formula}")
+        for name in (*step.needs, *[item for item in step.optional if item in result.values]):
+            given = _input_line(result, name)
+            _line(
+                target,
+                f"      {name} = {number(result.values[name])}" + (f"  ({given})" if given else ""),
+            )
+        _line(target, f"    source: {step.reference}")
+        target.print()
+
+
+def _line(target: Console, text: str | Text) -> None:
+    """Print without breaking the line: a formula is copied whole."""
+    target.print(text, soft_wrap=True)
+
+
+def _input_line(result: Estimate, quantity: str) -> str:
+    spot = input_place(quantity)
+    if spot is None:
+        return "set by the scenario's words" if result.step(quantity) is None else ""
+    key = by_quantity()[quantity].name
+    source = result.inputs.sources.get(key)
+    return f"{spot}: {source}" if source else ""
+
+
+def number(value: Any) -> str:
+    """A number with enough digits to check a formula by hand."""
+    single = scalar(value)
+    if single is None:
+        return "not known"
+    if single.is_integer() and abs(single) < 1e15:
+        return f"{single:,.0f}"
+    return f"{single:.8g}"

@@ -1,0 +1,243 @@
+"""The keys of a scenario: what each holds, its unit and its bounds. Everything else reads them here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+NUMBER, FLAG, CHOICE, DATE, TEXT, ENTRY = "number", "flag", "choice", "date", "text", "entry"
+INFINITY = float("inf")
+
+
+class Key(NamedTuple):
+    """One scenario key.
+
+    `quantity` is the name that the engine knows the number by; `catalog` the kind of catalog
+    entry that an `entry` key names; `low` and `high` are bounds, excluded where `open_low` or
+    `open_high` says so; `words` are the words that a number may also be ("auto").
+    """
+
+    name: str
+    kind: str
+    help: str
+    unit: str = ""
+    low: float = 0.0
+    high: float = INFINITY
+    open_low: bool = False
+    open_high: bool = False
+    whole: bool = False
+    choices: tuple[str, ...] = ()
+    catalog: str = ""
+    quantity: str = ""
+    words: tuple[str, ...] = ()
+
+    @property
+    def section(self) -> str:
+        """Section of the file, empty at the top."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def short(self) -> str:
+        """Name inside its section."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def allowed(self) -> str:
+        """What the key may hold, in words."""
+        if self.kind == NUMBER:
+            what = "a whole number" if self.whole else "a number"
+            if self.open_low or self.low > -INFINITY:
+                what += f" {'>' if self.open_low else '≥'} {self.low:g}"
+            if self.high < INFINITY:
+                what += f" and {'<' if self.open_high else '≤'} {self.high:g}"
+            what += "".join(f' or "{word}"' for word in self.words)
+            return what + (f" [{self.unit}]" if self.unit not in ("", "1") else "")
+        if self.kind == CHOICE:
+            return "one of " + ", ".join(self.choices)
+        if self.kind == ENTRY:
+            return f"a name of `llmcost catalog {self.catalog}`"
+        return {FLAG: "true or false", DATE: "a date, like 2024-02-24", TEXT: "text"}[self.kind]
+
+
+def _positive(name: str, text: str, unit: str = "", **more: object) -> Key:
+    return Key(name, NUMBER, text, unit, open_low=True, quantity=_short(name), **more)  # type: ignore[arg-type]
+
+
+def _amount(name: str, text: str, unit: str = "", **more: object) -> Key:
+    return Key(name, NUMBER, text, unit, quantity=_short(name), **more)  # type: ignore[arg-type]
+
+
+def _share(name: str, text: str, **more: object) -> Key:
+    return Key(name, NUMBER, text, "1", high=1.0, open_low=True, quantity=_short(name), **more)  # type: ignore[arg-type]
+
+
+def _whole(name: str, text: str, unit: str = "", low: float = 1, **more: object) -> Key:
+    return Key(name, NUMBER, text, unit, low=low, whole=True, quantity=_short(name), **more)  # type: ignore[arg-type]
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "fp4")
+METHODS = ("amortized", "cloud", "purchase")
+COMMITMENTS = ("on-demand", "1y", "3y")
+RECOMPUTE = ("none", "selective", "full")
+SHARDINGS = ("none", "zero1", "zero2", "zero3")
+
+_KEYS = [
+    _whole("schema_version", "Version of this file format: 1", high=1),
+    Key("name", TEXT, "Name of the scenario, the only key that is required"),
+    Key("description", TEXT, "What the scenario is"),
+    Key("start_date", DATE, "Start of training: dates prices, depreciation and electricity", quantity="start_day"),
+    # model
+    Key("model.preset", ENTRY, "A model of the catalog; the other keys override it", catalog="models"),
+    Key("model.config", TEXT, "A Hugging Face config.json, its path relative to the scenario"),
+    _positive("model.params", "Parameters, in total"),
+    _positive("model.active_params", "Parameters used per token (mixture of experts)"),
+    Key("model.sparsity", NUMBER, "params / active_params, the K of 120·P²/K", low=1, quantity="sparsity"),
+    _whole("model.layers", "Transformer blocks"),
+    _whole("model.hidden_size", "Width of the model"),
+    _whole("model.heads", "Query heads"),
+    _whole("model.kv_heads", "Key-value heads (grouped-query attention)"),
+    _whole("model.head_dim", "Width of a head; in latent attention its part without position"),
+    _whole("model.ffn_hidden_size", "Width inside a dense feed-forward block"),
+    Key("model.gated_ffn", FLAG, "Whether the feed-forward block is gated: three matrices, not two", quantity="gated_ffn"),
+    _whole("model.vocab_size", "Tokens of the vocabulary", "tokens"),
+    Key("model.tied_embeddings", FLAG, "Whether input embedding and output head share weights", quantity="tied_embeddings"),
+    _whole("model.experts", "Experts per layer that the router chooses from", low=0),
+    _whole("model.experts_per_token", "Experts that each token visits", low=0),
+    _whole("model.shared_experts", "Experts that every token visits", low=0),
+    _whole("model.expert_ffn_hidden_size", "Width inside an expert"),
+    _whole("model.dense_layers", "Layers with a dense feed-forward block in a mixture of experts", low=0),
+    _whole("model.q_lora_rank", "Rank of the query in latent attention; 0 without", low=0),
+    _whole("model.kv_lora_rank", "Rank of keys and values in latent attention; 0 without", low=0),
+    _whole("model.qk_rope_head_dim", "Rotary part of a head in latent attention", low=0),
+    _whole("model.v_head_dim", "Width of a value head in latent attention", low=0),
+    _whole("model.seq_len", "Tokens of a training sequence", "tokens"),
+    # data
+    Key("data.tokens", NUMBER, "Tokens of the data set, seen once per epoch", "tokens", open_low=True, quantity="tokens_per_epoch"),
+    _positive("data.tokens_per_param", "Tokens as a multiple of the parameters", "tokens"),
+    Key("data.tokens_basis", CHOICE, "What tokens_per_param multiplies", choices=("total", "active"), quantity="tokens_basis_active"),
+    _positive("data.epochs", "Passes over the data"),
+    # training
+    _positive("training.flops", "Training compute; replaces the formula", "FLOP"),
+    _positive("training.flops_per_param_token", "C0: 6 in full training, 4 with frozen weights", "FLOP"),
+    Key("training.flops_method", CHOICE, "Rule of thumb by parameters, or count of the architecture", choices=("params", "architecture"), quantity="by_architecture"),
+    Key("training.precision", CHOICE, "Number format: picks the dense peak", choices=PRECISIONS),
+    Key("training.activation_recompute", CHOICE, "What the backward pass recomputes", choices=RECOMPUTE, quantity="recompute_level"),
+    _share("training.mfu", "Model FLOPs utilisation"),
+    _share("training.goodput", "Share of wall-clock time that trains"),
+    # cluster
+    Key("cluster.accelerator", ENTRY, "Accelerator of the catalog", catalog="accelerators"),
+    _whole("cluster.devices", "Accelerators", words=("auto",)),
+    _positive("cluster.days", "Wall-clock time of the run", "days"),
+    _positive("cluster.deadline_days", "Time within which the run must end; devices are solved for", "days"),
+    _positive("cluster.device_hours", "Devices times hours", "h"),
+    _whole("cluster.devices_per_node", "Accelerators of a server"),
+    _positive("cluster.peak_flops", "Dense peak of one device at the precision of training", "FLOP/s"),
+    *(
+        _positive(f"cluster.{name}_tflops", f"Dense peak of one device in {name}", "TFLOP/s")
+        for name in PRECISIONS
+    ),
+    *(
+        _positive(f"cluster.{name}_matmul_tflops", f"Highest measured matmul rate in {name}", "TFLOP/s")
+        for name in ("bf16", "fp8")
+    ),
+    _positive("cluster.memory_gb", "Memory of one device", "GB"),
+    _positive("cluster.memory_tb_s", "Memory bandwidth of one device", "TB/s"),
+    _positive("cluster.tdp_w", "Thermal design power of one device", "W"),
+    _positive("cluster.scale_up_gb_s_each_way", "Bandwidth of one device inside its domain, each way", "GB/s"),
+    _whole("cluster.scale_up_domain", "Devices that the fast network joins"),
+    _positive("cluster.scale_out_gbit_s_per_device", "Network bandwidth of one device between nodes", "Gbit/s"),
+    # parallelism
+    Key("parallelism", CHOICE, 'Layout of the run: a section, or "auto" to search for the best', choices=("auto",)),
+    _whole("parallelism.tp", "Tensor-parallel devices"),
+    _whole("parallelism.pp", "Pipeline stages"),
+    _whole("parallelism.vpp", "Virtual stages of each pipeline stage (interleaving)"),
+    _whole("parallelism.cp", "Context-parallel devices"),
+    _whole("parallelism.ep", "Expert-parallel devices"),
+    _whole("parallelism.dp", "Data-parallel replicas"),
+    _whole("parallelism.micro_batch", "Sequences of a micro-batch"),
+    _whole("parallelism.global_batch_seqs", "Sequences of a global batch"),
+    Key("parallelism.sharding", CHOICE, "What data parallelism shards", choices=SHARDINGS),
+    Key("parallelism.sequence_parallel", FLAG, "Whether tensor parallelism also splits the sequence", quantity="sequence_parallel"),
+    # cost
+    Key("cost.method", CHOICE, "Which cost cost_total_usd shows", choices=METHODS, quantity="cost_method"),
+    _amount("cost.device_price_usd", "Price of one device, new", "USD"),
+    Key("cost.price_includes_server", FLAG, "Whether that price has the share of the server in it", quantity="price_includes_server"),
+    Key("cost.available_date", DATE, "When the hardware came to market", quantity="available_day"),
+    Key("cost.server_cost_ratio", NUMBER, "Server price over that of its devices", "1", low=1, quantity="server_cost_ratio"),
+    Key("cost.interconnect_cost_fraction", NUMBER, "Network share of the cluster's cost", "1", high=1, open_high=True, quantity="interconnect_cost_fraction"),
+    _amount("cost.depreciation_ooms_per_year", "Progress of price-performance, orders of magnitude per year", "1/yr"),
+    Key("cost.cloud_vendor", TEXT, "Cloud vendor of the rental price"),
+    Key("cost.cloud_commitment", CHOICE, "Term of the rental price", choices=COMMITMENTS),
+    _amount("cost.cloud_usd_per_device_hour", "Rental price of one device and hour", "USD/h"),
+    _amount("cost.experiments_ratio", "Compute of experiments, as a multiple of the final run", "1"),
+    # energy
+    _positive("energy.device_power_w", "Average draw of one device at the server", "W"),
+    Key("energy.server_power_ratio", NUMBER, "Server power over that of its devices", "1", low=1, quantity="server_power_ratio"),
+    _share("energy.power_utilisation", "Average draw over the rated power"),
+    Key("energy.pue", NUMBER, "Power usage effectiveness of the data centre", "1", low=1, quantity="pue"),
+    Key("energy.operator", ENTRY, "Operator of the data centre: picks its PUE", catalog="operators"),
+    _amount("energy.electricity_usd_per_kwh", "Price of electricity", "USD/kWh"),
+    # carbon
+    Key("carbon.grid", ENTRY, "Grid of the catalog: picks its carbon intensity", catalog="grids"),
+    _amount("carbon.grid_kgco2e_per_kwh", "Carbon intensity of the electricity", "kgCO2e/kWh"),
+    _amount("carbon.embodied_kgco2e_per_device", "Embodied carbon of one device with its server share", "kgCO2e"),
+    _positive("carbon.hardware_lifetime_years", "Service life of the hardware", "yr"),
+    _share("carbon.fleet_utilisation", "Share of its life that the hardware is in use"),
+    _amount("carbon.water_l_per_kwh", "Water used on site per IT energy", "L/kWh"),
+    _amount("carbon.water_supply_l_per_kwh", "Water used to generate electricity", "L/kWh"),
+    # staff
+    _amount("staff.fte", "Full-time equivalents", "persons"),
+    _amount("staff.months", "Time they work on the model", "months"),
+    _amount("staff.usd_per_fte_year", "Cost of one person and year, equity and overheads included", "USD/yr"),
+    # reliability
+    _positive("reliability.device_mtbf_hours", "Mean time between failures of one device", "h"),
+    _amount("reliability.checkpoint_seconds", "Time that a checkpoint stops training", "s"),
+    _positive("reliability.checkpoint_interval_seconds", "Time between checkpoints; the optimum by default", "s"),
+    _amount("reliability.restart_seconds", "Time from a failure to training again", "s"),
+    # projection
+    _whole("projection.until", "Last year", low=1950, high=2200),
+    _positive("projection.cost_growth_per_year", "Growth of the frontier's cost", "x/yr"),
+    _positive("projection.compute_growth_per_year", "Growth of the frontier's compute", "x/yr"),
+    _amount("projection.hardware_price_performance_ooms_per_year", "Progress of FLOP/s per dollar, orders of magnitude", "1/yr"),
+    _positive("projection.energy_efficiency_growth_per_year", "Growth of FLOP/s per watt", "x/yr"),
+    _positive("projection.algorithmic_efficiency_growth_per_year", "Growth of what a FLOP trains", "x/yr"),
+    _positive("projection.electricity_growth_per_year", "Growth of the electricity price", "x/yr"),
+    _positive("projection.grid_carbon_growth_per_year", "Growth of the grid's carbon intensity", "x/yr"),
+    _positive("projection.run_length_growth_per_year", "Growth of the frontier's run length", "x/yr"),
+]  # fmt: skip
+
+KEYS: dict[str, Key] = {key.name: key for key in _KEYS}
+
+#: Keys of one [[levers]] table.
+LEVER_KEYS: dict[str, Key] = {
+    key.name: key
+    for key in (
+        Key("name", TEXT, "Name; that of a lever of the catalog takes what is not given from it"),
+        _whole("year", "Year from which it applies", low=1950, high=2200),
+        _positive("flops", "Multiplies the compute"),
+        _positive("device_price", "Multiplies the price per FLOP/s"),
+        _positive("power", "Multiplies the power per FLOP/s"),
+        _positive("mfu", "Multiplies the MFU"),
+    )
+}
+#: Keys of the [sweep] table, all text or lists of text, as on the command line.
+SWEEP_KEYS = ("axis", "zip", "where", "minimize", "maximize", "top", "pareto", "select")
+#: Sections that are tables or lists of their own kind.
+SPECIAL_SECTIONS = ("levers", "correlation", "sweep")
+
+
+@lru_cache(maxsize=1)
+def sections() -> tuple[str, ...]:
+    """Names of all sections."""
+    named = dict.fromkeys(key.section for key in _KEYS if key.section)
+    return (*named, *SPECIAL_SECTIONS)
+
+
+@lru_cache(maxsize=1)
+def by_quantity() -> dict[str, Key]:
+    """Keys by the name that the engine knows them by."""
+    return {key.quantity: key for key in _KEYS if key.quantity}

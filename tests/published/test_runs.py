@@ -1,0 +1,61 @@
+"""Published runs: energy, carbon and cost of the bundled scenarios."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmcost.analysis.estimate import estimate
+from llmcost.scenario import load_scenario
+from tests.conftest import of
+
+PUBLISHED = [
+    ("gpt-3", "energy_mwh", 1287, 0.005),
+    ("gpt-3", "operational_tco2e", 552.1, 0.005),
+    ("gpt-3", "flops", 3.14e23, 0.005),
+    ("bloom-176b", "energy_mwh", 433.2, 0.001),
+    ("bloom-176b", "operational_tco2e", 24.7, 0.002),
+    ("bloom-176b", "embodied_tco2e", 11.2, 0.01),
+    ("llama-2-70b", "operational_tco2e", 291.42, 0.001),
+    ("llama-3.1-405b", "operational_tco2e", 8930, 0.03),
+    ("llama-3.1-405b", "flops", 3.8e25, 0.005),
+    ("llama-3.1-405b", "device_hours", 30.84e6, 0.01),
+    ("llama-3.1-8b", "operational_tco2e", 420, 0.03),
+    ("deepseek-v3", "cost_cloud_usd", 5.576e6, 1e-9),
+    ("deepseek-v3", "cost_total_usd", 5.576e6, 1e-9),
+    ("gpt-4", "cost_amortized_usd", 40155933.94, 1e-3),
+    ("gpt-4", "cost_purchase_usd", 767746913.58, 1e-3),
+    ("palm-540b", "cost_amortized_usd", 2810003.93, 0.01),
+    ("palm-540b", "flops", 2.5272e24, 0.005),
+    ("gemini-1.0-ultra", "cost_amortized_usd", 29.8e6, 0.03),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "published", "tolerance"), PUBLISHED)
+def test_bundled(name: str, key: str, published: float, tolerance: float) -> None:
+    result = estimate(load_scenario(name))
+    assert result.result(key) == pytest.approx(published, rel=tolerance)
+
+
+def test_llama_2_7b() -> None:
+    result = of(
+        cluster={"device_hours": 184320},
+        energy={"device_power_w": 400, "pue": 1.1},
+        carbon={"grid_kgco2e_per_kwh": 0.385},
+    )
+    assert result.result("operational_tco2e") == pytest.approx(31.22, rel=0.01)
+    assert result.result("flops") is None
+
+
+def test_gpt2_on_one_node_costs_about_20_dollars() -> None:
+    result = estimate(load_scenario("gpt2-124m"))
+    assert result.result("cost_total_usd") == pytest.approx(20, rel=0.06)
+
+
+@pytest.mark.parametrize("params", [1e9, 7e10, 1e12])
+def test_faraboschi(params: float) -> None:
+    dense = estimate(load_scenario("faraboschi-dense", [f"model.params={params}"]))
+    moe = estimate(load_scenario("faraboschi-moe", [f"model.params={params}"]))
+    assert dense.result("flops") == pytest.approx(120 * params**2, rel=1e-12)
+    assert moe.result("flops") == pytest.approx(120 * params**2 / 8, rel=1e-12)
+    twice = estimate(load_scenario("faraboschi-dense", [f"model.params={2 * params}"]))
+    assert twice.result("flops") == 4 * (dense.result("flops") or 0)

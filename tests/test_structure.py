@@ -1,0 +1,110 @@
+"""The rules that the code keeps: direction of imports, what a start-up imports, docs that do not drift."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import llmcost
+from llmcost.engine.chain import RULES
+from llmcost.engine.evaluate import evaluate
+from llmcost.engine.results import RESULTS
+
+ROOT = Path(llmcost.__file__).parent
+#: What each part may import of ours.
+ALLOWED = {
+    "engine": {"engine"},
+    "catalog": {"catalog", "errors", "files"},
+    "scenario": {"scenario", "catalog", "engine", "errors", "files"},
+    "analysis": {"analysis", "scenario", "catalog", "engine", "errors", "files"},
+    "render": {"render", "analysis", "scenario", "catalog", "engine", "errors", "files"},
+}
+EVERYTHING_HEAVY = {"matplotlib", "pyarrow", "dask", "distributed", "scipy", "pandas"}
+
+
+@pytest.mark.parametrize("part", list(ALLOWED))
+def test_imports_point_one_way(part: str) -> None:
+    for path in (ROOT / part).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                if name.startswith("llmcost."):
+                    assert name.split(".")[1] in ALLOWED[part], f"{path}: {name}"
+                elif part == "engine":
+                    known = {"numpy", "math", "collections", "functools", "typing", "__future__"}
+                    assert name.split(".")[0] in known, f"{path}: {name}"
+
+
+def _imported(*arguments: str) -> set[str]:
+    code = (
+        "import sys, io\nfrom llmcost.cli.main import run\nold, sys.stdout = sys.stdout, io.StringIO()\n"
+        f"code = run({list(arguments)!r})\nsys.stdout = old\nassert code == 0, code\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("estimate", "--help")])
+def test_help_imports_no_numpy(arguments: tuple[str, ...]) -> None:
+    assert not _imported(*arguments) & {"numpy", *EVERYTHING_HEAVY}
+
+
+def test_an_estimate_imports_nothing_heavy() -> None:
+    loaded = _imported("estimate", "llama-3.1-405b", "--json")
+    assert "numpy" in loaded
+    assert not loaded & EVERYTHING_HEAVY
+    assert "rich" not in loaded
+    assert not _imported("estimate", "llama-3.1-405b") & EVERYTHING_HEAVY
+
+
+def test_every_rule_names_its_formula_and_its_source() -> None:
+    evaluate({})
+    for rule in RULES:
+        assert rule.formula
+        assert rule.reference
+        assert rule.function.__doc__
+
+
+def test_every_result_is_given_by_a_rule() -> None:
+    given = {rule.gives for rule in RULES}
+    for key in RESULTS:
+        assert key in given or key == "goodput", key
+
+
+README = (ROOT.parent / "README.md").read_text()
+
+
+def _commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith("llmcost ")]
+
+
+def test_readme_commands_run(tmp_path: Path) -> None:
+    assert _commands()
+    for command in _commands():
+        line = command.replace("llmcost", f"{sys.executable} -m llmcost", 1)
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, (command, done.stderr)
+
+
+def test_readme_output_is_the_output(tmp_path: Path) -> None:
+    shown = re.findall(r"<!-- output: llmcost (.*?) -->\n```text\n(.*?)```", README, re.S)
+    assert shown
+    for arguments, text in shown:
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m llmcost {arguments}"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )  # fmt: skip
+        assert done.stdout == text, f"stale: llmcost {arguments}; run `python -m docs.update`"
