@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint format bench dist clean
+.PHONY: setup test lint format docs bench dist clean
 
 setup:
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,9 @@ lint:
 format:
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs:
+	$(BIN)/python -m docs.update
 
 bench:
 	$(BIN)/python -m benchmarks

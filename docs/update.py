@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-_SHOWN = re.compile(r"(<!-- output: llmcost (.*?) -->\n```text\n)(.*?)(```)", re.S)
+SHOWN = re.compile(r"(<!-- output: llmcost (.*?) -->\n```text\n)(.*?)(```)", re.S)
 
 
 def _output(match: re.Match[str]) -> str:
@@ -24,11 +24,41 @@ def _output(match: re.Match[str]) -> str:
     return f"{match[1]}{done.stdout}{match[4]}"
 
 
+def formulas() -> str:
+    """Every rule of the engine as a Markdown table."""
+    from llmcost.engine.chain import RULES
+    from llmcost.engine.evaluate import evaluate
+    from llmcost.engine.results import RESULTS
+    from llmcost.render.data import to_markdown
+
+    evaluate({})
+    rows = []
+    for rule in RULES:
+        name = f"**`{rule.gives}`**" if rule.gives in RESULTS else f"`{rule.gives}`"
+        rows.append([name, f"`{rule.formula}`", rule.reference])
+    return to_markdown(["Quantity", "Formula", "Source"], rows)
+
+
+GENERATED = {"formulas": formulas}
+
+
+def refreshed(text: str) -> str:
+    """A page with its generated parts made anew."""
+    for name, make in GENERATED.items():
+        part = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.S)
+        text = part.sub(lambda match, make=make: match[1] + make() + match[2], text)  # type: ignore[misc]
+    return text
+
+
+def pages() -> list[Path]:
+    """The pages that show output or hold generated parts."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
 def main() -> None:
     """Run every command whose output is shown, and put its output in."""
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        text = path.read_text()
-        path.write_text(_SHOWN.sub(_output, text))
+    for path in pages():
+        path.write_text(SHOWN.sub(_output, refreshed(path.read_text())))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import llmcost
+from docs import update
 from llmcost.engine.chain import RULES
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS
@@ -81,30 +82,39 @@ def test_every_result_is_given_by_a_rule() -> None:
         assert key in given or key == "goodput", key
 
 
-README = (ROOT.parent / "README.md").read_text()
+PAGES = {path.name: path.read_text() for path in update.pages()}
 
 
 def _commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    blocks = [
+        block for text in PAGES.values() for block in re.findall(r"```sh\n(.*?)```", text, re.S)
+    ]
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line.startswith("llmcost ")]
 
 
-def test_readme_commands_run(tmp_path: Path) -> None:
+def _bash(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    line = f'llmcost() {{ {sys.executable} -m llmcost "$@"; }}; {command}'
+    return subprocess.run(
+        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=240
+    )
+
+
+def test_every_command_that_the_docs_show_runs(tmp_path: Path) -> None:
     assert _commands()
     for command in _commands():
-        line = command.replace("llmcost", f"{sys.executable} -m llmcost", 1)
-        done = subprocess.run(
-            ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
+        done = _bash(command, tmp_path)
         assert done.returncode == 0, (command, done.stderr)
 
 
-def test_readme_output_is_the_output(tmp_path: Path) -> None:
-    shown = re.findall(r"<!-- output: llmcost (.*?) -->\n```text\n(.*?)```", README, re.S)
+def test_output_that_the_docs_show_is_the_output(tmp_path: Path) -> None:
+    shown = [item for text in PAGES.values() for item in update.SHOWN.findall(text)]
     assert shown
-    for arguments, text in shown:
-        done = subprocess.run(
-            ["bash", "-c", f"{sys.executable} -m llmcost {arguments}"], cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )  # fmt: skip
+    for _, arguments, text, _ in shown:
+        done = _bash(f"llmcost {arguments}", tmp_path)
         assert done.stdout == text, f"stale: llmcost {arguments}; run `python -m docs.update`"
+
+
+@pytest.mark.parametrize("name", list(PAGES))
+def test_generated_parts_are_fresh(name: str) -> None:
+    assert update.refreshed(PAGES[name]) == PAGES[name], "stale; run `python -m docs.update`"

@@ -1,0 +1,1 @@
+"""Speed and memory against a baseline in the same run: ``python -m benchmarks [NAME …]``."""
