@@ -196,6 +196,12 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
         found.append(
             f"energy, its cost and carbon are not known: nobody published the power of {scenario.get('cluster.accelerator')}; give energy.device_power_w or cluster.tdp_w"
         )
+    if scenario.start is not None and any(
+        lever.get("year", 9999) <= scenario.start.year for lever in scenario.levers
+    ):
+        found.append(
+            "levers are not pulled by an estimate; `llmcost project` applies them from their year on"
+        )
     mfu = scalar(values.get("mfu"))
     if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU:
         found.append(

@@ -66,7 +66,7 @@ def command(
 
         text = {
             "json": lambda: data.to_json(data.estimate_object(result)),
-            "csv": lambda: data.estimates_csv([result]),
+            "csv": lambda: data.estimates_csv({result.name: result}),
             "markdown": lambda: data.estimate_markdown(result),
         }[options.format]()
         options.deliver(text)

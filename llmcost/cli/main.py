@@ -17,7 +17,7 @@ from llmcost.cli.options import say
 from llmcost.errors import LlmcostError, nearest
 
 #: Commands in the order of the help; each is a module of this package with a function `command`.
-COMMANDS = ("estimate", "catalog", "init")
+COMMANDS = ("estimate", "compare", "project", "catalog", "init")
 
 _INTERRUPTED = 130
 

@@ -11,6 +11,7 @@ from llmcost.engine import (  # noqa: F401
     cost,
     energy,
     flops,
+    growth,
     identity,
     reliability,
 )

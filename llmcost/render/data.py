@@ -71,24 +71,24 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return stream.getvalue()
 
 
-def estimates_csv(results: Sequence[Estimate]) -> str:
-    """A line a scenario, a column a result."""
+def estimates_csv(results: Mapping[str, Estimate]) -> str:
+    """A line a scenario by its name, a column a result."""
     quantiles = sorted(
         {
             f"{key}.{name}"
-            for item in results
+            for item in results.values()
             for key, band in item.intervals.items()
             for name in band
         }
     )
     header = ["scenario", *RESULTS, *quantiles]
     rows = []
-    for item in results:
+    for label, item in results.items():
         bands = [
             item.intervals.get(name.rpartition(".")[0], {}).get(name.rpartition(".")[2])
             for name in quantiles
         ]
-        rows.append([item.name, *item.results.values(), *bands])
+        rows.append([label, *item.results.values(), *bands])
     return to_csv(header, rows)
 
 

@@ -199,6 +199,7 @@ _KEYS = [
     _positive("reliability.checkpoint_interval_seconds", "Time between checkpoints; the optimum by default", "s"),
     _amount("reliability.restart_seconds", "Time from a failure to training again", "s"),
     # projection
+    _whole("projection.from_year", "Year that the scenario stands for; that of start_date by default", low=1950, high=2200),
     _whole("projection.until", "Last year", low=1950, high=2200),
     _positive("projection.cost_growth_per_year", "Growth of the frontier's cost", "x/yr"),
     _positive("projection.compute_growth_per_year", "Growth of the frontier's compute", "x/yr"),

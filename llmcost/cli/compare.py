@@ -1,0 +1,94 @@
+"""``llmcost compare``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmcost.cli.options import CatalogFiles, Format, Json, NoColor, Output, Quiet, Sets, common
+
+EPILOG = "Example: llmcost compare llama-3.1-405b --set-b cluster.accelerator=b200-sxm"
+
+_Variant = list[str] | None
+
+
+def _variant(letter: str, place: str) -> typer.models.OptionInfo:
+    text = f"Set a key of the {place} scenario, or of a copy of the first; repeatable."
+    return typer.Option(f"--set-{letter}", metavar="KEY=VALUE", help=text)  # type: ignore[no-any-return]
+
+
+def command(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(metavar="A [B …]", help="Scenario files, bundled names, or - once."),
+    ],
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="NAME",
+            help="What the others are measured against; the first by default.",
+        ),
+    ] = None,
+    sets: Sets = None,
+    set_b: Annotated[_Variant, _variant("b", "second")] = None,
+    set_c: Annotated[_Variant, _variant("c", "third")] = None,
+    set_d: Annotated[_Variant, _variant("d", "fourth")] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="A,B,…", help="Results to show.")
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-if",
+            metavar="CONDITION",
+            help="Exit 1 where it holds, like 'cost_total_usd.ratio > 1.1'; also .difference.",
+        ),
+    ] = None,
+    format: Format = "table",
+    json: Json = False,
+    output: Output = None,
+    catalog: CatalogFiles = None,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Set scenarios side by side: what differs in their inputs and their results."""
+    options = common(format, json, output, no_color, quiet, catalog)
+    from llmcost.analysis.compare import METRICS, checked_metrics, compare
+    from llmcost.analysis.expression import Expression
+    from llmcost.analysis.variants import estimate_variants
+    from llmcost.cli.options import say
+    from llmcost.errors import NoAnswerError
+    from llmcost.render import compare as show
+
+    shown = checked_metrics(metrics, METRICS)
+    conditions = [Expression(text, "--fail-if") for text in fail_if or ()]
+    found = compare(
+        estimate_variants(scenarios, sets or (), (set_b, set_c, set_d), options.catalog()), baseline
+    )
+    failing = [(item.text, found.failing(item)) for item in conditions]
+    options.warn(
+        [f"{name}: {text}" for name, item in found.estimates.items() for text in item.warnings]
+    )
+    if options.format == "table":
+        from llmcost.render.table import console, text_of
+
+        target = console(options.color, output is not None)
+        show.compare_table(found, shown, target)
+        options.deliver(text_of(target))
+    elif options.format == "json":
+        from llmcost.render.data import to_json
+
+        options.deliver(to_json(show.compare_object(found)))
+    elif options.format == "csv":
+        options.deliver(show.compare_csv(found))
+    else:
+        options.deliver(show.compare_markdown(found, shown))
+    broken = [f"{text}: holds for {', '.join(names)}" for text, names in failing if names]
+    if broken:
+        if quiet:
+            raise NoAnswerError([])
+        for line in broken:
+            say(f"failed: {line}")
+        raise NoAnswerError([])

@@ -1,0 +1,132 @@
+"""Plots, with matplotlib (the extra ``llmcost[plot]``), imported only here and only when asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmcost.analysis.project import Projection, Step
+from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError
+from llmcost.render.numbers import readable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "png", "pdf")
+
+
+def figure(width: float = 7.0, height: float = 4.2) -> Figure:
+    """A figure that needs no display.
+
+    Raises
+    ------
+    InputError
+        If matplotlib is not installed; the message names the extra.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError('--plot needs matplotlib: pip install "llmcost[plot]"') from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def check_path(path: str) -> str:
+    """The format of a plot file by its ending.
+
+    Raises
+    ------
+    InputError
+        If there is no such format.
+    """
+    ending = Path(path).suffix.lower().lstrip(".")
+    if ending not in FORMATS:
+        raise InputError(f'--plot "{path}": the ending must be one of {", ".join(FORMATS)}')
+    return ending
+
+
+def image(drawn: Figure, ending: str) -> bytes:
+    """A figure as bytes, the same for the same figure."""
+    import matplotlib
+
+    stream = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "llmcost", "svg.fonttype": "none"}):
+        drawn.savefig(
+            stream, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None
+        )
+    return stream.getvalue()
+
+
+def axis_label(key: str) -> str:
+    """Label of a result with its unit."""
+    item = RESULTS[key]
+    unit = {"USD": "US dollars", "1": "", "": ""}.get(item.unit, item.unit)
+    return f"{item.label} [{unit}]" if unit and unit != item.label else item.label
+
+
+def projection_plot(
+    found: Projection, metrics: Sequence[str], thresholds: Sequence[tuple[str, float]]
+) -> Figure:
+    """One panel a result, years against a logarithmic axis."""
+    known = [key for key in metrics if found.result(key) is not None]
+    drawn = figure(7.0, 1.2 + 2.4 * len(known))
+    panels: Any = drawn.subplots(len(known), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, key in zip(panels, known, strict=True):
+        values = found.result(key)
+        assert values is not None
+        panel.plot(found.years, values, marker="o", markersize=3.5, color="#1f5fa8")
+        panel.set_ylabel(axis_label(key))
+        if (values > 0).all():
+            panel.set_yscale("log")
+        for name, threshold in thresholds:
+            if name == key:
+                panel.axhline(threshold, color="#b03a2e", linewidth=1, linestyle="--")
+        for lever in found.levers:
+            if lever.year <= found.years[-1]:
+                panel.axvline(lever.year, color="#999999", linewidth=0.6, linestyle=":")
+        panel.grid(alpha=0.3)
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    panels[-1].set_xlabel("Year")
+    what = "the same model" if found.follow == "model" else "the frontier's model"
+    panels[0].set_title(f"{found.base.name}: {what} by year")
+    return drawn
+
+
+def waterfall_plot(metric: str, steps: Sequence[Step], year: int) -> Figure:
+    """A result before, after each lever, and what is left."""
+    drawn = figure(7.0, 1.4 + 0.42 * (len(steps) + 1))
+    panel = drawn.subplots()
+    names = [step.name for step in steps] + ["left"]
+    for index, step in enumerate(steps):
+        if index == 0:
+            panel.barh(index, step.value, color="#6b7a8f")
+        else:
+            panel.barh(index, -step.change, left=step.value, color="#1f8a5f")
+        text = readable(step.value if index == 0 else step.change, RESULTS[metric].unit)
+        panel.annotate(
+            text,
+            (step.value - min(step.change, 0.0), index),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    panel.barh(len(steps), steps[-1].value, color="#1f5fa8")
+    text = readable(steps[-1].value, RESULTS[metric].unit)
+    panel.annotate(
+        text,
+        (steps[-1].value, len(steps)),
+        (4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+    )
+    panel.margins(x=0.12)
+    panel.xaxis.set_major_formatter(lambda value, _: readable(value, RESULTS[metric].unit))
+    panel.set_yticks(range(len(names)), names)
+    panel.invert_yaxis()
+    panel.set_xlabel(f"{RESULTS[metric].label} in {year}")
+    panel.grid(axis="x", alpha=0.3)
+    return drawn

@@ -1,0 +1,207 @@
+"""A projection as table, JSON, CSV or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+import llmcost
+from llmcost.analysis.project import Crossing, Projection, Step
+from llmcost.engine.results import RESULTS
+from llmcost.render.data import to_csv, to_markdown
+from llmcost.render.numbers import readable, share_bar, significant
+from llmcost.render.table import grid
+
+COLUMNS = (
+    "flops",
+    "devices",
+    "days",
+    "peak_power_mw",
+    "energy_mwh",
+    "total_tco2e",
+    "cost_total_usd",
+)
+
+
+def year_rows(found: Projection) -> list[dict[str, Any]]:
+    """A flat object a year: all results, null where not determined."""
+    columns = {key: found.result(key) for key in RESULTS}
+    return [
+        {
+            "year": int(year),
+            **{key: None if col is None else float(col[i]) for key, col in columns.items()},
+        }
+        for i, year in enumerate(found.years)
+    ]
+
+
+def project_object(
+    found: Projection,
+    crossings: Sequence[Crossing],
+    steps: Mapping[str, Sequence[Step]],
+    budgets: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The contract's JSON object, with trends, levers and what was asked for."""
+    return {
+        "schema_version": 1,
+        "llmcost_version": llmcost.__version__,
+        "scenario": found.base.name,
+        "follow": found.follow,
+        "trends": {f"projection.{key}": trend._asdict() for key, trend in found.trends.items()},
+        "levers": [lever._asdict() for lever in found.levers],
+        "years": year_rows(found),
+        "crossings": [item._asdict() for item in crossings],
+        "waterfall": {key: [step._asdict() for step in items] for key, items in steps.items()},
+        "budget": budgets,
+        "warnings": found.warnings,
+    }
+
+
+def project_csv(found: Projection) -> str:
+    """A line a year and a column a result."""
+    rows = year_rows(found)
+    return to_csv(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _cells(found: Projection, metrics: Sequence[str]) -> list[list[str]]:
+    return [
+        [str(row["year"]), *(readable(row[key], RESULTS[key].unit) for key in metrics)]
+        for row in year_rows(found)
+    ]
+
+
+_SHORT = {
+    "flops": "FLOP",
+    "peak_power_mw": "Power",
+    "total_tco2e": "Carbon",
+    "energy_mwh": "Energy",
+    "cost_total_usd": "Cost",
+    "days": "Days",
+}
+
+
+def _cell(text: str, key: str) -> str:
+    for suffix in (" FLOP", " CO2e") + ((" days",) if key == "days" else ()):
+        text = text.removesuffix(suffix)
+    return text
+
+
+def project_markdown(
+    found: Projection, metrics: Sequence[str], crossings: Sequence[Crossing]
+) -> str:
+    """The years, then the crossings."""
+    header = ["Year", *(f"{RESULTS[key].label}" for key in metrics)]
+    text = to_markdown(header, _cells(found, metrics), range(1, len(header)))
+    if crossings:
+        rows = [
+            [f"`{c.metric}`", readable(c.threshold, RESULTS[c.metric].unit), c.date or "—", c.note]
+            for c in crossings
+        ]
+        text += "\n" + to_markdown(["Threshold", "Value", "Crossed", ""], rows, [1])
+    return text
+
+
+def project_table(found: Projection, metrics: Sequence[str], target: Console) -> None:
+    """Print the years and the trends behind them."""
+    what = "The same model" if found.follow == "model" else "The frontier's model"
+    target.print(f"{found.base.name}: {what.lower()}, trained in year …", style="bold")
+    target.print()
+    table = grid(
+        "Year",
+        *(_SHORT.get(key, RESULTS[key].label) for key in metrics),
+        right=range(1, len(metrics) + 1),
+    )
+    for row in _cells(found, metrics):
+        table.add_row(
+            row[0], *(_cell(text, key) for text, key in zip(row[1:], metrics, strict=True))
+        )
+    target.print(table)
+    target.print()
+    trends = grid("Trends", "", "Source", right=[1], fold=[2])
+    for key, trend in found.trends.items():
+        kind, _, rest = trend.source.partition(": ")
+        source = rest.partition(", ")[2] if kind == "catalog" else trend.source
+        name = key.removesuffix("_per_year").removesuffix("_growth").removesuffix("_ooms")
+        unit = "OOM/yr" if "_ooms_" in key else "×/yr"
+        trends.add_row("  " + name.replace("_", " "), f"{significant(trend.value)} {unit}", source)
+    target.print(trends)
+    if found.levers:
+        target.print()
+        levers = grid(
+            "Levers", "from", "FLOPs", "price", "power", "MFU", "", right=[1, 2, 3, 4, 5], fold=[6]
+        )
+        for lever in found.levers:
+            parts = [
+                f"×{value:g}" if value != 1 else ""
+                for value in (lever.flops, lever.device_price, lever.power, lever.mfu)
+            ]
+            levers.add_row(
+                "  " + lever.name, str(lever.year), *parts, lever.source.partition(":")[0]
+            )
+        target.print(levers)
+
+
+def crossings_table(crossings: Sequence[Crossing], target: Console) -> None:
+    """Print when thresholds are crossed."""
+    table = grid("Threshold", "", "Crossed", "", right=[1], fold=[3])
+    for item in crossings:
+        label = f"  {RESULTS[item.metric].label} ({item.metric})"
+        table.add_row(
+            label, readable(item.threshold, RESULTS[item.metric].unit), item.date or "—", item.note
+        )
+    target.print()
+    target.print(table)
+
+
+def waterfall_table(metric: str, steps: Sequence[Step], year: int, target: Console) -> None:
+    """Print a waterfall with bars."""
+    unit = RESULTS[metric].unit
+    top = max(step.value for step in steps) or 1.0
+    table = grid(f"{metric} in {year}", "left", "", "change", "Shapley", right=[1, 3, 4])
+    for step in steps:
+        change = (
+            (readable(step.change, unit), readable(step.shapley, unit))
+            if step.change or step.shapley
+            else ("", "")
+        )
+        table.add_row(
+            "  " + step.name, readable(step.value, unit), share_bar(step.value / top, 12), *change
+        )
+    target.print()
+    target.print(table)
+    total = sum(step.shapley for step in steps)
+    target.print(
+        f"Change is in the order given; the Shapley share is the mean over all orders and does not depend on it. "
+        f"Both add up to {readable(total, unit)}.", style="dim",
+    )  # fmt: skip
+
+
+def budget_table(
+    usd: float, rows: Sequence[Mapping[str, Any]], levers: bool, target: Console
+) -> None:
+    """Print the largest model that a budget trains, by year."""
+    table = grid(
+        f"{readable(usd, 'USD')} trains",
+        "params",
+        "tokens",
+        "FLOP",
+        *(("params", "tokens") if levers else ()),
+        right=range(1, 6),
+    )
+    if levers:
+        target.print()
+        target.print("Largest compute-optimal model, without levers (left) and with them (right):")
+    target.print()
+    for row in rows:
+        plain, pulled = row["without_levers"], row["with_levers"]
+        cells = [
+            readable(plain["params"], ""),
+            readable(plain["tokens"], "tokens"),
+            readable(plain["flops"], "FLOP").removesuffix(" FLOP"),
+        ]
+        if levers:
+            cells += [readable(pulled["params"], ""), readable(pulled["tokens"], "tokens")]
+        table.add_row(f"  {row['year']}", *cells)
+    target.print(table)
