@@ -27,6 +27,12 @@ class NoAnswerError(LlmcostError):
     exit_code = 1
 
 
+class ReaderGoneError(LlmcostError):
+    """Whoever reads standard output has closed it (``| head``): nothing is wrong (exit code 0)."""
+
+    exit_code = 0
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Say which allowed name is nearest: ``; did you mean "accelerator"?`` or nothing."""
     from difflib import get_close_matches

@@ -94,14 +94,19 @@ def write_atomic(path: str | Path, data: str | bytes, force: bool = True) -> Non
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-        os.replace(temporary, target)
+        finish_atomic(temporary, target)
     except BaseException as error:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
         if isinstance(error, OSError):
             raise NoAnswerError(f"{target}: cannot write: {error.strerror or error}") from None
         raise
+
+
+def finish_atomic(temporary: str, target: Path) -> None:
+    """Give a finished temporary file the rights and the name of its target."""
+    os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+    os.replace(temporary, target)
 
 
 def _umask() -> int:

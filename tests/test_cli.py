@@ -162,7 +162,7 @@ def test_usage(llmcost: Run, arguments: list[str], message: str | None) -> None:
 
 
 def test_help_shows_an_example(llmcost: Run) -> None:
-    for command in ("estimate", "compare", "project", "catalog", "init"):
+    for command in ("estimate", "compare", "sweep", "project", "catalog", "init"):
         done = llmcost(command, "--help")
         assert done.returncode == 0
         assert f"Example: llmcost {command}" in " ".join(done.stdout.split())

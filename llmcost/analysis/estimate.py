@@ -137,13 +137,13 @@ def estimate(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
     return Estimate(inputs, values, steps, [*inputs.warnings, *hints(inputs, values)])
 
 
-def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
-    """Refuse inputs that contradict one another, and runs that cannot be.
+def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:
+    """Refuse inputs that contradict one another, in any cell.
 
     Raises
     ------
-    InputError, NoAnswerError
-        As :func:`estimate`.
+    InputError
+        With the keys and the two values of the cell in which they are furthest apart.
     """
     check_params(inputs, values)
     given = set(inputs.given)
@@ -160,6 +160,17 @@ def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
         )
     if problems:
         raise InputError(problems)
+
+
+def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
+    """Refuse inputs that contradict one another, and runs that cannot be.
+
+    Raises
+    ------
+    InputError, NoAnswerError
+        As :func:`estimate`.
+    """
+    check_consistent(inputs, values)
     mfu = scalar(values.get("mfu"))
     if mfu is not None and mfu > 1:
         raise NoAnswerError(

@@ -14,10 +14,10 @@ from typer.main import get_command
 
 import llmcost
 from llmcost.cli.options import say
-from llmcost.errors import LlmcostError, nearest
+from llmcost.errors import LlmcostError, ReaderGoneError, nearest
 
 #: Commands in the order of the help; each is a module of this package with a function `command`.
-COMMANDS = ("estimate", "compare", "project", "catalog", "init")
+COMMANDS = ("estimate", "compare", "sweep", "project", "catalog", "init")
 
 _INTERRUPTED = 130
 
@@ -96,14 +96,14 @@ def run(arguments: list[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except ReaderGoneError as gone:
+        # What is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return gone.exit_code
     except LlmcostError as error:
         for problem in error.problems:
             say(f"error: {problem}")
         return error.exit_code
-    except BrokenPipeError:
-        # The reader has gone; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return _INTERRUPTED

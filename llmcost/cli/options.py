@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -100,12 +102,30 @@ def common(
 
 def write_out(text: str) -> None:
     """Write to standard output."""
-    from llmcost.errors import NoAnswerError
+    with standard_output() as stream:
+        stream.write(text)
+        stream.flush()
+
+
+@contextmanager
+def standard_output() -> Iterator[IO[str]]:
+    """Standard output to write to.
+
+    Raises
+    ------
+    NoAnswerError
+        If there is none.
+    ReaderGoneError
+        If its reader has closed it. typer would exit with 1.
+    """
+    from llmcost.errors import NoAnswerError, ReaderGoneError
 
     if sys.stdout is None:
         raise NoAnswerError("standard output is closed")
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        yield sys.stdout
+    except BrokenPipeError:
+        raise ReaderGoneError([]) from None
 
 
 def say(message: str) -> None:

@@ -1,0 +1,115 @@
+"""Who runs the blocks of a sweep: the threads of this machine, or the workers of a dask cluster."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from llmcost.analysis.rank import join
+from llmcost.analysis.sweep import Block, Sweep
+from llmcost.errors import InputError, NoAnswerError
+
+#: Blocks that one task of a cluster evaluates: half a second of work against a millisecond of talk.
+BLOCKS_A_TASK = 64
+_AHEAD = 4
+
+
+def threads() -> int:
+    """Threads that a sweep may use: the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(len(os.sched_getaffinity(0)), 1)
+    return os.cpu_count() or 1
+
+
+def run_local(sweep: Sweep, first: int = 0, last: int | None = None) -> Iterator[Block]:
+    """Blocks in order, evaluated on all processors; numpy works outside the interpreter's lock."""
+    last = sweep.blocks if last is None else last
+    count = threads()
+    if count == 1 or last - first < 2 * count or sweep.solve is not None:
+        yield from sweep.spans(first, last)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        waiting: deque[Any] = deque()
+        try:
+            for index in range(first, last):
+                waiting.append(pool.submit(sweep.block, index))
+                if len(waiting) >= _AHEAD * count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for item in waiting:
+                item.cancel()
+
+
+def evaluate_span(sweep: Sweep, first: int, last: int) -> Block:
+    """Several blocks as one, on a worker."""
+    found = list(sweep.spans(first, last))
+    columns = join([block.columns for block in found])
+    return Block(columns, sum(b.cells for b in found), sum(b.unanswered for b in found))
+
+
+def run_dask(
+    sweep: Sweep, address: str | None, first: int = 0, last: int | None = None
+) -> Iterator[Block]:
+    """Blocks in order from the workers of a dask cluster, one of this machine without an address.
+
+    Raises
+    ------
+    InputError
+        If dask.distributed is not installed.
+    NoAnswerError
+        If the scheduler does not answer, or a task fails for good.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise InputError(
+            '--engine dask needs dask.distributed: pip install "llmcost[dask]"'
+        ) from None
+    last = sweep.blocks if last is None else last
+    cluster = None
+    try:
+        if address is None:
+            cluster = LocalCluster(
+                n_workers=threads(), threads_per_worker=1, dashboard_address=None, silence_logs=50
+            )
+        client = Client(
+            cluster if cluster is not None else address, timeout="20s", set_as_default=False
+        )
+    except (OSError, TimeoutError, ValueError) as error:
+        raise NoAnswerError(
+            f"--scheduler {address}: no dask scheduler answers there: {str(error)[:200]}"
+        ) from None
+    try:
+        shared = client.scatter(sweep, broadcast=False, hash=False)
+        submit: Callable[[int], Any] = lambda start: client.submit(  # noqa: E731
+            evaluate_span, shared, start, min(start + BLOCKS_A_TASK, last), pure=False, retries=3
+        )
+        starts = deque(range(first, last, BLOCKS_A_TASK))
+        ahead = max(2 * len(client.nthreads()), 4)
+        waiting: deque[Any] = deque()
+        while starts or waiting:
+            while starts and len(waiting) < ahead:
+                waiting.append(submit(starts.popleft()))
+            yield _result(waiting.popleft())
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def _result(future: Any) -> Block:
+    from distributed.client import FutureCancelledError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        found: Block = future.result()
+        return found
+    except (KilledWorker, FutureCancelledError) as error:
+        raise NoAnswerError(
+            f"--engine dask: the workers died on a task: {str(error)[:200]}"
+        ) from None

@@ -1,0 +1,120 @@
+"""What a sweep is asked: its axes, conditions, order and columns, from options and the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from llmcost.analysis.axes import parse_axes
+from llmcost.analysis.rank import Best, Everything, First, Pareto
+from llmcost.analysis.solve import Solve
+from llmcost.analysis.sweep import Sweep
+from llmcost.catalog import Catalog
+from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError, nearest
+from llmcost.scenario import Scenario
+from llmcost.scenario.schema import KEYS, NUMBER
+
+
+class Question(NamedTuple):
+    """A sweep and how its rows are ranked."""
+
+    sweep: Sweep
+    best: str | None
+    largest: bool
+    top: int | None
+    pareto: tuple[str, ...]
+    selected: bool
+
+    @classmethod
+    def of(
+        cls,
+        scenario: Scenario,
+        catalog: Catalog,
+        axis: Sequence[str] | None = None,
+        zip: Sequence[str] | None = None,
+        where: Sequence[str] | None = None,
+        minimize: str | None = None,
+        maximize: str | None = None,
+        top: int | None = None,
+        pareto: str | None = None,
+        select: str | None = None,
+        solve: str | None = None,
+        target: Sequence[str] | None = None,
+        between: str | None = None,
+        drawn: bool = False,
+    ) -> Question:
+        """Read the options on top of the scenario's [sweep].
+
+        Raises
+        ------
+        InputError
+            If an option is wrong, or two contradict each other.
+        """
+        file = scenario.sweep
+        own = {text.partition("=")[0].strip() for text in [*(axis or ()), *(zip or ())]}
+        axes = [text for text in file.get("axis", ()) if text.partition("=")[0].strip() not in own]
+        zips = [text for text in file.get("zip", ()) if text.partition("=")[0].strip() not in own]
+        where = [*file.get("where", ()), *(where or ())]
+        if minimize is None and maximize is None and pareto is None:
+            minimize, maximize = file.get("minimize"), file.get("maximize")
+            pareto = ",".join(file["pareto"]) if "pareto" in file else None
+        top = top if top is not None else file.get("top")
+        select = (
+            select
+            if select is not None
+            else (",".join(file["select"]) if "select" in file else None)
+        )
+        if minimize and maximize:
+            raise InputError("--maximize: contradicts --minimize; give one of them")
+        if top is not None and top < 1:
+            raise InputError(f"--top {top}: is not a whole number > 0")
+        if pareto and (minimize or maximize):
+            raise InputError("--pareto: contradicts --minimize and --maximize; give one of them")
+        objectives = tuple(_names(pareto))
+        if pareto is not None and not objectives:
+            raise InputError("--pareto: names no objective")
+        if (target or between) and not solve:
+            raise InputError("--target and --between go with --solve KEY")
+        unknown = Solve(solve, target or (), between) if solve else None
+        taken = [unknown.key] if unknown else []
+        parsed = parse_axes([*axes, *(axis or ())], [*zips, *(zip or ())], catalog, taken)
+        if not parsed and unknown is None:
+            raise InputError(
+                "sweep: give at least one --axis KEY=VALUES, or --solve KEY --target RESULT=VALUE"
+            )
+        best = minimize or maximize
+        needed = [name.lstrip("-") for name in objectives] + ([best] if best else [])
+        for name in needed:
+            _rankable(name)
+        if drawn:
+            needed += [key for axis in parsed for key in axis.keys] + ["cost_total_usd"]
+        wanted = _names(select) if select is not None else None
+        sweep = Sweep(scenario, parsed, catalog, where, wanted, needed, unknown)
+        return cls(sweep, best, maximize is not None, top, objectives, wanted is not None)
+
+    @property
+    def needed(self) -> list[str]:
+        """What the rows are ranked by."""
+        return [name.lstrip("-") for name in self.pareto] + ([self.best] if self.best else [])
+
+    def collector(self, limit: int | None) -> Any:
+        """What keeps the rows that the question is about; at most `limit` where it names no number."""
+        if self.pareto:
+            return Pareto(self.pareto)
+        if self.best:
+            return Best(self.best, self.largest, self.top or limit)
+        count = self.top or limit
+        return Everything() if count is None else First(count)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _rankable(name: str) -> None:
+    if name in RESULTS or (name in KEYS and KEYS[name].kind == NUMBER):
+        return
+    raise InputError(
+        f'"{name}": rows cannot be ranked by it, it is neither a result nor a numeric key{nearest(name, [*RESULTS, *KEYS])}'
+    )

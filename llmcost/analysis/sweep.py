@@ -1,0 +1,294 @@
+"""A grid over scenario keys, evaluated in blocks of bounded memory by the one engine.
+
+Each axis is a dimension of the arrays, so what does not depend on an axis is computed once for
+it. A block is a run of rows in the order of the axes, the last fastest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from llmcost.analysis.axes import Axis, shaped
+from llmcost.analysis.estimate import check_consistent
+from llmcost.analysis.expression import Expression
+from llmcost.analysis.solve import Solve
+from llmcost.catalog import Catalog
+from llmcost.engine.chain import Array, execute, plan
+from llmcost.engine.evaluate import evaluate
+from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError, nearest
+from llmcost.scenario import Inputs, Scenario, resolve
+from llmcost.scenario.schema import KEYS
+
+#: Cells of a block: arrays of this many numbers stay in the cache of a core.
+BLOCK_CELLS = 32_768
+#: More cells than this are refused: their number alone would take days.
+MOST_CELLS = 10**12
+
+Columns = dict[str, Array]
+
+
+class Block(NamedTuple):
+    """Rows of a sweep: columns of one length, and how many cells were looked at."""
+
+    columns: Columns
+    cells: int
+    unanswered: int
+
+    @property
+    def rows(self) -> int:
+        """Rows that passed."""
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+class Sweep:
+    """A sweep that is ready to run; it can be sent to another process.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What the axes vary.
+    axes : sequence of Axis
+        Dimensions, in the order of the rows.
+    catalog : Catalog
+        Where names are looked up.
+    where : sequence of str
+        Conditions that a row must meet.
+    select : sequence of str, optional
+        Columns; by default the axes and every result that the scenario determines.
+    needed : sequence of str
+        Further results that the caller ranks by.
+    solve : Solve, optional
+        A key to solve for in every cell.
+
+    Raises
+    ------
+    InputError
+        If the scenario, a condition or a column is wrong.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        axes: Sequence[Axis],
+        catalog: Catalog,
+        where: Sequence[str] = (),
+        select: Sequence[str] | None = None,
+        needed: Sequence[str] = (),
+        solve: Solve | None = None,
+    ) -> None:
+        self.axes = tuple(axes)
+        self.shape = tuple(axis.size for axis in axes)
+        self.cells = math.prod(self.shape)
+        if self.cells > MOST_CELLS:
+            raise InputError(
+                f"the axes make {self.cells:.3g} cells; at most {MOST_CELLS:.0e} can be swept"
+            )
+        self.words = shaped(self.axes)
+        self.solve = solve
+        arrays = dict(self.words)
+        if solve is not None:
+            arrays[solve.key] = solve.placeholder
+        self.inputs: Inputs = resolve(scenario, catalog, arrays)
+        self.known = {
+            name: np.asarray(value, dtype=np.float64) for name, value in self.inputs.known.items()
+        }
+        if solve is not None:
+            solve.attach(self.inputs.known)
+        self.conditions = [Expression(text, "--where") for text in where]
+        self._check_first(where)
+        names = {*self.result_names, *self.key_values}
+        for condition in self.conditions:
+            condition.check([*RESULTS, *KEYS, *names])
+        self.select = list(select) if select is not None else self._all_columns()
+        for name in self.select:
+            if name not in names and name not in RESULTS and name not in KEYS:
+                raise InputError(
+                    f'--select "{name}": is neither a result nor a scenario key{nearest(name, [*RESULTS, *KEYS])}'
+                )
+        wanted = {*self.select, *needed}
+        for condition in self.conditions:
+            wanted |= condition.names()
+        self._wanted = wanted
+        quantities = {name if name in RESULTS else KEYS[name].quantity for name in wanted}
+        quantities |= {"mfu", "goodput"}
+        self.steps = plan(frozenset(self.known), frozenset(quantities - {""}))
+        self.checks_mfu = any(step.gives == "mfu" for step in self.steps)
+        self._layout()
+
+    # -- set-up -----------------------------------------------------------------
+
+    def _check_first(self, where: Sequence[str]) -> None:
+        """Run one cell: what the scenario determines, and whether its keys fit together."""
+        first = {
+            name: value[tuple(slice(0, 1) for _ in value.shape)]
+            for name, value in self.known.items()
+        }
+        values, _ = evaluate(first)
+        self.result_names = [key for key in RESULTS if key in values]
+        self.key_values: dict[str, Any] = {}
+        for key in KEYS.values():
+            if key.name in self.words:
+                self.key_values[key.name] = self.words[key.name]
+            elif key.quantity and key.quantity in values and key.kind == "number":
+                self.key_values[key.name] = key.quantity
+            elif key.name in self.inputs.shown:
+                self.key_values[key.name] = self.inputs.shown[key.name]
+
+    def _all_columns(self) -> list[str]:
+        axis_keys = [key for axis in self.axes for key in axis.keys]
+        extra = [] if self.solve is None else [self.solve.key]
+        return [*axis_keys, *extra, *self.result_names]
+
+    def _layout(self) -> None:
+        """Split the grid into blocks: outer indices fixed, a slice of one dimension, the rest whole."""
+        inner, split = 1, len(self.shape)
+        self._outer: tuple[int, ...] = ()
+        while split > 0 and inner * self.shape[split - 1] <= BLOCK_CELLS:
+            split -= 1
+            inner *= self.shape[split]
+        if split == 0:
+            self._split, self._step, self._outer = 0, max(self.shape[0], 1) if self.shape else 1, ()
+        else:
+            self._split = split - 1
+            self._step = max(BLOCK_CELLS // inner, 1)
+            self._outer = self.shape[: split - 1]
+        length = self.shape[self._split] if self.shape else 1
+        self._slices = -(-length // self._step)
+        self.blocks = math.prod(self._outer) * self._slices
+
+    # -- running ----------------------------------------------------------------
+
+    def block(self, index: int) -> Block:
+        """Evaluate one block.
+
+        Raises
+        ------
+        InputError
+            If inputs contradict one another in a cell.
+        """
+        place = self._place(index)
+        shape = tuple(
+            self.shape[i] if part == slice(None) else part.stop - part.start
+            for i, part in enumerate(place)
+        )
+        cells = math.prod(shape)
+        known = {name: _cut(value, place) for name, value in self.known.items()}
+        if self.solve is not None:
+            known.update(self.solve.run(known, shape))
+        with np.errstate(all="ignore"):
+            values = dict(known)
+            execute(self.steps, values)
+            keep, unanswered = self._keep(values, known, place, shape)
+            columns = {}
+            for name in (
+                name
+                for name in self._wanted
+                if name in self.select or name in RESULTS or name in KEYS
+            ):
+                columns[name] = self._column(name, values, place, shape, keep)
+        if self.solve is not None:
+            columns |= self.solve.columns(shape, keep)
+        return Block(columns, cells, unanswered)
+
+    def _place(self, index: int) -> tuple[slice, ...]:
+        if not self.shape:
+            return ()
+        outer, part = divmod(index, self._slices)
+        start = part * self._step
+        stop = min(start + self._step, self.shape[self._split])
+        fixed: Any = np.unravel_index(outer, self._outer) if self._outer else ()
+        places = [slice(int(i), int(i) + 1) for i in fixed] + [slice(start, stop)]
+        return (*places, *(slice(None) for _ in self.shape[len(places) :]))
+
+    def _keep(
+        self, values: Columns, known: Columns, place: tuple[slice, ...], shape: tuple[int, ...]
+    ) -> tuple[Any, int]:
+        """Which cells pass the conditions, None for all; and how many have no answer."""
+        check_consistent(self.inputs, values)
+        unanswered = 0
+        if self.checks_mfu or "device_mtbf_hours" in known:
+            bad = np.zeros((), dtype=bool)
+            if self.checks_mfu and "mfu" in values:
+                bad = bad | (values["mfu"] > 1)
+            if "goodput" in values:
+                bad = bad | np.isnan(values["goodput"])
+            if bad.any():
+                unanswered = int(np.broadcast_to(bad, shape).sum())
+                for step in self.steps:
+                    if step.gives in values:
+                        values[step.gives] = np.where(bad, np.nan, values[step.gives])
+        if not self.conditions:
+            return None, unanswered
+        names = set().union(*(condition.names() for condition in self.conditions))
+        operands = {name: self._raw(name, values, place) for name in names}
+        passed = np.ones((), dtype=bool)
+        for condition in self.conditions:
+            passed = passed & condition.holds(operands)
+        return np.flatnonzero(np.broadcast_to(passed, shape).ravel()), unanswered
+
+    def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:
+        """A result or key in a block, not yet broadcast."""
+        if name in RESULTS:
+            return values.get(name, np.nan)
+        if self.solve is not None and name == self.solve.key:
+            return values[KEYS[name].quantity]
+        source = self.key_values.get(name, np.nan)
+        if isinstance(source, np.ndarray):
+            return _cut(source, place)
+        if isinstance(source, str) and KEYS[name].kind == "number":
+            return values.get(source, np.nan)
+        return source
+
+    def _column(
+        self,
+        name: str,
+        values: Columns,
+        place: tuple[slice, ...],
+        shape: tuple[int, ...],
+        keep: Any,
+    ) -> Array:
+        raw = np.asarray(self._raw(name, values, place))
+        if raw.dtype.kind in "UbM" or isinstance(raw.dtype, np.dtypes.StrDType):
+            raw = raw.astype(object)
+        whole = np.broadcast_to(raw, shape).reshape(-1)
+        return whole if keep is None else whole[keep]
+
+    def spans(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
+        """Blocks in order, on this thread."""
+        for index in range(first, self.blocks if last is None else last):
+            yield self.block(index)
+
+
+def _cut(value: Array, place: tuple[slice, ...]) -> Array:
+    """The part of an array that belongs to a block; dimensions of 1 stay."""
+    if value.ndim == 0:
+        return value
+    return value[
+        tuple(
+            part if size > 1 else slice(None) for part, size in zip(place, value.shape, strict=True)
+        )
+    ]
+
+
+def plain(value: Any) -> Any:
+    """A cell as a Python value: None for NaN, ISO text for dates."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def records(columns: Mapping[str, Array], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows as flat objects."""
+    lists = [columns[name].tolist() for name in names]
+    for row in zip(*lists, strict=True):
+        yield {name: plain(value) for name, value in zip(names, row, strict=True)}

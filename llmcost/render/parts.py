@@ -1,0 +1,198 @@
+"""A long sweep into a folder: Parquet parts and a manifest, so that it can go on where it stopped.
+
+A part holds the rows of a fixed run of blocks. It is written whole or not at all, and entered in
+the manifest (written whole or not at all, too) after it; so whatever moment the process is
+killed at, a part that the manifest names is complete, and every other is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import llmcost
+from llmcost.analysis.sweep import Block, Sweep
+from llmcost.errors import InputError, NoAnswerError
+from llmcost.files import write_atomic
+from llmcost.render.data import clean, to_json
+from llmcost.render.writers import ParquetWriter, atomic_stream
+
+#: Cells of a part.
+PART_CELLS = 1 << 20
+
+Runner = Callable[[int, int], Iterator[Block]]
+
+
+def fingerprint(sweep: Sweep) -> str:
+    """What makes two sweeps the same: version, inputs, axes, conditions and columns."""
+    inputs = {
+        "version": llmcost.__version__,
+        "known": {
+            name: hashlib.sha256(value.tobytes()).hexdigest()
+            for name, value in sorted(sweep.known.items())
+        },
+        "shown": {
+            name: str(value)
+            for name, value in sorted(sweep.inputs.shown.items())
+            if not hasattr(value, "shape")
+        },
+        "axes": [
+            [axis.keys, [[str(v) for v in values.tolist()] for values in axis.values]]
+            for axis in sweep.axes
+        ],
+        "where": [condition.text for condition in sweep.conditions],
+        "select": sweep.select,
+        "solve": None
+        if sweep.solve is None
+        else [sweep.solve.key, sweep.solve.targets, sweep.solve.between],
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def shard_of(sweep: Sweep, shard: tuple[int, int]) -> tuple[int, int, int]:
+    """The blocks of a shard, and blocks a part; shards begin where parts do."""
+    per_cell = max(sweep.cells // max(sweep.blocks, 1), 1)
+    step = max(PART_CELLS // per_cell, 1)
+    parts = -(-sweep.blocks // step)
+    number, count = shard
+    first, last = parts * (number - 1) // count, parts * number // count
+    return first * step, min(last * step, sweep.blocks), step
+
+
+def parse_shard(text: str | None) -> tuple[int, int]:
+    """Read ``i/n``.
+
+    Raises
+    ------
+    InputError
+        If it is not of that form.
+    """
+    if text is None:
+        return 1, 1
+    first, slash, second = text.partition("/")
+    if not (
+        slash and first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second) <= 10**6
+    ):
+        raise InputError(f"--shard {text}: write it as i/n, with i from 1 to n")
+    return int(first), int(second)
+
+
+def manifest_name(shard: tuple[int, int]) -> str:
+    """Name of the manifest of a shard."""
+    return "manifest.json" if shard == (1, 1) else f"manifest-{shard[0]}-of-{shard[1]}.json"
+
+
+def write_parts(
+    folder: Path,
+    sweep: Sweep,
+    run: Runner,
+    shard: tuple[int, int],
+    resume: bool,
+    progress: Callable[[int, int], None],
+) -> tuple[int, int]:
+    """Write the parts of a sweep.
+
+    Returns
+    -------
+    rows, parts
+        Rows in all parts, and parts that this run wrote.
+
+    Raises
+    ------
+    NoAnswerError
+        If the folder cannot be written, or holds another sweep.
+    """
+    path = folder / manifest_name(shard)
+    mark = fingerprint(sweep)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NoAnswerError(f"{folder}: cannot write: {error.strerror or error}") from None
+    manifest = _old(path, mark, resume, folder)
+    done: dict[str, Any] = manifest["parts"]
+    first, last, step = shard_of(sweep, shard)
+    _clean(folder, first // step, -(-last // step))
+    write_atomic(
+        path, to_json(manifest)
+    )  # before the first part, so that a part is never without one
+    written = 0
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        name = f"part-{start // step:06d}.parquet"
+        entry = done.get(name)
+        if entry is not None and _complete(folder / name, entry):
+            progress(entry["cells"], entry["rows"])
+            continue
+        rows = cells = 0
+        with atomic_stream(folder / name, True) as stream:
+            writer = None
+            for block in run(start, stop):
+                writer = writer or ParquetWriter(stream, sweep.select, block.columns)
+                writer.write(block.columns)
+                rows, cells = rows + block.rows, cells + block.cells
+                progress(block.cells, block.rows)
+            if writer is not None:
+                writer.close()
+        done[name] = {
+            "rows": rows,
+            "cells": cells,
+            "bytes": (folder / name).stat().st_size,
+            "blocks": [start, stop],
+        }
+        manifest["rows"] = sum(item["rows"] for item in done.values())
+        manifest["complete"] = len(done) == -(-(last - first) // step)
+        write_atomic(path, to_json(manifest))
+        written += 1
+    manifest["rows"] = sum(item["rows"] for item in done.values())
+    manifest["complete"] = True
+    write_atomic(path, to_json(manifest))
+    return int(manifest["rows"]), written
+
+
+def _old(path: Path, mark: str, resume: bool, folder: Path) -> dict[str, Any]:
+    fresh = {
+        "schema_version": 1,
+        "llmcost_version": llmcost.__version__,
+        "fingerprint": mark,
+        "complete": False,
+        "rows": 0,
+        "parts": {},
+    }
+    if not path.exists():
+        stray = sorted(folder.glob("manifest*.json"))
+        if any(folder.glob("part-*.parquet")) and not stray:
+            raise NoAnswerError(f"{folder}: holds parts without a manifest; name another folder")
+        return fresh
+    if not resume:
+        raise NoAnswerError(
+            f"{folder}: holds a sweep already; go on with --resume, or name another folder"
+        )
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+        good = old["fingerprint"] == mark
+        parts = {str(name): dict(entry) for name, entry in old["parts"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        raise NoAnswerError(f"{path}: is no manifest of a sweep") from None
+    if not good:
+        raise NoAnswerError(
+            f"{folder}: --resume: the sweep there has other inputs, axes, columns or another version"
+        )
+    return {**fresh, "parts": clean(parts)}
+
+
+def _complete(path: Path, entry: dict[str, Any]) -> bool:
+    try:
+        return path.stat().st_size == int(entry["bytes"])
+    except (OSError, KeyError):
+        return False
+
+
+def _clean(folder: Path, first: int, last: int) -> None:
+    """Remove what a killed run left half-written in this shard's parts."""
+    for path in folder.glob(".part-*.parquet.*"):
+        number = path.name[len(".part-") :].partition(".")[0]
+        if number.isdigit() and first <= int(number) < last:
+            path.unlink(missing_ok=True)

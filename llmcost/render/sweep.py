@@ -1,0 +1,240 @@
+"""A sweep for a reader: the top rows, the best cell, what was passed over; plots by the shape of the question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+import llmcost
+from llmcost.analysis.axes import Axis
+from llmcost.analysis.sweep import Columns, Sweep, plain, records
+from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError
+from llmcost.render.data import to_markdown
+from llmcost.render.numbers import plain as show
+from llmcost.render.numbers import readable
+from llmcost.render.table import grid
+from llmcost.scenario.schema import KEYS
+
+#: Rows of a table unless asked for more.
+TABLE_ROWS = 20
+#: Results that a table shows beside the axes.
+SHOWN = ("flops", "devices", "days", "energy_mwh", "total_tco2e", "cost_total_usd")
+_SHORT = {
+    "flops": "FLOP",
+    "energy_mwh": "Energy",
+    "total_tco2e": "Carbon",
+    "cost_total_usd": "Cost",
+    "days": "Days",
+}
+
+
+class Summary(dict[str, Any]):
+    """Counts of a sweep: cells, rows, unanswered, seconds."""
+
+
+def columns_to_show(sweep: Sweep, asked: bool, ranked: Sequence[str]) -> list[str]:
+    """Columns of a table: those asked for, or axes, what is ranked by, and the usual results."""
+    if asked:
+        return list(sweep.select)
+    keys = [key for axis in sweep.axes for key in axis.keys]
+    solved = [sweep.solve.key] if sweep.solve is not None else []
+    results = [name for name in dict.fromkeys([*ranked, *SHOWN]) if name in sweep.result_names]
+    return list(dict.fromkeys([*keys, *solved, *results]))
+
+
+def _cell(name: str, value: Any) -> str:
+    value = plain(value)
+    if value is None:
+        return "—"
+    if name in RESULTS:
+        unit = RESULTS[name].unit
+        return readable(value, unit).removesuffix(" FLOP").removesuffix(" CO2e")
+    return show(value)
+
+
+def _heading(name: str) -> str:
+    return (
+        _SHORT.get(name, RESULTS[name].label)
+        if name in RESULTS
+        else KEYS[name].short
+        if name in KEYS
+        else name
+    )
+
+
+def sweep_table(
+    sweep: Sweep,
+    rows: Columns,
+    names: Sequence[str],
+    counts: Mapping[str, Any],
+    order: str,
+    target: Console,
+) -> None:
+    """Print rows and a summary; when the columns do not fit, one block a row."""
+    count = len(next(iter(rows.values()))) if rows else 0
+    cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
+    heads = [_heading(name) for name in names]
+    words = [name in KEYS and KEYS[name].kind != "number" for name in names]
+    widths = [max([len(head), *(len(row[i]) for row in cells)]) + 2 for i, head in enumerate(heads)]
+    if sum(widths) - 2 <= target.width or count == 0:
+        table = grid(*heads, right=[i for i, word in enumerate(words) if not word])
+        for row in cells:
+            table.add_row(*row)
+        if count:
+            target.print(table)
+    else:
+        table = grid(
+            "", *(f"{i + 1}" for i in range(min(count, max(1, (target.width - 28) // 14))))
+        )
+        for i, name in enumerate(names):
+            table.add_row(name, *(row[i] for row in cells[: len(table.columns) - 1]))
+        target.print(table)
+        if count > len(table.columns) - 1:
+            target.print(
+                f"{count - len(table.columns) + 1} more rows do not fit; --select narrows, --format csv has all.",
+                style="dim",
+            )
+    target.print()
+    text = f"{counts['cells']:,} cells"
+    if counts["rows"] != counts["cells"]:
+        text += f", {counts['rows']:,} pass the conditions"
+    if counts["unanswered"]:
+        text += f", {counts['unanswered']:,} have no answer (no run fits)"
+    if "front" in counts:
+        text += f"; {counts['front']:,} on the Pareto front" + (
+            f", {count} shown" if count < counts["front"] else ""
+        )
+    elif count < counts["rows"]:
+        text += f"; the {order} {count} are shown"
+    target.print(text + ".", style="dim")
+
+
+def sweep_object(
+    sweep: Sweep, rows: Columns, names: Sequence[str], counts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A sweep as one JSON object."""
+    return {
+        "schema_version": 1,
+        "llmcost_version": llmcost.__version__,
+        "scenario": sweep.inputs.scenario.name,
+        "axes": [{"keys": list(axis.keys), "size": axis.size} for axis in sweep.axes],
+        "cells": counts["cells"],
+        "matched": counts["rows"],
+        "unanswered": counts["unanswered"],
+        "rows": list(records(rows, names)) if rows else [],
+        "warnings": sweep.inputs.warnings,
+    }
+
+
+def sweep_markdown(rows: Columns, names: Sequence[str]) -> str:
+    """Rows as a Markdown table."""
+    count = len(next(iter(rows.values()))) if rows else 0
+    cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
+    right = [
+        i for i, name in enumerate(names) if not (name in KEYS and KEYS[name].kind != "number")
+    ]
+    return to_markdown([f"`{name}`" for name in names], cells, right)
+
+
+def sweep_plot(sweep: Sweep, rows: Columns, value: str, pareto: Sequence[str]) -> Any:
+    """A scatter of the front, a line over one numeric axis, or a heat map over two.
+
+    Raises
+    ------
+    InputError
+        If the axes have another shape.
+    """
+    from llmcost.render.plots import figure
+
+    drawn = figure()
+    panel = drawn.subplots()
+    if pareto:
+        first, second = pareto[0].lstrip("-"), pareto[1].lstrip("-")
+        panel.plot(rows[first], rows[second], marker="o", color="#1f5fa8", linewidth=0.8)
+        _axis(panel, "x", first, rows[first])
+        _axis(panel, "y", second, rows[second])
+        panel.set_title(f"{sweep.inputs.scenario.name}: Pareto front of {len(rows[first]):,} cells")
+        panel.grid(alpha=0.3)
+        return drawn
+    numeric = [axis for axis in sweep.axes if KEYS[axis.keys[0]].kind == "number" and axis.size > 1]
+    words = [axis for axis in sweep.axes if axis not in numeric and axis.size > 1]
+    if len(numeric) == 1 and len(words) <= 1:
+        _lines(panel, rows, numeric[0], words, value)
+    elif len(numeric) == 2 and not words:
+        _heat(drawn, panel, rows, numeric, value)
+    elif not numeric and len(words) == 1:
+        names = [str(item) for item in rows[words[0].keys[0]]]
+        panel.bar(names, rows[value], color="#1f5fa8")
+        panel.tick_params(axis="x", rotation=45)
+        _axis(panel, "y", value, rows[value])
+    else:
+        raise InputError(
+            "--plot draws one or two numeric axes, or one of words; use --pareto for more"
+        )
+    panel.set_title(f"{sweep.inputs.scenario.name}: {_heading(value).lower()}")
+    return drawn
+
+
+def _axis(panel: Any, which: str, name: str, values: Any) -> None:
+    """Label an axis with its unit, and make it logarithmic where values span a decade."""
+    unit = RESULTS[name].unit if name in RESULTS else KEYS[name].unit
+    unit = {"USD": "US dollars", "1": ""}.get(unit, unit)
+    label = RESULTS[name].label if name in RESULTS else name
+    getattr(panel, f"set_{which}label")(f"{label} [{unit}]" if unit else label)
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if finite.size and finite.min() > 0 and finite.max() / finite.min() > 10:
+        getattr(panel, f"set_{which}scale")("log")
+
+
+def _lines(panel: Any, rows: Columns, axis: Axis, words: Sequence[Axis], value: str) -> None:
+    x = rows[axis.keys[0]]
+    groups = (
+        [
+            (str(name), rows[words[0].keys[0]] == name)
+            for name in dict.fromkeys(rows[words[0].keys[0]])
+        ]
+        if words
+        else [("", np.ones(len(x), bool))]
+    )
+    for label, mask in groups:
+        panel.plot(
+            x[mask],
+            rows[value][mask],
+            marker="o" if mask.sum() <= 60 else "",
+            markersize=3,
+            label=label or None,
+        )
+    if words:
+        panel.legend(title=words[0].keys[0])
+    _axis(panel, "x", axis.keys[0], x)
+    _axis(panel, "y", value, rows[value])
+    panel.grid(alpha=0.3)
+
+
+def _heat(drawn: Any, panel: Any, rows: Columns, axes: Sequence[Axis], value: str) -> None:
+    from matplotlib.colors import LogNorm
+
+    first, second = (axis.values[0] for axis in axes)
+    table = np.full((len(first), len(second)), np.nan)
+    i = np.searchsorted(np.sort(first), rows[axes[0].keys[0]])
+    j = np.searchsorted(np.sort(second), rows[axes[1].keys[0]])
+    table[i, j] = rows[value]
+    finite = table[np.isfinite(table)]
+    wide = finite.size and finite.min() > 0 and finite.max() / finite.min() > 10
+    mesh = panel.pcolormesh(
+        np.sort(first),
+        np.sort(second),
+        table.T,
+        shading="nearest",
+        norm=LogNorm() if wide else None,
+        cmap="viridis",
+    )
+    unit = {"USD": "US dollars", "1": ""}.get(RESULTS[value].unit, RESULTS[value].unit)
+    drawn.colorbar(mesh, label=f"{RESULTS[value].label} [{unit}]" if unit else RESULTS[value].label)
+    _axis(panel, "x", axes[0].keys[0], first)
+    _axis(panel, "y", axes[1].keys[0], second)
