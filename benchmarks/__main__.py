@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import startup, sweep
+from benchmarks import startup, sweep, uncertainty
 
-BENCHMARKS = {"startup": startup.main, "sweep": sweep.main}
+BENCHMARKS = {"startup": startup.main, "sweep": sweep.main, "uncertainty": uncertainty.main}
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.expression import Expression
+from llmcost.analysis.uncertainty import cheaper
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
 
@@ -63,6 +64,20 @@ class Comparison(NamedTuple):
             for name in self.estimates
             if name != self.baseline
         }
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the estimates have samples, which are common to them."""
+        return all(item.samples for item in self.estimates.values())
+
+    def below(self, name: str, key: str) -> float | None:
+        """Probability that a scenario's result is below the baseline's."""
+        return cheaper(self.estimates[name], self.estimates[self.baseline], key)
+
+    def probabilities(self) -> dict[str, dict[str, float | None]]:
+        """Those probabilities for all results of all scenarios but the baseline."""
+        others = [name for name in self.estimates if name != self.baseline]
+        return {name: {key: self.below(name, key) for key in RESULTS} for name in others}
 
     def failing(self, condition: Expression) -> list[str]:
         """Scenarios other than the baseline for which a condition holds.

@@ -30,6 +30,7 @@ class Estimate(NamedTuple):
     steps: tuple[Rule, ...]
     warnings: list[str]
     intervals: Mapping[str, Mapping[str, float | None]] = {}
+    samples: Mapping[str, Array] = {}
 
     @property
     def name(self) -> str:

@@ -10,19 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.uncertainty import Sampling, label, sampled, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
+from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.growth import lever_product
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Scenario
+from llmcost.scenario.values import Distribution
 
 FOLLOW = ("model", "frontier")
 #: The last year unless the scenario or the user says otherwise.
 DEFAULT_UNTIL = 2035
 #: More levers than this have too many orders to average over exactly.
 MOST_LEVERS = 12
+#: Samples times years that are held in memory.
+MOST_SAMPLE_YEARS = 4_000_000
 #: What a year takes over from year 0 as it is.
 _KEPT = (
     "start_day", "available_day", "price_includes_server", "server_cost_ratio",
@@ -74,6 +79,7 @@ class Crossing(NamedTuple):
     year: int | None
     date: str | None
     note: str
+    probability_by_year: Mapping[str, float] | None = None
 
 
 class Step(NamedTuple):
@@ -99,6 +105,8 @@ class Projection(NamedTuple):
     levers: tuple[Lever, ...]
     warnings: list[str]
     known: Mapping[str, Any]
+    samples: Mapping[str, Array] = {}
+    shares: tuple[float, ...] = ()
 
     def result(self, key: str) -> Array | None:
         """A result by year, None where the scenario does not determine it."""
@@ -106,6 +114,14 @@ class Projection(NamedTuple):
             return None
         found = np.broadcast_to(self.values[key], self.years.shape)
         return None if np.isnan(found).all() else found
+
+    def band(self, key: str) -> dict[str, Array]:
+        """Quantiles of a result by label, each by year; empty without samples."""
+        if key not in self.samples:
+            return {}
+        return {
+            label(share): np.nanquantile(self.samples[key], share, axis=0) for share in self.shares
+        }
 
 
 def resolve_levers(
@@ -239,7 +255,7 @@ def project(
     trends = resolve_trends(base, catalog, follow)
     levers = resolve_levers(scenario, catalog, roadmap) if with_levers else ()
     years = np.arange(first, last + 1, dtype=np.int64)
-    known = starting_point(base, trends)
+    known = starting_point(base.values, {key: trend.value for key, trend in trends.items()})
     known["elapsed_years"] = (years - first).astype(float)
     active = years[:, None] >= np.array([lever.year for lever in levers])[None, :]
     if "cost_growth_per_year" in trends and "base_cost_hardware_usd" not in known:
@@ -257,12 +273,55 @@ def project(
     return Projection(base, follow, years, values, trends, levers, warnings, known)
 
 
-def starting_point(base: Estimate, trends: Mapping[str, Trend]) -> dict[str, Any]:
+def starting_point(values: Mapping[str, Array], trends: Mapping[str, Any]) -> dict[str, Any]:
     """Year 0 and the trends, as the engine's growth rules take them."""
-    known: dict[str, Any] = {key: base.values[key] for key in _KEPT if key in base.values}
-    known |= {f"base_{key}": base.values[key] for key in _MOVING if key in base.values}
-    known |= {key: trend.value for key, trend in trends.items()}
-    return known
+    known: dict[str, Any] = {key: values[key] for key in _KEPT if key in values}
+    known |= {f"base_{key}": values[key] for key in _MOVING if key in values}
+    return known | dict(trends)
+
+
+def with_samples(projection: Projection, sampling: Sampling, catalog: Catalog) -> Projection:
+    """The same projection with samples of its uncertain inputs and trends.
+
+    Raises
+    ------
+    InputError
+        If samples times years are more than memory should hold.
+    """
+    base, years = projection.base, projection.years
+    if sampling.samples * len(years) > MOST_SAMPLE_YEARS:
+        raise InputError(
+            f"--samples {sampling.samples}: with {len(years)} years at most {MOST_SAMPLE_YEARS // len(years):,}"
+        )
+    inputs = sampled(base, sampling, catalog)
+    values, _ = evaluate(inputs.known)
+    trends: dict[str, Any] = {key: trend.value for key, trend in projection.trends.items()}
+    for entry in catalog.kind("trends").values():
+        key = entry["key"]
+        name = key.rpartition(".")[2]
+        if name not in trends:
+            continue
+        if key in inputs.distributions:
+            trends[name] = inputs.known[name]
+        elif sampling.defaults and projection.trends[name].source.startswith("catalog"):
+            spread = Distribution(float(entry["low"]), float(entry["high"]), "lognormal", None, 0.0)
+            trends[name] = quantile(spread, uniforms([key], sampling.samples, sampling.seed)[key])
+    known = starting_point(values, trends)
+    known = {name: _column(value) for name, value in known.items()}
+    known["elapsed_years"] = projection.known["elapsed_years"]
+    active = years[:, None] >= np.array([lever.year for lever in projection.levers])[None, :]
+    found, _ = evaluate({**known, **_pull(projection.levers, active)}, list(RESULTS))
+    if projection.follow == "model":
+        found.update({key: _column(values[key]) for key in _UNCHANGED if key in values})
+    shape = (sampling.samples, len(years))
+    samples = {key: np.broadcast_to(found[key], shape) for key in RESULTS if key in found}
+    return projection._replace(samples=samples, shares=sampling.quantiles)
+
+
+def _column(value: Any) -> Any:
+    """Samples as a column beside the years."""
+    array = np.asarray(value)
+    return array[:, None] if array.ndim == 1 else array
 
 
 def _pull(levers: Sequence[Lever], active: NDArray[np.bool_]) -> dict[str, Array]:
@@ -281,12 +340,12 @@ def crossing(projection: Projection, metric: str, threshold: float) -> Crossing:
     found = projection.result(metric)
     if found is None:
         return Crossing(metric, threshold, None, None, "not determined by the scenario")
+    chances = _chances(projection, metric, threshold)
     above = found >= threshold
     if np.all(above == above[0]):
         side = "above" if above[0] else "below"
-        return Crossing(
-            metric, threshold, None, None, f"{side} it in every year until {projection.years[-1]}"
-        )
+        note = f"{side} it in every year until {projection.years[-1]}"
+        return Crossing(metric, threshold, None, None, note, chances)
     after = int(np.argmax(above != above[0]))
     low, high = found[after - 1], found[after]
     if low > 0 and high > 0 and threshold > 0:
@@ -297,7 +356,21 @@ def crossing(projection: Projection, metric: str, threshold: float) -> Crossing:
     year = int(moment)
     month = min(int((moment - year) * 12) + 1, 12)
     note = "rises above it" if above[after] else "falls below it"
-    return Crossing(metric, threshold, year, f"{year}-{month:02d}", note)
+    return Crossing(metric, threshold, year, f"{year}-{month:02d}", note, chances)
+
+
+def _chances(projection: Projection, metric: str, threshold: float) -> dict[str, float] | None:
+    """Probability by year that the threshold has been crossed by then, from the samples."""
+    if metric not in projection.samples:
+        return None
+    above = projection.samples[metric] >= threshold
+    side = projection.result(metric)
+    starts_above = bool(side is not None and side[0] >= threshold)
+    crossed = np.logical_or.accumulate(above != starts_above, axis=1)
+    return {
+        str(year): float(share)
+        for year, share in zip(projection.years, crossed.mean(axis=0), strict=True)
+    }
 
 
 def waterfall(projection: Projection, metric: str) -> list[Step]:
@@ -316,14 +389,14 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
         If there are no levers, too many, or no such result.
     """
     levers = [lever for lever in projection.levers if lever.year <= projection.years[-1]]
-    label = projection.base.inputs.scenario.label
+    where = projection.base.inputs.scenario.label
     if not levers:
         raise NoAnswerError(
-            f"{label}: no lever applies until {projection.years[-1]}; give [[levers]] or --roadmap"
+            f"{where}: no lever applies until {projection.years[-1]}; give [[levers]] or --roadmap"
         )
     if len(levers) > MOST_LEVERS:
         raise InputError(
-            f"{label}: a waterfall takes at most {MOST_LEVERS} levers, here are {len(levers)}"
+            f"{where}: a waterfall takes at most {MOST_LEVERS} levers, here are {len(levers)}"
         )
     count = len(levers)
     subsets = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
@@ -331,7 +404,7 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
     values, _ = evaluate({**known, **_pull(levers, subsets.astype(bool))}, [metric])
     if metric not in values or np.isnan(values[metric]).any():
         raise NoAnswerError(
-            f"{label}: {metric} is not determined, so levers cannot be set against it"
+            f"{where}: {metric} is not determined, so levers cannot be set against it"
         )
     of_subset = np.broadcast_to(values[metric], (2**count,))
     steps = [Step("without levers", float(of_subset[0]), 0.0, 0.0)]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.rank import Best, Everything, First, Pareto
+from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.solve import Solve
 from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import Catalog
@@ -43,6 +44,7 @@ class Question(NamedTuple):
         target: Sequence[str] | None = None,
         between: str | None = None,
         drawn: bool = False,
+        sampling: Sampling | None = None,
     ) -> Question:
         """Read the options on top of the scenario's [sweep].
 
@@ -90,7 +92,7 @@ class Question(NamedTuple):
         if drawn:
             needed += [key for axis in parsed for key in axis.keys] + ["cost_total_usd"]
         wanted = _names(select) if select is not None else None
-        sweep = Sweep(scenario, parsed, catalog, where, wanted, needed, unknown)
+        sweep = Sweep(scenario, parsed, catalog, where, wanted, needed, unknown, sampling)
         return cls(sweep, best, maximize is not None, top, objectives, wanted is not None)
 
     @property

@@ -16,9 +16,11 @@ import numpy as np
 from llmcost.analysis.axes import Axis, shaped
 from llmcost.analysis.estimate import check_consistent
 from llmcost.analysis.expression import Expression
+from llmcost.analysis.sampling import Sampling, label, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, execute, plan
+from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
@@ -65,6 +67,8 @@ class Sweep:
         Further results that the caller ranks by.
     solve : Solve, optional
         A key to solve for in every cell.
+    sampling : Sampling, optional
+        How to sample what is uncertain: quantiles of every result in every cell.
 
     Raises
     ------
@@ -81,6 +85,7 @@ class Sweep:
         select: Sequence[str] | None = None,
         needed: Sequence[str] = (),
         solve: Solve | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         self.axes = tuple(axes)
         self.shape = tuple(axis.size for axis in axes)
@@ -101,13 +106,20 @@ class Sweep:
         if solve is not None:
             solve.attach(self.inputs.known)
         self.conditions = [Expression(text, "--where") for text in where]
-        self._check_first(where)
-        names = {*self.result_names, *self.key_values}
+        self._check_first()
+        self.sampling = sampling
+        self._sample(scenario, catalog)
+        names = {*self.result_names, *self.key_values, *self.quantile_names}
         for condition in self.conditions:
             condition.check([*RESULTS, *KEYS, *names])
         self.select = list(select) if select is not None else self._all_columns()
         for name in self.select:
-            if name not in names and name not in RESULTS and name not in KEYS:
+            if (
+                name not in names
+                and name not in self.quantile_names
+                and name not in RESULTS
+                and name not in KEYS
+            ):
                 raise InputError(
                     f'--select "{name}": is neither a result nor a scenario key{nearest(name, [*RESULTS, *KEYS])}'
                 )
@@ -115,7 +127,8 @@ class Sweep:
         for condition in self.conditions:
             wanted |= condition.names()
         self._wanted = wanted
-        quantities = {name if name in RESULTS else KEYS[name].quantity for name in wanted}
+        bare = {name.rpartition(".")[0] if name in self.quantile_names else name for name in wanted}
+        quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
         quantities |= {"mfu", "goodput"}
         self.steps = plan(frozenset(self.known), frozenset(quantities - {""}))
         self.checks_mfu = any(step.gives == "mfu" for step in self.steps)
@@ -123,7 +136,7 @@ class Sweep:
 
     # -- set-up -----------------------------------------------------------------
 
-    def _check_first(self, where: Sequence[str]) -> None:
+    def _check_first(self) -> None:
         """Run one cell: what the scenario determines, and whether its keys fit together."""
         first = {
             name: value[tuple(slice(0, 1) for _ in value.shape)]
@@ -140,23 +153,77 @@ class Sweep:
             elif key.name in self.inputs.shown:
                 self.key_values[key.name] = self.inputs.shown[key.name]
 
+    def _sample(self, scenario: Scenario, catalog: Catalog) -> None:
+        """Lay the samples of uncertain inputs along a dimension before those of the axes."""
+        self.sampled: dict[str, Array] = {}
+        self.quantile_names: list[str] = []
+        if self.sampling is None:
+            return
+        if self.solve is not None:
+            raise InputError(
+                "--samples: does not go with --solve; solve at the medians, then sample the solution"
+            )
+        given = self.inputs.distributions
+        chosen = {key: ("", dist) for key, dist in given.items()}
+        if self.sampling.defaults:
+            chosen |= {key: item for key, item in self.inputs.intervals.items() if key not in given}
+        shares = uniforms(
+            sorted(chosen), self.sampling.samples, self.sampling.seed, scenario.correlations
+        )
+        shape = (-1, *(1 for _ in self.shape))
+        values = {
+            key: quantile(dist, shares[key]).reshape(shape) for key, (_, dist) in chosen.items()
+        }
+        arrays = {**self.words, **{key: values[key] for key in given}}
+        known = resolve(scenario, catalog, arrays).known
+        known |= {name: values[key] for key, (name, _) in chosen.items() if name}
+        self.sampled = {name: np.asarray(value, dtype=np.float64) for name, value in known.items()}
+        self.quantile_names = [
+            f"{key}.{label(share)}"
+            for key in self.result_names
+            for share in self.sampling.quantiles
+        ]
+
     def _all_columns(self) -> list[str]:
         axis_keys = [key for axis in self.axes for key in axis.keys]
         extra = [] if self.solve is None else [self.solve.key]
-        return [*axis_keys, *extra, *self.result_names]
+        return [*axis_keys, *extra, *self.result_names, *self.quantile_names]
+
+    def _quantiles(self, place: tuple[slice, ...], shape: tuple[int, ...]) -> dict[str, Array]:
+        """Quantiles of the wanted results in a block, over the samples that have an answer."""
+        assert self.sampling is not None
+        values = {name: _cut(value, place) for name, value in self.sampled.items()}
+        execute(self.steps, values)
+        if self.checks_mfu and "mfu" in values:
+            bad = values["mfu"] > 1
+            values |= {step.gives: np.where(bad, np.nan, values[step.gives]) for step in self.steps}
+        found = {}
+        wanted = {name.rpartition(".")[0] for name in self._wanted if name in self.quantile_names}
+        for key in wanted:
+            value = values[key]
+            if value.ndim <= len(self.shape):
+                bands = np.broadcast_to(value, (len(self.sampling.quantiles), *value.shape))
+            else:
+                bands = np.nanquantile(value, self.sampling.quantiles, axis=0)
+            for share, band in zip(self.sampling.quantiles, bands, strict=True):
+                found[f"{key}.{label(share)}"] = band
+        return found
 
     def _layout(self) -> None:
         """Split the grid into blocks: outer indices fixed, a slice of one dimension, the rest whole."""
+        cells = (
+            BLOCK_CELLS if self.sampling is None else max(BLOCK_CELLS // self.sampling.samples, 1)
+        )
         inner, split = 1, len(self.shape)
         self._outer: tuple[int, ...] = ()
-        while split > 0 and inner * self.shape[split - 1] <= BLOCK_CELLS:
+        while split > 0 and inner * self.shape[split - 1] <= cells:
             split -= 1
             inner *= self.shape[split]
         if split == 0:
             self._split, self._step, self._outer = 0, max(self.shape[0], 1) if self.shape else 1, ()
         else:
             self._split = split - 1
-            self._step = max(BLOCK_CELLS // inner, 1)
+            self._step = max(cells // inner, 1)
             self._outer = self.shape[: split - 1]
         length = self.shape[self._split] if self.shape else 1
         self._slices = -(-length // self._step)
@@ -184,6 +251,8 @@ class Sweep:
         with np.errstate(all="ignore"):
             values = dict(known)
             execute(self.steps, values)
+            if self.sampling is not None:
+                values |= self._quantiles(place, shape)
             keep, unanswered = self._keep(values, known, place, shape)
             columns = {}
             for name in (
@@ -234,7 +303,7 @@ class Sweep:
 
     def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:
         """A result or key in a block, not yet broadcast."""
-        if name in RESULTS:
+        if name in RESULTS or name in self.quantile_names:
             return values.get(name, np.nan)
         if self.solve is not None and name == self.solve.key:
             return values[KEYS[name].quantity]
@@ -269,6 +338,8 @@ def _cut(value: Array, place: tuple[slice, ...]) -> Array:
     """The part of an array that belongs to a block; dimensions of 1 stay."""
     if value.ndim == 0:
         return value
+    if value.ndim == len(place) + 1:  # samples come before the axes
+        place = (slice(None), *place)
     return value[
         tuple(
             part if size > 1 else slice(None) for part, size in zip(place, value.shape, strict=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.uncertainty import Sampling, estimate_uncertain
 from llmcost.catalog import Catalog
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, load_scenario, with_sets
@@ -15,6 +16,7 @@ def estimate_variants(
     sets: Sequence[str],
     variants: Sequence[Sequence[str] | None],
     catalog: Catalog,
+    sampling: Sampling | None = None,
 ) -> list[Estimate]:
     """Estimate scenarios, the second to fourth with settings of their own.
 
@@ -28,6 +30,8 @@ def estimate_variants(
         Settings of the second scenario, the third, and so on.
     catalog : Catalog
         Where names are looked up.
+    sampling : Sampling, optional
+        How to sample what is uncertain; the scenarios share the samples of a key that they share.
 
     Raises
     ------
@@ -66,4 +70,4 @@ def estimate_variants(
                 break
     if problems:
         raise InputError(problems)
-    return [estimate(scenario, catalog) for scenario in scenarios]
+    return [estimate_uncertain(scenario, catalog, sampling) for scenario in scenarios]

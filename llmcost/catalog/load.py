@@ -61,6 +61,7 @@ class Catalog:
                     continue
                 known = builtin(kind)
                 fields = {key for item in known.values() for key in item}
+                fields |= {f"{key}_{end}" for key in fields for end in ("low", "high")}
                 problems += [
                     f"{where} {key}: unknown field{nearest(key, fields)}"
                     for key in entry

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import CatalogFiles, Format, Json, NoColor, Output, Quiet, Sets, common
+from llmcost.cli.options import (
+    CatalogFiles,
+    Format,
+    Json,
+    NoColor,
+    Output,
+    Quantiles,
+    Quiet,
+    Samples,
+    Seed,
+    Sets,
+    Uncertainty,
+    common,
+)
 
 EPILOG = "Example: llmcost compare llama-3.1-405b --set-b cluster.accelerator=b200-sxm"
 
@@ -46,6 +59,10 @@ def command(
             help="Exit 1 where it holds, like 'cost_total_usd.ratio > 1.1'; also .difference.",
         ),
     ] = None,
+    samples: Samples = None,
+    seed: Seed = 0,
+    quantiles: Quantiles = None,
+    uncertainty: Uncertainty = "none",
     format: Format = "table",
     json: Json = False,
     output: Output = None,
@@ -57,6 +74,7 @@ def command(
     options = common(format, json, output, no_color, quiet, catalog)
     from llmcost.analysis.compare import METRICS, checked_metrics, compare
     from llmcost.analysis.expression import Expression
+    from llmcost.analysis.uncertainty import Sampling
     from llmcost.analysis.variants import estimate_variants
     from llmcost.cli.options import say
     from llmcost.errors import NoAnswerError
@@ -64,8 +82,10 @@ def command(
 
     shown = checked_metrics(metrics, METRICS)
     conditions = [Expression(text, "--fail-if") for text in fail_if or ()]
+    sampling = Sampling.of(samples, seed, quantiles, uncertainty)
+    variants = (set_b, set_c, set_d)
     found = compare(
-        estimate_variants(scenarios, sets or (), (set_b, set_c, set_d), options.catalog()), baseline
+        estimate_variants(scenarios, sets or (), variants, options.catalog(), sampling), baseline
     )
     failing = [(item.text, found.failing(item)) for item in conditions]
     options.warn(

@@ -13,10 +13,15 @@ from llmcost.cli.options import (
     Json,
     NoColor,
     Output,
+    Quantiles,
     Quiet,
+    Samples,
+    Seed,
     Sets,
+    Uncertainty,
     common,
 )
+from llmcost.errors import InputError
 
 EPILOG = "Example: llmcost estimate llama-3.1-405b --set cluster.accelerator=b200-sxm --json"
 
@@ -30,6 +35,24 @@ def command(
             "--explain",
             metavar="[KEY]",
             help="Show the formula of a result with the numbers put in; of all without KEY.",
+        ),
+    ] = None,
+    samples: Samples = None,
+    seed: Seed = 0,
+    quantiles: Quantiles = None,
+    uncertainty: Uncertainty = "none",
+    tornado: Annotated[
+        str | None,
+        typer.Option(
+            "--tornado",
+            metavar="RESULT",
+            help="Which uncertain inputs drive the range of a result.",
+        ),
+    ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw the tornado: svg, png or pdf (llmcost[plot])."
         ),
     ] = None,
     format: Format = "table",
@@ -46,6 +69,18 @@ def command(
 
     entries = options.catalog()
     result = estimate(load_scenario(scenario, sets or (), entries), entries)
+    bars = None
+    if samples is not None or uncertainty != "none" or quantiles or tornado or plot:
+        from llmcost.analysis import uncertainty as analysis
+
+        if plot and not tornado:
+            raise InputError("--plot draws a tornado; give --tornado RESULT")
+        sampling = analysis.Sampling.of(samples, seed, quantiles, uncertainty)
+        if sampling is None and tornado:
+            sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, seed)
+        if sampling is not None:
+            result = analysis.with_uncertainty(result, sampling, entries)
+            bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
     options.warn(result.warnings)
     if explain is not None:
         from llmcost.render.table import console, explanation, text_of
@@ -54,19 +89,30 @@ def command(
         explanation(result, None if explain == "all" else explain, target)
         options.deliver(text_of(target))
     elif options.format == "table":
-        from llmcost.render.table import console, estimate_table, text_of
+        from llmcost.render.table import console, estimate_table, text_of, tornado_table
 
         runs = entries.kind("runs").values()
         published = next((run for run in runs if run.get("scenario") == result.name), None)
         target = console(options.color, output is not None)
         estimate_table(result, published, target)
+        if tornado and bars:
+            tornado_table(result, tornado, bars, target)
         options.deliver(text_of(target))
     else:
         from llmcost.render import data
 
         text = {
-            "json": lambda: data.to_json(data.estimate_object(result)),
+            "json": lambda: data.to_json(
+                data.estimate_object(result) | data.tornado_object(tornado, bars)
+            ),
             "csv": lambda: data.estimates_csv({result.name: result}),
             "markdown": lambda: data.estimate_markdown(result),
         }[options.format]()
         options.deliver(text)
+    if plot and tornado and bars:
+        from llmcost.files import write_atomic
+        from llmcost.render import plots
+
+        write_atomic(
+            plot, plots.image(plots.tornado_plot(result, tornado, bars), plots.check_path(plot))
+        )

@@ -38,6 +38,25 @@ CatalogFiles = Annotated[
         "--catalog", metavar="FILE", help="A catalog file on top of the built-in one; repeatable."
     ),
 ]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples", metavar="N", help="Sample uncertain inputs; ranges for every result."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the samples.")]
+Quantiles = Annotated[
+    str | None,
+    typer.Option("--quantiles", metavar="A,B,…", help="Shares of the ranges; 0.05,0.5,0.95."),
+]
+Uncertainty = Annotated[
+    str,
+    typer.Option(
+        "--uncertainty",
+        metavar="none|defaults",
+        help="Take the published intervals of defaulted inputs.",
+    ),
+]
 
 
 class Common(NamedTuple):

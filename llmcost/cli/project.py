@@ -13,8 +13,12 @@ from llmcost.cli.options import (
     Json,
     NoColor,
     Output,
+    Quantiles,
     Quiet,
+    Samples,
+    Seed,
     Sets,
+    Uncertainty,
     common,
 )
 
@@ -68,6 +72,10 @@ def command(
         str | None,
         typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost[plot])."),
     ] = None,
+    samples: Samples = None,
+    seed: Seed = 0,
+    quantiles: Quantiles = None,
+    uncertainty: Uncertainty = "none",
     format: Format = "table",
     json: Json = False,
     output: Output = None,
@@ -88,6 +96,7 @@ def command(
     from llmcost.analysis import project as analysis
     from llmcost.analysis.compare import checked_metrics
     from llmcost.analysis.estimate import estimate
+    from llmcost.analysis.uncertainty import Sampling
     from llmcost.render import project as show
     from llmcost.scenario import load_scenario
 
@@ -98,6 +107,9 @@ def command(
     entries = options.catalog()
     base = estimate(load_scenario(scenario, sets or (), entries), entries)
     found = analysis.project(base, entries, follow, until, roadmap=roadmap)
+    sampling = Sampling.of(samples, seed, quantiles, uncertainty)
+    if sampling is not None:
+        found = analysis.with_samples(found, sampling, entries)
     crossings = [analysis.crossing(found, *item) for item in thresholds]
     steps = {name: analysis.waterfall(found, name) for name in falls}
     rows = None if usd is None else analysis.budget(base, entries, usd, until, roadmap)

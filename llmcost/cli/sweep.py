@@ -13,8 +13,12 @@ from llmcost.cli.options import (
     Json,
     NoColor,
     Output,
+    Quantiles,
     Quiet,
+    Samples,
+    Seed,
     Sets,
+    Uncertainty,
     common,
 )
 
@@ -110,6 +114,10 @@ def command(
         ),
     ] = None,
     sets: Sets = None,
+    samples: Samples = None,
+    seed: Seed = 0,
+    quantiles: Quantiles = None,
+    uncertainty: Uncertainty = "none",
     format: Format = "table",
     json: Json = False,
     output: Output = None,
@@ -128,6 +136,7 @@ def command(
         ("table", "json", "jsonl", "csv", "markdown", "parquet"),
     )
     from llmcost.analysis.question import Question
+    from llmcost.analysis.sampling import Sampling
     from llmcost.cli.sweep_run import run
     from llmcost.scenario import load_scenario
 
@@ -136,5 +145,6 @@ def command(
     question = Question.of(
         base, entries, axis, zip, where, minimize, maximize, top, pareto, select, solve, target, between,
         drawn=plot is not None,
+        sampling=Sampling.of(samples, seed, quantiles, uncertainty),
     )  # fmt: skip
     run(question, options, plot, resume, shard, engine, scheduler)

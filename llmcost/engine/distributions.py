@@ -57,6 +57,14 @@ def quantile(distribution: HasInterval, share: Any) -> Array:
     return np.asarray(np.clip(value, floor, ceiling))
 
 
+def outside(distribution: HasInterval) -> float:
+    """Share of the distribution beyond its physical bounds, which is cut off [1]."""
+    floor, ceiling = distribution.floor, distribution.ceiling
+    below = _below(distribution, floor) if np.isfinite(floor) else 0.0
+    above = 1 - _below(distribution, ceiling) if np.isfinite(ceiling) else 0.0
+    return below + above
+
+
 def _triangle(d: HasInterval) -> tuple[float, float, float]:
     """Ends and mode of the triangle whose 5th and 95th percentiles are low and high."""
     mode = float(d.mode if d.mode is not None else (d.low + d.high) / 2)
@@ -131,13 +139,15 @@ def normal_quantile(share: Any) -> Array:
     q = p - 0.5
     with np.errstate(all="ignore"):
         r = 0.180625 - q * q
-        central = q * _ratio(r, _A, _B)
-        tail = np.sqrt(-np.log(np.minimum(p, 1 - p)))
-        near = _ratio(tail - 1.6, _C, _D)
-        far = _ratio(tail - 5.0, _E, _F)
-        outer = np.where(tail <= 5.0, near, far)
-        outer = np.where(np.isinf(tail), np.inf, outer)
-    return np.where(np.abs(q) <= 0.425, central, np.where(q < 0, -outer, outer))
+        found = np.asarray(q * _ratio(r, _A, _B))
+        rest = np.abs(q) > 0.425
+        if rest.any():
+            side = np.minimum(p, 1 - p)[rest]
+            tail = np.sqrt(-np.log(side))
+            outer = np.where(tail <= 5.0, _ratio(tail - 1.6, _C, _D), _ratio(tail - 5.0, _E, _F))
+            outer = np.where(np.isinf(tail), np.inf, outer)
+            found[rest] = np.copysign(outer, q[rest])
+    return found
 
 
 def _ratio(x: Array, top: tuple[float, ...], bottom: tuple[float, ...]) -> Array:

@@ -10,7 +10,7 @@ from rich.console import Console
 from llmcost.analysis.compare import Comparison
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import estimate_object, estimates_csv, to_markdown
-from llmcost.render.numbers import plain, readable, significant
+from llmcost.render.numbers import plain, readable, significant, span
 from llmcost.render.table import grid
 from llmcost.scenario.schema import KEYS
 
@@ -25,6 +25,7 @@ def compare_object(found: Comparison) -> dict[str, Any]:
         "baseline": found.baseline,
         "differing_inputs": found.differing_inputs(),
         "differences": found.differences(),
+        **({"probability_below_baseline": found.probabilities()} if found.sampled else {}),
     }
 
 
@@ -123,6 +124,8 @@ def compare_table(found: Comparison, metrics: Sequence[str], target: Console) ->
             cells = []
             for name, item in found.estimates.items():
                 value = readable(item.result(key), RESULTS[key].unit)
+                interval = span(item.intervals.get(key, {}), RESULTS[key].unit)
+                value += f"\n{interval}" if interval else ""
                 if name != found.baseline:
                     value += "\n" + " ".join(_change(found, name, key))
                 cells.append(value)
@@ -137,3 +140,11 @@ def compare_table(found: Comparison, metrics: Sequence[str], target: Console) ->
                 change = _change(found, name, key) if name != found.baseline else ("", "")
                 table.add_row("    " + name, readable(item.result(key), RESULTS[key].unit), *change)
     target.print(table)
+    if found.sampled:
+        target.print()
+        for name in names:
+            share = found.below(name, "cost_total_usd")
+            if name != found.baseline and share is not None:
+                target.print(
+                    f"{name} costs less than {found.baseline} with a probability of {share:.0%}."
+                )

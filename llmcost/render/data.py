@@ -47,6 +47,13 @@ def estimate_object(result: Estimate) -> dict[str, Any]:
     }
 
 
+def tornado_object(key: str | None, bars: Sequence[Any] | None) -> dict[str, Any]:
+    """What drives a result, as the estimate's JSON carries it; empty where it was not asked for."""
+    if key is None or bars is None:
+        return {}
+    return {"tornado": {"result": key, "inputs": [bar._asdict() for bar in bars]}}
+
+
 def csv_cell(value: Any) -> Any:
     """A value as a CSV cell; text that a spreadsheet would run as a formula gets an apostrophe."""
     value = clean(value)

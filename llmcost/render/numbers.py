@@ -52,6 +52,24 @@ def readable(number: float | None, unit: str) -> str:
     return compact(number) + plural
 
 
+def span(band: Any, unit: str) -> str:
+    """The range between the first and the last quantile, the unit written once where it is the same."""
+    ends = list(band.values())
+    if not ends or ends[0] is None or ends[0] == ends[-1]:
+        return ""
+    low, high = readable(ends[0], unit), readable(ends[-1], unit)
+    tail = high.lstrip("$-0123456789.,")
+    if (
+        tail
+        and low.endswith(tail)
+        and low[: -len(tail)].lstrip("$-").replace(".", "").replace(",", "").isdigit()
+    ):
+        low = low[: -len(tail)].rstrip()
+    if low.startswith("$"):
+        high = high.lstrip("$")
+    return f"{low}–{high}"
+
+
 def compact(number: float) -> str:
     """A large number with a suffix M, B, T …"""
     for size, suffix in _SUFFIXES:

@@ -66,6 +66,27 @@ def axis_label(key: str) -> str:
     return f"{item.label} [{unit}]" if unit and unit != item.label else item.label
 
 
+def tornado_plot(result: Any, key: str, bars: Sequence[Any]) -> Figure:
+    """Swings of a result around its median."""
+    drawn = figure(7.0, 1.2 + 0.4 * len(bars))
+    panel = drawn.subplots()
+    centre = result.result(key) or 0.0
+    for index, bar in enumerate(bars):
+        for end, color in ((bar.low, "#1f8a5f"), (bar.high, "#b0562e")):
+            if end is not None:
+                panel.barh(index, end - centre, left=centre, color=color)
+    panel.axvline(centre, color="#444444", linewidth=0.8)
+    panel.set_yticks(range(len(bars)), [bar.key for bar in bars])
+    panel.invert_yaxis()
+    panel.xaxis.set_major_formatter(lambda value, _: readable(value, RESULTS[key].unit))
+    panel.set_xlabel(
+        f"{RESULTS[key].label}: green at the 5th, brown at the 95th percentile of the input"
+    )
+    panel.set_title(result.name)
+    panel.grid(axis="x", alpha=0.3)
+    return drawn
+
+
 def projection_plot(
     found: Projection, metrics: Sequence[str], thresholds: Sequence[tuple[str, float]]
 ) -> Figure:
@@ -76,6 +97,11 @@ def projection_plot(
     for panel, key in zip(panels, known, strict=True):
         values = found.result(key)
         assert values is not None
+        bands = list(found.band(key).values())
+        if len(bands) > 1:
+            panel.fill_between(
+                found.years, bands[0], bands[-1], color="#1f5fa8", alpha=0.18, linewidth=0
+            )
         panel.plot(found.years, values, marker="o", markersize=3.5, color="#1f5fa8")
         panel.set_ylabel(axis_label(key))
         if (values > 0).all():

@@ -11,7 +11,7 @@ import llmcost
 from llmcost.analysis.project import Crossing, Projection, Step
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
-from llmcost.render.numbers import readable, share_bar, significant
+from llmcost.render.numbers import readable, share_bar, significant, span
 from llmcost.render.table import grid
 
 COLUMNS = (
@@ -52,11 +52,36 @@ def project_object(
         "trends": {f"projection.{key}": trend._asdict() for key, trend in found.trends.items()},
         "levers": [lever._asdict() for lever in found.levers],
         "years": year_rows(found),
-        "crossings": [item._asdict() for item in crossings],
+        "crossings": [_crossing(item) for item in crossings],
+        "intervals": intervals(found),
         "waterfall": {key: [step._asdict() for step in items] for key, items in steps.items()},
         "budget": budgets,
         "warnings": found.warnings,
     }
+
+
+def _crossing(item: Crossing) -> dict[str, Any]:
+    found = item._asdict()
+    if item.probability_by_year is None:
+        del found["probability_by_year"]
+    return found
+
+
+def intervals(found: Projection) -> list[dict[str, Any]]:
+    """Quantiles of every result, an object a year; empty without samples."""
+    bands = {key: found.band(key) for key in found.samples}
+    if not bands:
+        return []
+    return [
+        {
+            "year": int(year),
+            **{
+                key: {name: float(values[i]) for name, values in band.items()}
+                for key, band in bands.items()
+            },
+        }
+        for i, year in enumerate(found.years)
+    ]
 
 
 def project_csv(found: Projection) -> str:
@@ -105,6 +130,8 @@ def project_markdown(
 
 def project_table(found: Projection, metrics: Sequence[str], target: Console) -> None:
     """Print the years and the trends behind them."""
+    if found.samples and tuple(metrics) == COLUMNS:
+        metrics = [key for key in metrics if key != "energy_mwh"]
     what = "The same model" if found.follow == "model" else "The frontier's model"
     target.print(f"{found.base.name}: {what.lower()}, trained in year …", style="bold")
     target.print()
@@ -113,10 +140,16 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
         *(_SHORT.get(key, RESULTS[key].label) for key in metrics),
         right=range(1, len(metrics) + 1),
     )
-    for row in _cells(found, metrics):
-        table.add_row(
-            row[0], *(_cell(text, key) for text, key in zip(row[1:], metrics, strict=True))
-        )
+    ranges = found.band(metrics[-1])
+    if ranges:
+        ends = list(ranges)
+        table.add_column(f"{ends[0]}–{ends[-1]}", justify="right", no_wrap=True)
+    for index, row in enumerate(_cells(found, metrics)):
+        cells = [_cell(text, key) for text, key in zip(row[1:], metrics, strict=True)]
+        if ranges:
+            band = {name: float(values[index]) for name, values in ranges.items()}
+            cells.append(_cell(span(band, RESULTS[metrics[-1]].unit), metrics[-1]))
+        table.add_row(row[0], *cells)
     target.print(table)
     target.print()
     trends = grid("Trends", "", "Source", right=[1], fold=[2])
@@ -153,6 +186,15 @@ def crossings_table(crossings: Sequence[Crossing], target: Console) -> None:
         )
     target.print()
     target.print(table)
+    for item in crossings:
+        if item.probability_by_year is not None:
+            likely = [
+                f"{year} {share:.0%}"
+                for year, share in item.probability_by_year.items()
+                if 0.005 < share < 0.995
+            ]
+            text = ", ".join(likely) or "no year is in doubt"
+            target.print(f"Probability that {item.metric} has crossed by then: {text}", style="dim")
 
 
 def waterfall_table(metric: str, steps: Sequence[Step], year: int, target: Console) -> None:

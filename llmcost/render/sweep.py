@@ -43,6 +43,7 @@ def columns_to_show(sweep: Sweep, asked: bool, ranked: Sequence[str]) -> list[st
     keys = [key for axis in sweep.axes for key in axis.keys]
     solved = [sweep.solve.key] if sweep.solve is not None else []
     results = [name for name in dict.fromkeys([*ranked, *SHOWN]) if name in sweep.result_names]
+    results += [name for name in sweep.quantile_names if name.startswith("cost_total_usd.")]
     return list(dict.fromkeys([*keys, *solved, *results]))
 
 
@@ -50,13 +51,17 @@ def _cell(name: str, value: Any) -> str:
     value = plain(value)
     if value is None:
         return "—"
-    if name in RESULTS:
-        unit = RESULTS[name].unit
+    key = name.rpartition(".p")[0] or name
+    if key in RESULTS:
+        unit = RESULTS[key].unit
         return readable(value, unit).removesuffix(" FLOP").removesuffix(" CO2e")
     return show(value)
 
 
 def _heading(name: str) -> str:
+    result, _, share = name.rpartition(".p")
+    if result in RESULTS:
+        return f"p{share}"
     return (
         _SHORT.get(name, RESULTS[name].label)
         if name in RESULTS

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from llmcost.analysis.estimate import Estimate, explain_quantities, input_place, scalar
 from llmcost.engine.results import COST_COMPONENTS, RESULTS
-from llmcost.render.numbers import plain, readable, share_bar, short_source
+from llmcost.render.numbers import plain, readable, share_bar, short_source, span
 from llmcost.scenario.schema import KEYS, by_quantity
 
 PLAIN_WIDTH = 80
@@ -75,9 +75,9 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
     for group in dict.fromkeys(item.group for item in RESULTS.values()):
         items = [item for item in RESULTS.values() if item.group == group]
         columns = [
-            group,
+            "Energy, carbon (CO2e)" if group == "Energy and carbon" else group,
             "",
-            "90 % range" if uncertain else "",
+            _range_heading(result) if uncertain else "",
             "Published" if has_published else "",
             "Share" if group == "Cost" else "",
             "From",
@@ -93,6 +93,7 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
         table = grid(
             *[columns[i] for i in keep], right=[keep.index(i) for i in (1, 2, 3) if i in keep]
         )
+        table.padding = (0, 1, 0, 0) if uncertain and has_published else (0, 2, 0, 0)
         shown = 0
         for item in items:
             value = result.result(item.key)
@@ -103,11 +104,7 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
             if item.key == "active_params" and value == result.result("params"):
                 continue
             band = result.intervals.get(item.key, {})
-            span = (
-                f"{readable(band.get('p5'), item.unit)} – {readable(band.get('p95'), item.unit)}"
-                if band.get("p5") != band.get("p95")
-                else ""
-            )
+            interval = span(band, item.unit)
             known = (published or {}).get(item.key)
             bar = ""
             if (
@@ -119,9 +116,9 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
                 bar = f"{share:4.0%} {share_bar(share, 8)}"
             cells = [
                 "  " + item.label,
-                readable(value, item.unit),
-                span,
-                readable(known, item.unit) if known is not None else "",
+                _short(readable(value, item.unit)),
+                _short(interval),
+                _short(readable(known, item.unit)) if known is not None else "",
                 bar,
                 origin(result, item.key),
             ]
@@ -144,6 +141,16 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
             f"Not determined by the scenario: {', '.join(dict.fromkeys(unknown))}.", style="dim"
         )
     _assumptions(result, target)
+
+
+def _short(text: str) -> str:
+    """Without the unit that the heading of the group or the label says."""
+    return text.replace(" CO2e", "").removesuffix(" FLOP")
+
+
+def _range_heading(result: Estimate) -> str:
+    names = list(next(iter(result.intervals.values())))
+    return "90 % range" if (names[0], names[-1]) == ("p5", "p95") else f"{names[0]}–{names[-1]}"
 
 
 def origin(result: Estimate, key: str) -> str:
@@ -194,6 +201,34 @@ def _assumptions(result: Estimate, target: Console) -> None:
             table.add_row("  " + place, ", ".join(items))
         target.print()
         target.print(table)
+
+
+def tornado_table(result: Estimate, key: str, bars: Sequence[Any], target: Console) -> None:
+    """Print what drives the range of a result, the widest swing first."""
+    unit = RESULTS[key].unit
+    ends = [value for bar in bars for value in (bar.low, bar.high) if value is not None]
+    width = max(ends) - min(ends) if ends else 0.0
+    table = grid(
+        f"What drives {key}", "at p5", "at p95", "swing", "first", "total", right=[1, 2, 4, 5]
+    )
+    for bar in bars:
+        swing = abs((bar.high or 0.0) - (bar.low or 0.0))
+        if swing == 0:
+            continue  # it goes into other results
+        shares = [
+            "—" if share is None else f"{max(share, 0.0):.0%}"
+            for share in (bar.first_order, bar.total)
+        ]
+        low, high = readable(bar.low, unit), readable(bar.high, unit)
+        table.add_row(
+            "  " + bar.key, low, high, share_bar(swing / width if width else 0.0, 8), *shares
+        )
+    target.print()
+    target.print(table)
+    target.print(
+        "At p5 and p95 of the input, others at their medians; Sobol indices: its own share of the variance, and with interactions.",
+        style="dim",
+    )
 
 
 def explanation(result: Estimate, key: str | None, target: Console) -> None:

@@ -94,6 +94,14 @@ def arrow() -> Any:
 
 def field_notes(name: str) -> dict[str, str]:
     """Unit and description of a column."""
+    result, _, share = name.rpartition(".p")
+    if result in RESULTS:
+        item = RESULTS[result]
+        return {
+            "unit": item.unit,
+            "label": f"{item.label}, {share}th percentile",
+            "description": item.description,
+        }
     if name in RESULTS:
         item = RESULTS[name]
         return {

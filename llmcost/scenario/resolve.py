@@ -68,6 +68,9 @@ class Inputs:
         Value of each scenario key, as a user reads it.
     distributions : dict of str to Distribution
         Uncertain inputs by scenario key.
+    intervals : dict of str to (str, Distribution)
+        Published intervals of what was defaulted or looked up, by scenario key, with the
+        engine's name of the quantity; not used unless asked for.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -76,6 +79,7 @@ class Inputs:
         self.sources: dict[str, str] = {}
         self.shown: dict[str, Any] = {}
         self.distributions: dict[str, Distribution] = {}
+        self.intervals: dict[str, tuple[str, Distribution]] = {}
         self.warnings: list[str] = []
 
     @property
@@ -176,6 +180,18 @@ class _Resolver:
             return
         entry = self.entry("defaults", key)
         self.enter(key, float(entry["value"]), f"default: {note or entry['source']}")
+        self.interval(key, entry, "")
+
+    def interval(self, key: str, entry: Mapping[str, Any], field: str, quantity: str = "") -> None:
+        """Remember the interval of a figure of the catalog; `field` is empty where it has its own."""
+        ends = [f"{field}_low", f"{field}_high"] if field else ["low", "high"]
+        if not all(end in entry for end in ends):
+            return
+        spec = KEYS[key]
+        dist = entry.get("dist", "normal" if spec.high <= 1 else "lognormal")
+        low, high = (float(entry[end]) for end in ends)
+        found = Distribution(low, high, dist, None, spec.low, spec.high)
+        self.inputs.intervals[key] = (quantity or spec.quantity, found)
 
     def entry(self, kind: str, name: str) -> Mapping[str, Any]:
         return self.catalog.entry(kind, name)
@@ -328,9 +344,9 @@ class _Resolver:
         self.default("data.epochs")
         self.default("training.flops_per_param_token")
         if "tokens_per_param" not in known and "tokens_per_epoch" not in known:
-            known["default_tokens_per_param"] = float(
-                self.entry("defaults", "data.tokens_per_param")["value"]
-            )
+            ratio = self.entry("defaults", "data.tokens_per_param")
+            known["default_tokens_per_param"] = float(ratio["value"])
+            self.interval("data.tokens_per_param", ratio, "", "default_tokens_per_param")
         known.setdefault("tokens_basis_active", 0.0)
         known.setdefault("by_architecture", 0.0)
         known.setdefault("recompute_level", 0.0)
@@ -360,6 +376,8 @@ class _Resolver:
             )
             shown = self.entry("accelerators", words).get(name) if isinstance(words, str) else None
             self.enter(key, value, source, shown)
+            if isinstance(words, str):
+                self.interval(key, self.entry("accelerators", words), name)
 
     def _peak(self) -> None:
         """Pick the dense peak and the measured matmul ceiling of the precision."""
@@ -531,6 +549,10 @@ class _Resolver:
                 note = "" if year == start.year else f", the nearest year to {start.year}"
                 source = f"catalog: electricity/{year} (United States, industrial{note})"
             self.enter("energy.electricity_usd_per_kwh", value, source)
+            if isinstance(start, date):
+                self.interval(
+                    "energy.electricity_usd_per_kwh", prices[year_of(start)], "usd_per_kwh"
+                )
         grid = self.word("carbon.grid")
         if not self.has("carbon.grid_kgco2e_per_kwh"):
             if grid is None:
@@ -540,6 +562,9 @@ class _Resolver:
                 value = self.look(lambda word: self.entry("grids", word)["kgco2e_per_kwh"], grid)
                 source = f"catalog: grids/{grid}" if isinstance(grid, str) else "axis"
             self.enter("carbon.grid_kgco2e_per_kwh", value, source)
+            if grid is None or isinstance(grid, str):
+                entry = self.entry("grids", grid or _DEFAULT_GRID)
+                self.interval("carbon.grid_kgco2e_per_kwh", entry, "kgco2e_per_kwh")
 
     def _reliability(self) -> None:
         """Complete [reliability]; without it, goodput is given or 1."""
@@ -562,7 +587,9 @@ class _Resolver:
     def _rest(self) -> None:
         known = self.inputs.known
         if "mfu" not in known:
-            known["default_mfu"] = float(self.entry("defaults", "training.mfu")["value"])
+            usual = self.entry("defaults", "training.mfu")
+            known["default_mfu"] = float(usual["value"])
+            self.interval("training.mfu", usual, "", "default_mfu")
         days, deadline = known.get("days"), known.get("deadline_days")
         if deadline is not None:
             known["time_limit_days"] = deadline

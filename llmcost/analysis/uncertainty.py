@@ -1,0 +1,308 @@
+"""How sure an estimate is: samples of its uncertain inputs through the same engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from llmcost.analysis.engines import threads
+from llmcost.analysis.estimate import Estimate, check_consistent, estimate
+from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, uniforms
+from llmcost.catalog import Catalog
+from llmcost.engine.chain import Array, execute, plan
+from llmcost.engine.distributions import outside, quantile
+from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError, NoAnswerError, nearest
+from llmcost.scenario import Inputs, Scenario, resolve
+from llmcost.scenario.values import Distribution
+
+_BLOCK = 32_768
+
+
+class Uncertain(NamedTuple):
+    """An uncertain input: its scenario key, how the engine knows it, and its distribution."""
+
+    key: str
+    quantity: str
+    distribution: Distribution
+    given: bool
+
+
+def uncertain_inputs(base: Estimate, defaults: bool) -> list[Uncertain]:
+    """The inputs that are not known exactly and that a result rests on.
+
+    Parameters
+    ----------
+    base : Estimate
+        The estimate at the medians.
+    defaults : bool
+        Whether the published intervals of defaulted and looked-up inputs count.
+    """
+    inputs = base.inputs
+    found = [Uncertain(key, "", dist, True) for key, dist in sorted(inputs.distributions.items())]
+    if defaults:
+        used = {name for step in base.steps for name in (*step.needs, *step.optional)}
+        for key, (quantity, dist) in sorted(inputs.intervals.items()):
+            if key not in inputs.distributions and quantity in used:
+                found.append(Uncertain(key, quantity, dist, False))
+    return found
+
+
+def sampled(
+    base: Estimate, sampling: Sampling, catalog: Catalog, shares: Mapping[str, Array] | None = None
+) -> Inputs:
+    """The inputs of a scenario with arrays of samples for what is uncertain.
+
+    Parameters
+    ----------
+    shares : mapping of str to ndarray, optional
+        Probabilities by key, in place of a Latin hypercube.
+    """
+    uncertain = uncertain_inputs(base, sampling.defaults)
+    scenario = base.inputs.scenario
+    if shares is None:
+        keys = [item.key for item in uncertain]
+        shares = uniforms(keys, sampling.samples, sampling.seed, scenario.correlations)
+    with ThreadPoolExecutor(threads()) as pool:
+        work = {
+            item.key: pool.submit(quantile, item.distribution, shares[item.key])
+            for item in uncertain
+        }
+        values = {key: future.result() for key, future in work.items()}
+    inputs = resolve(
+        scenario, catalog, {item.key: values[item.key] for item in uncertain if item.given}
+    )
+    inputs.known |= {item.quantity: values[item.key] for item in uncertain if not item.given}
+    inputs.distributions = dict(base.inputs.distributions)
+    inputs.shown = base.inputs.shown
+    return inputs
+
+
+def run_samples(
+    inputs: Inputs, base: Estimate, count: int, wanted: Sequence[str] = tuple(RESULTS)
+) -> dict[str, Array]:
+    """Evaluate samples in blocks on all processors.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Wanted results; of shape () where nothing uncertain goes into them, else (count,). NaN
+        in samples in which no run fits.
+    """
+    known = {name: np.asarray(value, dtype=np.float64) for name, value in inputs.known.items()}
+    steps = plan(frozenset(known), frozenset([*wanted, "mfu", "goodput"]))
+
+    def block(start: int) -> dict[str, Array]:
+        values = {
+            name: value[start : start + _BLOCK] if value.ndim else value
+            for name, value in known.items()
+        }
+        with np.errstate(all="ignore"):
+            execute(steps, values)
+            check_consistent(inputs, values)
+            bad = np.asarray(values.get("mfu", 0.0)) > 1
+            if bad.any():
+                values |= {step.gives: np.where(bad, np.nan, values[step.gives]) for step in steps}
+        return {key: values[key] for key in wanted if key in values}
+
+    with ThreadPoolExecutor(threads()) as pool:
+        parts = list(pool.map(block, range(0, count, _BLOCK)))
+    found = {}
+    for key in parts[0]:
+        pieces = [part[key] for part in parts]
+        if all(piece.ndim == 0 for piece in pieces) and len({float(p) for p in pieces}) <= 1:
+            found[key] = pieces[0]
+        else:
+            sizes = [min(_BLOCK, count - i * _BLOCK) for i in range(len(parts))]
+            spread = [
+                np.broadcast_to(piece, (size,)) for piece, size in zip(pieces, sizes, strict=True)
+            ]
+            found[key] = np.concatenate(spread)
+    return found
+
+
+def bands(
+    samples: Mapping[str, Array], shares: Sequence[float]
+) -> dict[str, dict[str, float | None]]:
+    """Quantiles of results by key and label, over the samples that have an answer."""
+
+    def of(key: str) -> tuple[str, dict[str, float | None]]:
+        values = np.ravel(samples[key])
+        if np.isnan(values).any():
+            values = values[~np.isnan(values)]
+        if not values.size:
+            return key, {label(share): None for share in shares}
+        found = quantiles_of(values, shares)
+        return key, {label(share): float(value) for share, value in zip(shares, found, strict=True)}
+
+    with ThreadPoolExecutor(threads()) as pool:
+        return dict(pool.map(of, samples))
+
+
+def quantiles_of(values: Array, shares: Sequence[float]) -> Array:
+    """Quantiles by linear interpolation, as `numpy.quantile`, by one partition."""
+    spots = np.asarray(shares) * (len(values) - 1)
+    low = np.floor(spots).astype(np.int64)
+    high = np.minimum(low + 1, len(values) - 1)
+    ordered = np.partition(values, np.unique(np.concatenate([low, high])))
+    return np.asarray(ordered[low] + (spots - low) * (ordered[high] - ordered[low]))
+
+
+def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
+    """The same estimate with intervals.
+
+    Raises
+    ------
+    InputError, NoAnswerError
+        As :func:`estimate`; also where no sample has an answer.
+    """
+    inputs = sampled(base, sampling, catalog)
+    samples = run_samples(inputs, base, sampling.samples)
+    notes = list(base.warnings)
+    uncertain = uncertain_inputs(base, sampling.defaults)
+    if not uncertain:
+        notes.append(
+            "no input is uncertain: write { low = …, high = … } in the scenario, or use --uncertainty defaults"
+        )
+    for item in uncertain:
+        lost = outside(item.distribution)
+        if lost > 1e-4:
+            d = item.distribution
+            notes.append(
+                f"{item.key}: {lost:.2%} of its distribution lies outside [{d.floor:g}, {d.ceiling:g}] and is cut off"
+            )
+    keys = {item.key for item in uncertain}
+    for pair in base.inputs.scenario.correlations:
+        if not keys >= set(pair.keys):
+            notes.append(
+                f"[[correlation]] of {pair.keys[0]} and {pair.keys[1]} has no effect: both must be uncertain"
+            )
+    if "mfu" in samples:
+        missing = float(np.isnan(samples["mfu"]).mean())
+        if missing == 1:
+            raise NoAnswerError(
+                f"{base.inputs.scenario.label}: no sample has an answer: all need an MFU above 1"
+            )
+        if missing:
+            notes.append(
+                f"in {missing:.2%} of the samples no run fits (MFU above 1); the ranges leave them out"
+            )
+    return base._replace(
+        intervals=bands(samples, sampling.quantiles), samples=samples, warnings=notes
+    )
+
+
+def estimate_uncertain(scenario: Scenario, catalog: Catalog, sampling: Sampling | None) -> Estimate:
+    """Estimate a scenario, with intervals where they are asked for."""
+    base = estimate(scenario, catalog)
+    return base if sampling is None else with_uncertainty(base, sampling, catalog)
+
+
+class Bar(NamedTuple):
+    """What one uncertain input does to a result."""
+
+    key: str
+    low_input: float
+    high_input: float
+    low: float | None
+    high: float | None
+    first_order: float | None
+    total: float | None
+
+
+def tornado(base: Estimate, sampling: Sampling, catalog: Catalog, key: str) -> list[Bar]:
+    """Which inputs drive the range of a result.
+
+    Each input is set to its 5th and 95th percentile with the others at their medians, and its
+    first-order and total Sobol indices are estimated from `sampling.samples` pairs of samples.
+
+    Returns
+    -------
+    list of Bar
+        Largest swing first.
+
+    Raises
+    ------
+    InputError, NoAnswerError
+        If the result is not determined, or nothing is uncertain.
+
+    References
+    ----------
+    .. [1] Saltelli et al. (2010), Computer Physics Communications 181, equation b of table 2.
+    .. [2] Jansen (1999), Computer Physics Communications 117.
+    """
+    if key not in RESULTS:
+        raise InputError(f'--tornado "{key}": is not a result{nearest(key, RESULTS)}')
+    uncertain = uncertain_inputs(base, sampling.defaults)
+    label_ = base.inputs.scenario.label
+    if base.result(key) is None:
+        raise NoAnswerError(f"{label_}: {key} is not determined, so nothing drives it")
+    if not uncertain:
+        raise NoAnswerError(
+            f"{label_}: no input is uncertain: write {{ low = …, high = … }} in the scenario, or use --uncertainty defaults"
+        )
+    keys = [item.key for item in uncertain]
+    count = len(keys)
+    ends = {name: np.full(2 * count, 0.5) for name in keys}
+    for index, name in enumerate(keys):
+        ends[name][2 * index : 2 * index + 2] = 0.05, 0.95
+    swings = _of(base, sampling, catalog, ends, 2 * count, key)
+    half = max(sampling.samples, 2)
+    first = uniforms(keys, half, sampling.seed)
+    second = uniforms([f"{name} again" for name in keys], half, sampling.seed)
+    a = _of(base, sampling, catalog, first, half, key)
+    b = _of(base, sampling, catalog, {name: second[f"{name} again"] for name in keys}, half, key)
+    centre = float(np.nanmean(np.concatenate([a, b])))
+    variance = float(np.nanvar(np.concatenate([a, b])))
+    bars = []
+    for index, item in enumerate(uncertain):
+        mixed = {**first, item.key: second[f"{item.key} again"]}
+        c = _of(base, sampling, catalog, mixed, half, key)
+        shares: tuple[float | None, float | None] = (None, None)
+        if variance > 0:
+            own = float(np.nanmean((b - centre) * (c - a)) / variance)
+            total = float(np.nanmean((a - c) ** 2) / (2 * variance))
+            shares = (own, total)
+        low, high = (None if np.isnan(v) else float(v) for v in swings[2 * index : 2 * index + 2])
+        bottom, top = (float(quantile(item.distribution, share)) for share in (0.05, 0.95))
+        bars.append(Bar(item.key, bottom, top, low, high, *shares))
+    return sorted(bars, key=lambda bar: -abs((bar.high or 0.0) - (bar.low or 0.0)))
+
+
+def _of(
+    base: Estimate,
+    sampling: Sampling,
+    catalog: Catalog,
+    shares: Mapping[str, Array],
+    count: int,
+    key: str,
+) -> Array:
+    inputs = sampled(base, sampling, catalog, shares)
+    found = run_samples(inputs, base, count, [key])
+    return np.broadcast_to(found[key], (count,))
+
+
+def cheaper(mine: Estimate, other: Estimate, key: str) -> float | None:
+    """Probability that one scenario's result is below another's, over common samples."""
+    if key not in mine.samples or key not in other.samples:
+        return None
+    a, b = np.broadcast_arrays(np.ravel(mine.samples[key]), np.ravel(other.samples[key]))
+    known = ~np.isnan(a) & ~np.isnan(b)
+    return float(np.mean(a[known] < b[known])) if known.any() else None
+
+
+__all__ = [
+    "DEFAULT_SAMPLES",
+    "Bar",
+    "Sampling",
+    "Uncertain",
+    "bands",
+    "cheaper",
+    "label",
+    "tornado",
+    "uniforms",
+    "with_uncertainty",
+]
