@@ -15,7 +15,11 @@ SHOWN = re.compile(r"(<!-- output: llmcost (.*?) -->\n```text\n)(.*?)(```)", re.
 def _output(match: re.Match[str]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            ["bash", "-c", f"{sys.executable} -m llmcost {match[2]}"],
+            [
+                "bash",
+                "-c",
+                f'llmcost() {{ {sys.executable} -m llmcost "$@"; }}; llmcost {match[2]}',
+            ],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -26,14 +30,14 @@ def _output(match: re.Match[str]) -> str:
 
 def formulas() -> str:
     """Every rule of the engine as a Markdown table."""
+    import llmcost.engine.memory
+    import llmcost.engine.performance  # noqa: F401
     from llmcost.engine.chain import RULES
-    from llmcost.engine.evaluate import evaluate
     from llmcost.engine.results import RESULTS
     from llmcost.render.data import to_markdown
 
-    evaluate({})
     rows = []
-    for rule in RULES:
+    for rule in sorted(RULES, key=lambda rule: rule.function.__module__):
         name = f"**`{rule.gives}`**" if rule.gives in RESULTS else f"`{rule.gives}`"
         rows.append([name, f"`{rule.formula}`", rule.reference])
     return to_markdown(["Quantity", "Formula", "Source"], rows)

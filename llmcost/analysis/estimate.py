@@ -31,6 +31,7 @@ class Estimate(NamedTuple):
     warnings: list[str]
     intervals: Mapping[str, Mapping[str, float | None]] = {}
     samples: Mapping[str, Array] = {}
+    search: Any = None
 
     @property
     def name(self) -> str:
@@ -133,9 +134,15 @@ def estimate(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
         If no run fits the inputs.
     """
     inputs = resolve(scenario, catalog)
+    found = None
+    if inputs.searches or "bf16_peak_flops" in inputs.known:
+        from llmcost.analysis.layout import find, wants_search
+
+        if wants_search(inputs):
+            inputs, found = find(inputs)
     values, steps = evaluate(inputs.known)
     check(inputs, values)
-    return Estimate(inputs, values, steps, [*inputs.warnings, *hints(inputs, values)])
+    return Estimate(inputs, values, steps, [*inputs.warnings, *hints(inputs, values)], search=found)
 
 
 def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:

@@ -100,6 +100,10 @@ class Sweep:
         if solve is not None:
             arrays[solve.key] = solve.placeholder
         self.inputs: Inputs = resolve(scenario, catalog, arrays)
+        if self.inputs.searches:
+            raise InputError(
+                f"{scenario.where('parallelism')}: a sweep does not search layouts; give one (tp, pp, micro_batch …), or make its parts axes"
+            )
         self.known = {
             name: np.asarray(value, dtype=np.float64) for name, value in self.inputs.known.items()
         }

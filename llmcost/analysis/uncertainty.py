@@ -10,6 +10,7 @@ import numpy as np
 
 from llmcost.analysis.engines import threads
 from llmcost.analysis.estimate import Estimate, check_consistent, estimate
+from llmcost.analysis.layout import LAYOUT
 from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, execute, plan
@@ -75,6 +76,11 @@ def sampled(
     inputs = resolve(
         scenario, catalog, {item.key: values[item.key] for item in uncertain if item.given}
     )
+    for name in (*LAYOUT, "devices"):  # what a search found for the medians is kept
+        if base.search is not None and name in base.inputs.known:
+            inputs.known[name] = base.inputs.known[name]
+    if base.search is not None:
+        inputs.known.pop("time_limit_days", None)
     inputs.known |= {item.quantity: values[item.key] for item in uncertain if not item.given}
     inputs.distributions = dict(base.inputs.distributions)
     inputs.shown = base.inputs.shown

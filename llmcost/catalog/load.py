@@ -25,6 +25,7 @@ KINDS = {
     "trends": "growth rates of compute, cost, hardware, algorithms and energy",
     "levers": "the roadmap of cost levers of Faraboschi et al. 2024",
     "runs": "published runs to check against",
+    "performance": "constants of the performance model by accelerator family",
 }
 #: Every entry says where it comes from.
 PROVENANCE = ("source", "url", "date", "confidence")

@@ -16,7 +16,7 @@ class Result(NamedTuple):
     source: str
 
 
-RUN, ENERGY, COST = "Run", "Energy and carbon", "Cost"
+RUN, LAYOUT, ENERGY, COST = "Run", "Layout", "Energy and carbon", "Cost"
 _IDENTITY = "llmcost identity: flops = devices · days · 86400 · peak · MFU · goodput"
 _COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
 _WU = "Wu et al. 2024, arXiv:2406.05303"
@@ -32,6 +32,10 @@ _ALL = [
     Result("mfu", "MFU", "1", RUN, "Model FLOPs utilisation: model FLOPs over what the devices could do at peak", "Chowdhery et al. 2022, arXiv:2204.02311"),
     Result("goodput", "Goodput", "1", RUN, "Share of wall-clock time that trains", "Young 1974; Daly 2006"),
     Result("device_hours", "Device-hours", "h", RUN, "Devices times hours", _IDENTITY),
+    Result("step_time_s", "Step time", "s", LAYOUT, "Time of a training step in the layout", "calibrated performance model, docs/method.md"),
+    Result("predicted_mfu", "Predicted MFU", "1", LAYOUT, "MFU that the layout reaches", "calibrated performance model, docs/method.md"),
+    Result("predicted_hfu", "Predicted HFU", "1", LAYOUT, "Hardware FLOPs utilisation, recomputation counted", "Korthikanti et al. 2022, arXiv:2205.05198"),
+    Result("memory_gb_per_device", "Memory", "GB", LAYOUT, "Memory of the fullest device", "Korthikanti et al. 2022, arXiv:2205.05198"),
     Result("energy_mwh", "Energy", "MWh", ENERGY, "Electricity of the run, data centre overhead included", "Patterson et al. 2021, arXiv:2104.10350"),
     Result("peak_power_mw", "Peak power", "MW", ENERGY, "Power the site must provide", _COTTIER),
     Result("operational_tco2e", "Operational carbon", "tCO2e", ENERGY, "Emissions of the electricity, location-based", "Patterson et al. 2021, arXiv:2104.10350"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import llmcost
-from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.engine.results import RESULTS
 from llmcost.render.numbers import readable
 
@@ -44,7 +44,50 @@ def estimate_object(result: Estimate) -> dict[str, Any]:
         "results": result.results,
         "intervals": result.intervals,
         "warnings": result.warnings,
+        **performance_object(result),
     }
+
+
+def performance_object(result: Estimate) -> dict[str, Any]:
+    """The parts of a step and what a search found, as the estimate's JSON carries them."""
+    parts = step_parts(result)
+    if not parts:
+        return {}
+    found: dict[str, Any] = {"step_breakdown_s": parts}
+    if result.search is not None:
+        from llmcost.analysis.layout import words
+
+        search = result.search
+        found["layout_search"] = {
+            "best": words(search.best),
+            "runners_up": [
+                {
+                    **words(item),
+                    "step_time_s": item["step_time_s"],
+                    "memory_gb_per_device": item["memory_gb_per_device"],
+                }
+                for item in search.runners_up
+            ],
+            "searched": search.searched,
+            "feasible": search.feasible,
+            "excluded": search.excluded,
+        }
+    return {"performance": found}
+
+
+def step_parts(result: Estimate) -> dict[str, float]:
+    """Time of each part of a step; they add up to it."""
+    names = (
+        "compute_s",
+        "model_collectives_s",
+        "pipeline_bubble_s",
+        "pipeline_transfer_s",
+        "data_parallel_s",
+        "optimizer_s",
+        "straggler_s",
+    )
+    found = {name: scalar(result.values.get(name)) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def tornado_object(key: str | None, bars: Sequence[Any] | None) -> dict[str, Any]:

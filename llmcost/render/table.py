@@ -14,6 +14,7 @@ from rich.text import Text
 
 from llmcost.analysis.estimate import Estimate, explain_quantities, input_place, scalar
 from llmcost.engine.results import COST_COMPONENTS, RESULTS
+from llmcost.render.data import step_parts
 from llmcost.render.numbers import plain, readable, share_bar, short_source, span
 from llmcost.scenario.schema import KEYS, by_quantity
 
@@ -128,6 +129,7 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
         if shown:
             target.print()
             target.print(table)
+    _step(result, target)
     method = scenario.get("cost.method", "amortized")
     target.print()
     target.print(
@@ -135,7 +137,11 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
         + (f"Published: {published['source']}." if has_published and published else ""),
         style="dim",
     )
-    unknown = [item.label.lower() for item in RESULTS.values() if result.result(item.key) is None]
+    unknown = [
+        item.label.lower()
+        for item in RESULTS.values()
+        if result.result(item.key) is None and item.group != "Layout"
+    ]
     if unknown:
         target.print(
             f"Not determined by the scenario: {', '.join(dict.fromkeys(unknown))}.", style="dim"
@@ -163,6 +169,13 @@ def origin(result: Estimate, key: str) -> str:
             return ""
         if step.function.__name__.endswith("_by_default"):
             return "default"
+        if step.function.__name__ in (
+            "mfu_predicted",
+            "step_time_s",
+            "predicted_mfu",
+            "predicted_hfu",
+        ):
+            return "layout"
         if step.reference.startswith(("llmcost identity", "definition", "sum over", "count of")):
             return "derived"
         if (
@@ -172,6 +185,56 @@ def origin(result: Estimate, key: str) -> str:
             return "derived"
         return short_source(step.reference)
     return {"file": "scenario", "set": "--set"}.get(source, source.partition(":")[0])
+
+
+_PARTS = {
+    "compute_s": "Arithmetic and memory",
+    "model_collectives_s": "Tensor, expert, context parallel",
+    "pipeline_bubble_s": "Pipeline bubble",
+    "pipeline_transfer_s": "Pipeline transfers",
+    "data_parallel_s": "Data parallel",
+    "optimizer_s": "Optimizer",
+    "straggler_s": "Waiting for the slowest",
+}
+
+
+def _step(result: Estimate, target: Console) -> None:
+    """Print the parts of a step, and the layouts that a search ranked."""
+    parts = step_parts(result)
+    total = sum(parts.values())
+    if not total:
+        return
+    table = grid("Step", "", "Share", right=[1])
+    for name, seconds in parts.items():
+        if seconds:
+            table.add_row(
+                "  " + _PARTS[name],
+                readable(seconds, "s"),
+                f"{seconds / total:4.0%} {share_bar(seconds / total, 16)}",
+            )
+    target.print()
+    target.print(table)
+    if result.search is None:
+        return
+    from llmcost.analysis.layout import describe
+
+    search = result.search
+    rows = grid("Layouts found", "step", "memory", fold=[0], right=[1, 2])
+    for item in (search.best, *search.runners_up):
+        rows.add_row(
+            "  " + describe(item),
+            readable(item["step_time_s"], "s"),
+            readable(item["memory_gb_per_device"], "GB"),
+        )
+    target.print()
+    target.print(rows)
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in search.excluded.items())
+    target.print(
+        f"{search.searched:,} layouts, {search.feasible:,} can run"
+        + (f"; left out: {left_out}" if left_out else "")
+        + ".",
+        style="dim",
+    )
 
 
 def _assumptions(result: Estimate, target: Console) -> None:

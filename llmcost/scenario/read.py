@@ -293,12 +293,13 @@ class _Reader:
             except ValueProblem as problem:
                 self.problems.append(f"{where}: {problem}")
                 continue
-            if key.name == "parallelism":
+            if key.name == "parallelism":  # a new search: what a file fixed is free again
+                kept = ("parallelism.global_batch_seqs",)
                 self.values = {
-                    k: v for k, v in self.values.items() if not k.startswith("parallelism.")
+                    k: v
+                    for k, v in self.values.items()
+                    if not k.startswith("parallelism.") or k in kept
                 }
-            elif key.section == "parallelism":
-                self.values.pop("parallelism", None)
             self.values[key.name] = Given(value, "set", where)
 
     def _levers(self, value: Any) -> None:

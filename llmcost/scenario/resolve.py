@@ -51,6 +51,21 @@ _COMMITMENT_FIELDS = {
     "3y": "three_year_usd_per_device_hour",
 }
 _DEFAULT_GRID = "USA"
+#: Tokens of a batch where none is given.
+_BATCH_TOKENS = 4e6
+#: FlashAttention's first release; runs before it stored their attention scores.
+_FLASH_ATTENTION = date(2022, 7, 1)
+#: 90 % interval of measured over predicted MFU, in families with published step times and without.
+_PREDICTION_ERROR, _GENERAL_ERROR = (0.85, 1.18), (0.65, 1.54)
+#: Constants of a family that nobody measured: medians of those that were.
+_GENERAL = {
+    "matmul_share": 0.9,
+    "plain_attention_share": 0.25,
+    "tuned_attention_share": 0.3,
+    "plain_elementwise_factor": 2.4,
+    "tuned_stack": 0.0,
+    "fused_era": 1.0,
+}
 #: A count of parameters this far from the architecture's is a warning, and an error.
 _PARAMS_WARNING, _PARAMS_ERROR = 0.01, 0.10
 
@@ -81,6 +96,16 @@ class Inputs:
         self.distributions: dict[str, Distribution] = {}
         self.intervals: dict[str, tuple[str, Distribution]] = {}
         self.warnings: list[str] = []
+
+    @property
+    def searches(self) -> bool:
+        """Whether the whole layout is to be found."""
+        layout = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "sharding")
+        words = self.scenario.values
+        bare = "parallelism.global_batch_seqs" in words and not any(
+            f"parallelism.{name}" in words for name in layout
+        )
+        return bare or "parallelism" in words or self.scenario.get("cluster.devices") == "auto"
 
     @property
     def given(self) -> frozenset[str]:
@@ -135,6 +160,7 @@ class _Resolver:
         self._money()
         self._energy_and_carbon()
         self._reliability()
+        self._layout()
         self._rest()
         if self.problems:
             raise InputError(self.problems)
@@ -584,12 +610,141 @@ class _Resolver:
         else:
             self.default("training.goodput")
 
+    def _layout(self) -> None:
+        """Complete the parallel layout, and take the constants that predict its step time."""
+        known = self.inputs.known
+        given = [key for key in KEYS if key.startswith("parallelism.") and self.has(key)]
+        if not given and not self.inputs.searches:
+            return
+        self._default_batch()
+        lacking = [
+            f"model.{name}"
+            for name in ("layers", "hidden_size", "heads", "vocab_size", "seq_len")
+            if name not in known
+        ]
+        lacking += [
+            key
+            for key, name in (
+                ("cluster.accelerator", "peak_flops"),
+                ("parallelism.global_batch_seqs", "global_batch_seqs"),
+            )
+            if name not in known
+        ]
+        if lacking:
+            self.inputs.warnings.append(
+                f"the layout predicts nothing: {', '.join(lacking)} is missing"
+            )
+            return
+        import llmcost.engine.memory
+        import llmcost.engine.performance  # noqa: F401
+
+        self._performance_constants()
+        if not self.inputs.searches:
+            self._default_layout()
+
+    def _default_batch(self) -> None:
+        """A batch of about 4 million tokens that the devices divide."""
+        known = self.inputs.known
+        if "global_batch_seqs" in known or "seq_len" not in known or not self.inputs.searches:
+            return
+        devices = int(np.max(known.get("devices", 1)))
+        wanted = np.maximum(_BATCH_TOKENS / np.asarray(known["seq_len"]), devices / 8)
+        odd = devices // (devices & -devices)
+        size = float(np.max(odd * 2.0 ** np.round(np.log2(np.maximum(wanted / odd, 1.0)))))
+        self.enter(
+            "parallelism.global_batch_seqs",
+            size,
+            "default: about 4 million tokens (Llama 2: 4M), or a sequence for 8 devices (Llama 3.1: 16M), a number that the devices divide",
+        )
+
+    def _default_layout(self) -> None:
+        """Fill what a layout leaves to convention; micro-batch and interleaving are searched."""
+        for name in ("tp", "pp", "cp", "ep"):
+            self._enter_missing(f"parallelism.{name}", 1.0, "default: 1")
+        swept = any(isinstance(value, np.ndarray) for value in self.arrays.values())
+        for name in ("vpp", "micro_batch"):
+            if swept or (name == "vpp" and float(np.max(self.inputs.known["pp"])) == 1):
+                self._enter_missing(f"parallelism.{name}", 1.0, "default: 1")
+        self._enter_missing("parallelism.sharding", 0.0, "default: none", shown="none")
+        parallel = (np.asarray(self.inputs.known["tp"]) > 1).astype(float)
+        shown = bool(np.all(parallel)) if parallel.ndim == 0 else None
+        self._enter_missing(
+            "parallelism.sequence_parallel",
+            parallel,
+            "default: with tensor parallelism",
+            shown=shown,
+        )
+
+    def _performance_constants(self) -> None:
+        """The constants of the accelerator's family, by precision, on top of the general ones."""
+        known = self.inputs.known
+        general = dict(self.entry("performance", "general"))
+        families = self.catalog.kind("performance")
+        accelerator, precision = (
+            self.word("cluster.accelerator"),
+            self.word("training.precision", "bf16"),
+        )
+        names = {
+            name
+            for entry in families.values()
+            for name, value in entry.items()
+            if isinstance(value, int | float)
+        }
+
+        def constant(word: str | None, form: str, name: str) -> float | None:
+            entry = self.entry("accelerators", word) if word else {}
+            family = {**general, **families.get(entry.get("family", ""), {})}
+            if name == "matmul_share":
+                return float(family.get(f"{form}_matmul_share", family.get(name, _GENERAL[name])))
+            if name == "scale_out_gbit_s_per_device":
+                found = entry.get(name, family.get(name))
+                return None if found is None else float(found)
+            return float(family.get(name, _GENERAL.get(name, math.nan)))
+
+        for name in sorted(names | set(_GENERAL)):
+            if name.startswith(("fp8_", "fp4_")):
+                continue
+            value = self.look(
+                lambda word, form, name=name: constant(word, form, name), accelerator, precision
+            )
+            if value is not None and not (name in known and name == "scale_out_gbit_s_per_device"):
+                known[name] = value
+        known["prediction_factor"] = 1.0
+        if isinstance(accelerator, str):
+            family = self.entry("accelerators", accelerator).get("family", "")
+            low, high = _PREDICTION_ERROR if family in families else _GENERAL_ERROR
+            error = Distribution(low, high, "lognormal", None, 0.0)
+            self.inputs.intervals["training.mfu"] = ("prediction_factor", error)
+            if family not in families:
+                self.inputs.warnings.append(
+                    f"no published step times of {accelerator}'s family are known: the prediction uses general constants and may be off by 20 %"
+                )
+        known["bf16_peak_flops"] = (
+            self.look(
+                lambda word: (
+                    _number(self.entry("accelerators", word).get("bf16_tflops", math.nan) * 1e12)
+                    if word
+                    else None
+                ),
+                accelerator,
+            )
+            or known["peak_flops"]
+        )
+        known.setdefault("scale_out_gbit_s_per_device", math.nan)
+        known.setdefault("scale_up_gb_s_each_way", math.nan)
+        known.setdefault("matmul_ceiling_flops", math.nan)
+        known.setdefault("scale_up_domain", known["devices_per_node"])
+        start = self.scenario.start
+        if "fused_attention" not in known and start is not None and start < _FLASH_ATTENTION:
+            known["fused_era"] = 0.0
+
     def _rest(self) -> None:
         known = self.inputs.known
         if "mfu" not in known:
             usual = self.entry("defaults", "training.mfu")
             known["default_mfu"] = float(usual["value"])
-            self.interval("training.mfu", usual, "", "default_mfu")
+            if "prediction_factor" not in known:
+                self.interval("training.mfu", usual, "", "default_mfu")
         days, deadline = known.get("days"), known.get("deadline_days")
         if deadline is not None:
             known["time_limit_days"] = deadline

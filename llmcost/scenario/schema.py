@@ -126,6 +126,7 @@ _KEYS = [
     Key("training.flops_method", CHOICE, "Rule of thumb by parameters, or count of the architecture", choices=("params", "architecture"), quantity="by_architecture"),
     Key("training.precision", CHOICE, "Number format: picks the dense peak", choices=PRECISIONS),
     Key("training.activation_recompute", CHOICE, "What the backward pass recomputes", choices=RECOMPUTE, quantity="recompute_level"),
+    Key("training.fused_attention", FLAG, "Whether attention scores stay on the chip (FlashAttention); by date and layout if not given", quantity="fused_attention"),
     _share("training.mfu", "Model FLOPs utilisation"),
     _share("training.goodput", "Share of wall-clock time that trains"),
     # cluster
@@ -160,7 +161,7 @@ _KEYS = [
     _whole("parallelism.dp", "Data-parallel replicas"),
     _whole("parallelism.micro_batch", "Sequences of a micro-batch"),
     _whole("parallelism.global_batch_seqs", "Sequences of a global batch"),
-    Key("parallelism.sharding", CHOICE, "What data parallelism shards", choices=SHARDINGS),
+    Key("parallelism.sharding", CHOICE, "What data parallelism shards", choices=SHARDINGS, quantity="sharding"),
     Key("parallelism.sequence_parallel", FLAG, "Whether tensor parallelism also splits the sequence", quantity="sequence_parallel"),
     # cost
     Key("cost.method", CHOICE, "Which cost cost_total_usd shows", choices=METHODS, quantity="cost_method"),

@@ -1,0 +1,237 @@
+"""Calibrate the performance model's constants on published step times, and cross-validate them.
+
+``python -m benchmarks.calibrate`` prints the constants with the error left, by source, with each
+model size and each source left out in turn, and two baselines: a constant MFU per accelerator,
+and a sum of five terms with five fitted constants. ``--write`` puts the constants into the catalog.
+It needs scipy, which nothing else does: ``pip install scipy``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from llmcost.analysis.layout import find, wants_search
+from llmcost.analysis.validate import layout_scenario, rows
+from llmcost.catalog import load_catalog
+from llmcost.engine.chain import execute, plan
+from llmcost.scenario import parse_scenario, resolve
+
+CATALOG = load_catalog()
+FILE = Path(__file__).parent.parent / "llmcost" / "catalog" / "data" / "performance.toml"
+#: Constant, family ("" for all), where to start, bounds.
+PARAMETERS: list[tuple[str, str, float, float, float]] = [
+    ("matmul_share", "ampere", 0.90, 0.5, 1.05),
+    ("matmul_share", "hopper", 0.85, 0.4, 1.05),
+    ("fp8_matmul_share", "hopper", 0.9, 0.2, 1.1),
+    ("matmul_share", "blackwell", 0.9, 0.2, 1.1),
+    ("fp8_matmul_share", "blackwell", 1.0, 0.2, 1.1),
+    ("fp4_matmul_share", "blackwell", 0.9, 0.1, 1.1),
+    ("matmul_share", "tpu", 0.95, 0.4, 1.1),
+    ("plain_attention_share", "ampere", 0.32, 0.1, 0.9),
+    ("plain_attention_share", "hopper", 0.18, 0.1, 0.9),
+    ("tuned_attention_share", "hopper", 0.3, 0.1, 0.9),
+    ("plain_attention_share", "blackwell", 0.2, 0.1, 0.9),
+    ("plain_attention_share", "tpu", 0.4, 0.05, 0.9),
+    ("plain_elementwise_factor", "ampere", 2.4, 0.3, 6.0),
+    ("plain_elementwise_factor", "hopper", 3.0, 0.3, 8.0),
+    ("plain_elementwise_factor", "blackwell", 1.5, 0.3, 8.0),
+    ("plain_elementwise_factor", "tpu", 0.5, 0.1, 8.0),
+    ("tuned_elementwise_ratio", "", 0.4, 0.2, 1.5),
+    ("data_floor", "", 0.9, 0.0, 1.0),
+    ("data_floor", "tpu", 0.1, 0.0, 1.0),
+    ("data_overlap", "", 0.8, 0.0, 1.0),
+    ("data_latency_s", "", 5e-6, 0.0, 2e-4),
+    ("optimizer_factor", "", 3.0, 1.0, 12.0),
+    ("operand_exposure", "", 0.1, 0.0, 2.0),
+    ("score_share", "", 0.17, 0.05, 1.0),
+    ("score_bytes", "", 4.0, 2.0, 40.0),
+    ("misaligned_factor", "", 3.0, 1.0, 6.0),
+    ("scale_up_share", "", 0.8, 0.5, 1.0),
+    ("scale_out_share", "", 0.75, 0.3, 1.0),
+    ("tensor_exposure", "", 0.85, 0.3, 1.2),
+    ("collective_latency_s", "", 1e-4, 0.0, 3e-4),
+    ("expert_exposure", "", 1.5, 0.05, 5.0),
+    ("logit_bytes", "", 30.0, 2.0, 80.0),
+    ("launch_s", "", 3e-3, 2e-4, 8e-3),
+    ("straggler_share", "", 0.012, 0.0, 0.04),
+]
+START, LOW, HIGH = (np.array([p[i] for p in PARAMETERS]) for i in (2, 3, 4))
+#: Pull towards the start, in shares of the range: what the rows do not determine stays put.
+_REGULARISATION = 0.02
+
+
+class Rows:
+    """Published layouts as arrays, those that leave a part open with every choice of it."""
+
+    def __init__(self) -> None:
+        self.cases = [row for row in rows("throughput.csv") if not row["excluded"]]
+        known = []
+        for row in self.cases:
+            inputs = resolve(parse_scenario(layout_scenario(row)), CATALOG)
+            if wants_search(inputs):
+                inputs, _ = find(inputs)
+            known.append({k: float(v) for k, v in inputs.known.items() if np.ndim(v) == 0})
+        names = set.union(*(set(item) for item in known))
+        self.known = {n: np.array([item.get(n, np.nan) for item in known]) for n in sorted(names)}
+        if np.isnan(self.known.get("fused_attention", np.nan)).all():
+            self.known.pop("fused_attention", None)
+        self.target = np.array([float(row["published_step_s"]) for row in self.cases])
+        self.weight = np.array([float(row["calibration_weight"]) for row in self.cases])
+        self.family = np.array(
+            [str(CATALOG.entry("accelerators", row["accelerator"])["family"]) for row in self.cases]
+        )
+        self.precision = np.array([row["precision"] for row in self.cases])
+        self.source = np.array([row["source"] for row in self.cases])
+        self.main = np.array([row["group"] == "throughput" for row in self.cases])
+        self.model = np.array(
+            [
+                re.sub(r"-\d+-\d+-(h100|a100).*|-(full|selective)$", "", row["id"])
+                for row in self.cases
+            ]
+        )
+        self.steps = plan(frozenset(self.known), frozenset({"step_time_s"}))
+
+    def constants(self, theta: Any) -> dict[str, Any]:
+        """The constants of each row."""
+        found = {
+            name: self.known[name].copy()
+            for name in {
+                p[0].split("matmul_share")[0] + "matmul_share" if "matmul_share" in p[0] else p[0]
+                for p in PARAMETERS
+            }
+            if name in self.known
+        }
+        for (name, family, *_), value in zip(PARAMETERS, theta, strict=True):
+            where = np.ones(len(self.cases), dtype=bool) if not family else self.family == family
+            form = name[:3] if name.startswith("fp") else ""
+            if "matmul_share" in name:
+                where = where & (
+                    (self.precision == form) if form else ~np.isin(self.precision, ["fp8", "fp4"])
+                )
+                name = "matmul_share"
+            found[name] = np.where(where, value, found[name])
+            if name == "plain_attention_share" and family in ("ampere", "blackwell", "tpu"):
+                found["tuned_attention_share"] = np.where(
+                    where, value, found["tuned_attention_share"]
+                )
+        return found
+
+    def error(self, theta: Any) -> Any:
+        """Logarithm of predicted over published step time."""
+        values = {**self.known, **self.constants(theta)}
+        execute(self.steps, values)
+        return np.log(values["step_time_s"] / self.target)
+
+    def fit(self, mask: Any, start: Any = START) -> Any:
+        """Constants that fit the masked rows best."""
+
+        def residual(theta: Any) -> Any:
+            pull = _REGULARISATION * (theta - START) / (HIGH - LOW)
+            return np.concatenate([(self.weight * self.error(theta))[mask], pull])
+
+        start = np.clip(start, LOW + 1e-9 * (HIGH - LOW), HIGH - 1e-9 * (HIGH - LOW))
+        return least_squares(
+            residual, start, bounds=(LOW, HIGH), loss="soft_l1", f_scale=0.1, x_scale=HIGH - LOW
+        ).x
+
+
+def _mfu_error(log_error: Any) -> Any:
+    return np.abs(np.exp(-log_error) - 1)
+
+
+def baselines(data: Rows) -> None:
+    """Print the two simple models' errors on the rows of the main group."""
+    k = data.known
+    with np.errstate(all="ignore"):
+        values = dict(k)
+        execute(
+            plan(
+                frozenset(k),
+                frozenset({"step_flops", "active_layer_params", "attention_flops_per_token"}),
+            ),
+            values,
+        )
+    ideal = values["step_flops"] / (k["devices"] * k["peak_flops"])
+    accelerators = np.array([f"{row['accelerator']} {row['precision']}" for row in data.cases])
+    constant = np.zeros(len(ideal))
+    for name in set(accelerators):
+        mine = (accelerators == name) & data.main
+        if mine.any():
+            constant[accelerators == name] = np.median(np.log(ideal[mine] / data.target[mine]))
+    print(
+        f"baseline, a constant MFU per accelerator: {_mfu_error(np.log(ideal / data.target) - constant)[data.main].mean():.1%}"
+    )
+    tokens = k["global_batch_seqs"] * k["seq_len"] / k["devices"]
+    recompute = np.where(k["recompute_level"] > 1, 4 / 3, 1.0)
+    terms = np.stack([
+        ideal * recompute,
+        values["attention_flops_per_token"] * tokens / k["bf16_peak_flops"],
+        tokens * k["layers"] * k["hidden_size"] * 34 / (k["memory_tb_s"] * 1e12),
+        k["layers"] * values["active_layer_params"] * 18 / (k["tp"] * k["pp"]) / (k["memory_tb_s"] * 1e12),
+        k["layers"] * values["active_layer_params"] * 2 / (k["tp"] * k["pp"]) / (np.nan_to_num(k["scale_out_gbit_s_per_device"], nan=25.0) / 8 * 1e9),
+    ])  # fmt: skip
+
+    def residual(c: Any) -> Any:
+        return (np.log(np.maximum(np.exp(c) @ terms, 1e-12) / data.target))[data.main]
+
+    found = least_squares(
+        residual, np.log([2.0, 1.0, 1.0, 1.0, 0.1]), loss="soft_l1", f_scale=0.1
+    ).x
+    print(
+        f"baseline, a sum of five terms with five constants: {_mfu_error(np.log(np.exp(found) @ terms / data.target))[data.main].mean():.1%}"
+    )
+
+
+def main() -> None:
+    """Fit, cross-validate, print; with --write also put the constants into the catalog."""
+    data = Rows()
+    everything = np.ones(len(data.cases), dtype=bool)
+    theta = data.fit(everything)
+    errors = _mfu_error(data.error(theta))
+    print(
+        f"{len(data.cases)} rows, {len(PARAMETERS)} constants; mean absolute error of MFU on the main group: {errors[data.main].mean():.2%}"
+    )
+    for name in dict.fromkeys(data.source):
+        mine = data.source == name
+        print(f"  {name[:58]:58} {mine.sum():4} rows {errors[mine].mean():6.1%}")
+    baselines(data)
+    for (name, family, *_), value in zip(PARAMETERS, theta, strict=True):
+        print(f"  {family or 'all':10} {name:28} {value:.4g}")
+    if "--write" in sys.argv:
+        _write(theta)
+    if "--fast" in sys.argv:
+        return
+    left_out = np.zeros(len(errors))
+    for name in dict.fromkeys(data.model[data.main]):
+        mine = data.main & (data.model == name)
+        left_out[mine] = _mfu_error(data.error(data.fit(~mine, theta)))[mine]
+    print(f"each model size of the main group left out in turn: {left_out[data.main].mean():.2%}")
+    for name in dict.fromkeys(data.source):
+        mine = data.source == name
+        print(
+            f"  left out: {name[:48]:48} {_mfu_error(data.error(data.fit(~mine, theta)))[mine].mean():6.1%}"
+        )
+
+
+def _write(theta: Any) -> None:
+    """Replace the constants in the catalog's file, its comments kept."""
+    text = FILE.read_text()
+    for (name, family, *_), value in zip(PARAMETERS, theta, strict=True):
+        names = [name]
+        if name == "plain_attention_share" and family in ("ampere", "blackwell", "tpu"):
+            names.append("tuned_attention_share")
+        for one in names:
+            pattern = re.compile(rf"(\[{family or 'general'}\]\n(?:(?!\[).*\n)*?{one} = )\S+")
+            text, count = pattern.subn(rf"\g<1>{value:.4g}", text)
+            assert count == 1, (one, family)
+    FILE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""Published cases against what llmcost predicts: throughput, memory, cost, energy, carbon."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.catalog import Catalog
+from llmcost.errors import LlmcostError
+from llmcost.files import read_text
+from llmcost.scenario import load_scenario, parse_scenario
+
+_DATA = Path(__file__).parent.parent / "catalog" / "data"
+#: How far a case of a group may be off before validation fails, and how far the group's mean.
+#: Throughput: a single published run is as noisy as the software that it ran on (docs/method.md).
+TOLERANCES = {
+    "throughput": (0.30, 0.04),
+    "throughput, further": (0.70, 0.11),
+    "memory": (0.05, 0.05),
+    "cost": (0.001, 0.001),
+    "cost, by name and dates": (0.03, 0.03),
+    "energy and carbon": (0.03, 0.03),
+}
+_SHARDING = ("none", "zero1", "zero2", "zero3")
+_RECOMPUTE = ("none", "selective", "full")
+_MODEL = (
+    "layers", "hidden_size", "heads", "kv_heads", "head_dim", "ffn_hidden_size", "vocab_size", "seq_len",
+    "experts", "experts_per_token", "shared_experts", "expert_ffn_hidden_size", "dense_layers",
+    "q_lora_rank", "kv_lora_rank", "qk_rope_head_dim", "v_head_dim",
+)  # fmt: skip
+
+
+class Case(NamedTuple):
+    """A published figure and the prediction of it."""
+
+    group: str
+    case: str
+    source: str
+    result: str
+    published: float
+    predicted: float | None
+
+    @property
+    def error(self) -> float | None:
+        """Relative error of the prediction."""
+        return None if self.predicted is None else self.predicted / self.published - 1
+
+
+class Summary(NamedTuple):
+    """A group of cases."""
+
+    group: str
+    cases: int
+    mean_absolute_error: float
+    bias: float
+    worst: float
+    tolerance: float
+    mean_tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every case and the mean are within their tolerance."""
+        return self.worst <= self.tolerance and self.mean_absolute_error <= self.mean_tolerance
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """A file of published cases."""
+    return list(csv.DictReader(StringIO(read_text(_DATA / name, "cases"))))
+
+
+def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
+    """A published layout as a scenario: what the row leaves open is left out."""
+
+    def number(name: str) -> dict[str, float]:
+        return {name: float(row[name])} if row.get(name) else {}
+
+    model: dict[str, Any] = {}
+    for name in _MODEL:
+        value = number(name)
+        if value and (value[name] > 0):
+            model |= value
+    model["gated_ffn"] = row["gated_ffn"] == "1"
+    model["tied_embeddings"] = row["tied_embeddings"] == "1"
+    cluster: dict[str, Any] = {
+        "accelerator": row["accelerator"],
+        **number("devices"),
+        **number("devices_per_node"),
+        **number("scale_out_gbit_s_per_device"),
+    }
+    layout: dict[str, Any] = {}
+    for name in ("tp", "pp", "vpp", "cp", "ep", "micro_batch", "global_batch_seqs"):
+        layout |= number(name)
+    layout["sharding"] = _SHARDING[int(row["sharding"])]
+    layout["sequence_parallel"] = row["sequence_parallel"] == "1"
+    training = {
+        "precision": row["precision"],
+        "activation_recompute": _RECOMPUTE[int(row["recompute_level"])],
+    }
+    return {
+        "name": row["id"],
+        "model": model,
+        "cluster": cluster,
+        "parallelism": layout,
+        "training": training,
+    }
+
+
+def _predict(table: Mapping[str, Any], catalog: Catalog) -> Estimate | None:
+    try:
+        return estimate(parse_scenario(table, catalog=catalog), catalog)
+    except LlmcostError:
+        return None
+
+
+def throughput_cases(catalog: Catalog) -> Iterator[Case]:
+    """Step times of published layouts, those set aside with a reason left out."""
+    for row in rows("throughput.csv"):
+        if row["excluded"]:
+            continue
+        found = _predict(layout_scenario(row), catalog)
+        predicted = None if found is None else found.result("step_time_s")
+        yield Case(
+            row["group"],
+            row["id"],
+            row["source"],
+            "step_time_s",
+            float(row["published_step_s"]),
+            predicted,
+        )
+
+
+def memory_cases(catalog: Catalog) -> Iterator[Case]:
+    """Memory of figure 1 of Korthikanti et al. 2022: states and activations of the first stage."""
+    for row in rows("memory.csv"):
+        tp, pp = float(row["tp"]), float(row["pp"])
+        table = {
+            "name": row["model"],
+            "model": {"preset": row["model"]},
+            "cluster": {"accelerator": "a100-sxm-80gb", "devices": tp * pp},
+            "training": {"activation_recompute": row["activation_recompute"], "fused_attention": False},
+            "parallelism": {
+                "tp": tp, "pp": pp, "vpp": float(row["vpp"]), "micro_batch": float(row["micro_batch"]),
+                "global_batch_seqs": float(row["micro_batch"]) * pp * 8, "sequence_parallel": row["sequence_parallel"] == "true",
+            },
+        }  # fmt: skip
+        found = _predict(table, catalog)
+        published = (
+            (float(row["params_and_optimizer_gib"]) + float(row["activations_gib"])) * 2**30 / 1e9
+        )
+        predicted = None if found is None else found.result("memory_gb_per_device")
+        name = f"{row['model']} {row['activation_recompute']}"
+        yield Case("memory", name, row["source"], "memory_gb_per_device", published, predicted)
+
+
+def cost_cases(catalog: Catalog) -> Iterator[Case]:
+    """Cost cases of Epoch AI with their own inputs, and with names and dates alone."""
+    source = "Cottier et al. 2024, arXiv:2405.21015"
+    for row in rows("epoch_costs.csv"):
+        own = {
+            "name": row["model"], "start_date": row["training_start"],
+            "cluster": {"tdp_w": float(row["tdp_w"]), "device_hours": float(row["device_hours"])},
+            "cost": {
+                "device_price_usd": float(row["start_value_per_device_usd"]), "available_date": row["training_start"],
+                "server_cost_ratio": float(row["server_cost_ratio"]),
+            },
+            "energy": {name: float(row[name]) for name in ("server_power_ratio", "power_utilisation", "pue", "electricity_usd_per_kwh")},
+        }  # fmt: skip
+        named = {
+            "name": row["model"], "start_date": row["training_start"],
+            "cluster": {"accelerator": row["accelerator"], "device_hours": float(row["device_hours"])},
+        }  # fmt: skip
+        for group, table, parts in (
+            ("cost", own, ("accelerator", "server", "interconnect", "energy", "amortized")),
+            ("cost, by name and dates", named, ("amortized",)),
+        ):
+            found = _predict(table, catalog)
+            for part in parts:
+                key = f"cost_{part}_usd"
+                yield Case(
+                    group,
+                    row["model"],
+                    source,
+                    key,
+                    float(row[key]),
+                    None if found is None else found.result(key),
+                )
+
+
+#: Published figures that the bundled scenario of the run reproduces.
+_RUN_RESULTS = {
+    "gpt-3": ("energy_mwh", "operational_tco2e"),
+    "bloom-176b": ("energy_mwh", "operational_tco2e", "embodied_tco2e"),
+    "llama-2-70b": ("operational_tco2e",),
+    "llama-3.1-8b": ("operational_tco2e",),
+    "llama-3.1-405b": ("operational_tco2e", "device_hours"),
+    "deepseek-v3": ("cost_cloud_usd",),
+}
+
+
+def run_cases(catalog: Catalog) -> Iterator[Case]:
+    """Energy and carbon of published runs by their bundled scenarios."""
+    for run in catalog.kind("runs").values():
+        name = run.get("scenario")
+        for key in _RUN_RESULTS.get(str(name), ()):
+            found = estimate(load_scenario(str(name), (), catalog), catalog)
+            yield Case(
+                "energy and carbon",
+                str(name),
+                str(run["source"]),
+                key,
+                float(run[key]),
+                found.result(key),
+            )
+
+
+def validate(catalog: Catalog) -> list[Case]:
+    """Predict every published case."""
+    return [
+        *throughput_cases(catalog),
+        *memory_cases(catalog),
+        *cost_cases(catalog),
+        *run_cases(catalog),
+    ]
+
+
+def summarize(cases: list[Case], by_source: bool = False) -> list[Summary]:
+    """Errors by group, or by source within a group; a case that gave no answer counts as 100 % off."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(f"{case.group}: {case.source}" if by_source else case.group, []).append(
+            case
+        )
+    found = []
+    for name, members in groups.items():
+        errors = [1.0 if case.error is None else case.error for case in members]
+        tolerance, mean = TOLERANCES[members[0].group]
+        size = [abs(error) for error in errors]
+        found.append(
+            Summary(
+                name,
+                len(members),
+                sum(size) / len(size),
+                sum(errors) / len(errors),
+                max(size),
+                tolerance,
+                mean,
+            )
+        )
+    return found

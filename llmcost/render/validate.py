@@ -1,0 +1,127 @@
+"""Published against predicted, as table, JSON, CSV or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+import llmcost
+from llmcost.analysis.validate import Case, Summary
+from llmcost.engine.results import RESULTS
+from llmcost.render.data import to_csv, to_markdown
+from llmcost.render.numbers import readable
+from llmcost.render.table import grid
+
+
+def validate_object(
+    cases: Sequence[Case], groups: Sequence[Summary], sources: Sequence[Summary]
+) -> dict[str, Any]:
+    """All cases and their summary."""
+    return {
+        "schema_version": 1,
+        "llmcost_version": llmcost.__version__,
+        "passed": all(group.passed for group in groups),
+        "summary": [{**group._asdict(), "passed": group.passed} for group in groups],
+        "by_source": [item._asdict() for item in sources],
+        "cases": [{**case._asdict(), "error": case.error} for case in cases],
+    }
+
+
+def validate_csv(cases: Sequence[Case]) -> str:
+    """A line a case."""
+    return to_csv([*Case._fields, "error"], [[*case, case.error] for case in cases])
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{share:+.1%}"
+
+
+def _summary_rows(groups: Sequence[Summary]) -> list[list[str]]:
+    return [
+        [
+            g.group,
+            str(g.cases),
+            f"{g.mean_absolute_error:.2%}",
+            _percent(g.bias),
+            f"{g.worst:.1%}",
+            f"{g.mean_tolerance:.1%} / {g.tolerance:.1%}",
+            "yes" if g.passed else "NO",
+        ]
+        for g in groups
+    ]
+
+
+_HEADER = ["Group", "cases", "mean", "bias", "worst", "tolerance", "within"]
+
+
+def validate_markdown(groups: Sequence[Summary], sources: Sequence[Summary]) -> str:
+    """The summary by group, then by source."""
+    text = to_markdown(_HEADER, _summary_rows(groups), range(1, 6))
+    rows = [
+        [g.group, str(g.cases), f"{g.mean_absolute_error:.2%}", _percent(g.bias), f"{g.worst:.1%}"]
+        for g in sources
+    ]
+    return (
+        text
+        + "\n"
+        + to_markdown(["Group and source", "cases", "mean", "bias", "worst"], rows, range(1, 5))
+    )
+
+
+def validate_table(
+    cases: Sequence[Case],
+    groups: Sequence[Summary],
+    sources: Sequence[Summary],
+    all_cases: bool,
+    target: Console,
+) -> None:
+    """Print the summary, and the cases: all, or the worst of each group."""
+    for group in groups:
+        members = [case for case in cases if case.group == group.group]
+        members.sort(key=lambda case: -abs(case.error if case.error is not None else 1.0))
+        shown = members if all_cases else members[:4]
+        table = grid(
+            group.group if all_cases else f"{group.group}, worst",
+            "published",
+            "predicted",
+            "error",
+            fold=[0],
+            right=[1, 2, 3],
+        )
+        for case in shown:
+            unit = RESULTS[case.result].unit
+            label = (
+                case.case
+                if case.result in ("step_time_s", "memory_gb_per_device")
+                else f"{case.case}, {RESULTS[case.result].label.lower()}"
+            )
+            table.add_row(
+                "  " + label,
+                readable(case.published, unit),
+                readable(case.predicted, unit),
+                _percent(case.error),
+            )
+        target.print(table)
+        target.print()
+    table = grid("By source", "cases", "mean", "bias", "worst", fold=[0], right=[1, 2, 3, 4])
+    for item in sources:
+        if item.group.startswith("throughput"):
+            table.add_row(
+                "  " + item.group.partition(": ")[2],
+                str(item.cases),
+                f"{item.mean_absolute_error:.1%}",
+                _percent(item.bias),
+                f"{item.worst:.1%}",
+            )
+    target.print(table)
+    target.print()
+    table = grid(*_HEADER, fold=[0], right=[1, 2, 3, 4, 5])
+    for row in _summary_rows(groups):
+        table.add_row(*row)
+    target.print(table)
+    target.print(
+        "Mean and worst are of the absolute error; a tolerance is that of the mean and that of a case.",
+        style="dim",
+    )

@@ -1,0 +1,316 @@
+"""Layouts: memory, step time, search, clusters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmcost.analysis.axes import parse_axes
+from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.layout import LAYOUT, STEP_PARTS, candidates, search, words
+from llmcost.analysis.sampling import Sampling
+from llmcost.analysis.sweep import Sweep
+from llmcost.analysis.uncertainty import with_uncertainty
+from llmcost.catalog import load_catalog
+from llmcost.engine.evaluate import evaluate
+from llmcost.errors import InputError, NoAnswerError
+from llmcost.scenario import parse_scenario, resolve
+from tests.conftest import Run
+
+CATALOG = load_catalog()
+
+
+def scenario(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "x",
+        "model": {"preset": "llama-3.1-70b"},
+        "data": {"tokens": 1e12},
+        "cluster": {"accelerator": "h100-sxm", "devices": 512},
+        **more,
+    }
+
+
+def run(**more: Any) -> Estimate:
+    return estimate(parse_scenario(scenario(**more)), CATALOG)
+
+
+LAYOUT_8 = {
+    "tp": 8,
+    "pp": 4,
+    "vpp": 5,
+    "micro_batch": 1,
+    "global_batch_seqs": 512,
+    "sharding": "zero1",
+}
+
+
+def test_parts_add_up_to_the_step() -> None:
+    result = run(parallelism=LAYOUT_8)
+    parts = sum(float(result.values[name]) for name in STEP_PARTS)
+    assert result.result("step_time_s") == pytest.approx(parts, rel=1e-12)
+    assert result.result("mfu") == result.result("predicted_mfu")
+    assert result.result("devices") == 512
+    days = (result.result("flops") or 0) / 512 / 989.4e12 / (result.result("mfu") or 1) / 86400
+    assert result.result("days") == pytest.approx(days)
+
+
+def test_a_given_mfu_wins_over_the_predicted() -> None:
+    result = run(parallelism=LAYOUT_8, training={"mfu": 0.3})
+    assert result.result("mfu") == 0.3
+    assert result.result("predicted_mfu") != 0.3
+
+
+@given(
+    tp=st.sampled_from([1, 2, 4, 8]),
+    pp=st.sampled_from([1, 2, 4, 8]),
+    micro=st.sampled_from([1, 2, 4]),
+    sharding=st.sampled_from(["none", "zero1"]),
+)
+def test_monotone(tp: int, pp: int, micro: int, sharding: str) -> None:
+    layout = {
+        "tp": tp,
+        "pp": pp,
+        "vpp": 1,
+        "micro_batch": micro,
+        "global_batch_seqs": 2048,
+        "sharding": sharding,
+    }
+    base = run(parallelism=layout)
+
+    def step(**more: Any) -> float:
+        return run(parallelism=layout, **more).result("step_time_s") or 0.0
+
+    assert step(training={"activation_recompute": "full"}) > step()
+    fast = {
+        "accelerator": "h100-sxm",
+        "devices": 512,
+        "scale_out_gbit_s_per_device": 4000,
+        "scale_up_gb_s_each_way": 4000,
+    }
+    assert step(cluster=fast) <= step()
+    full = run(parallelism=layout, training={"activation_recompute": "full"})
+    assert (full.result("memory_gb_per_device") or 0) < (base.result("memory_gb_per_device") or 0)
+    sharded = run(parallelism={**layout, "sharding": "zero1"})
+    plain = run(parallelism={**layout, "sharding": "none"})
+    assert (sharded.result("memory_gb_per_device") or 0) < (
+        plain.result("memory_gb_per_device") or 0
+    )
+    assert 0 < (base.result("predicted_mfu") or 0) < (base.result("predicted_hfu") or 0) + 1e-12
+
+
+def test_memory_of_states_by_hand() -> None:
+    result = run(
+        parallelism={"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512},
+        training={"activation_recompute": "full"},
+    )
+    states = float(result.values["state_bytes"])
+    assert states == pytest.approx(18 * 70.55e9, rel=0.01)
+    zero3 = run(
+        parallelism={
+            "tp": 1,
+            "pp": 1,
+            "micro_batch": 1,
+            "global_batch_seqs": 512,
+            "sharding": "zero3",
+        }
+    )
+    assert float(zero3.values["state_bytes"]) == pytest.approx(18 * 70.55e9 / 512, rel=0.01)
+
+
+def test_search_equals_the_single_path_exactly() -> None:
+    table = scenario(parallelism="auto")
+    inputs = resolve(parse_scenario(table), CATALOG)
+    inputs.known.pop("recompute_level")
+    found = search(inputs, 512)
+    for item in (found.best, *found.runners_up):
+        written = words(item)
+        training = {"activation_recompute": written.pop("activation_recompute")}
+        layout = {**written, "global_batch_seqs": float(inputs.known["global_batch_seqs"])}
+        single = run(parallelism=layout, training=training)
+        assert single.result("step_time_s") == item["step_time_s"]
+        assert single.result("memory_gb_per_device") == item["memory_gb_per_device"]
+        assert single.result("predicted_mfu") == item["predicted_mfu"]
+
+
+def test_search_finds_the_best_of_all() -> None:
+    inputs = resolve(parse_scenario(scenario(parallelism="auto")), CATALOG)
+    inputs.known.pop("recompute_level")
+    found = search(inputs, 512)
+    layouts = candidates(inputs.known, 512)
+    values, _ = evaluate(
+        {**inputs.known, **layouts, "devices": 512.0}, ["step_time_s", "memory_gb_per_device"]
+    )
+    rounds = float(inputs.known["global_batch_seqs"]) / (layouts["dp"] * layouts["micro_batch"])
+    split = layouts["pp"] * layouts["vpp"]
+    valid = (
+        (layouts["dp"] % 1 == 0)
+        & (rounds >= 1)
+        & (rounds % 1 == 0)
+        & (80 % split == 0)
+        & (64 % layouts["tp"] == 0)
+    )
+    valid &= ((layouts["pp"] == 1) & (layouts["vpp"] == 1)) | (
+        (layouts["pp"] > 1)
+        & ((layouts["vpp"] == 1) | (rounds >= layouts["pp"]))
+        & (layouts["sharding"] < 2)
+    )
+    valid &= (values["memory_gb_per_device"] <= 0.95 * 80) & (layouts["recompute_level"] != 1)
+    assert found.best["step_time_s"] <= float(np.min(values["step_time_s"][valid]))
+    assert found.searched == len(layouts["tp"])
+    assert found.feasible + sum(found.excluded.values()) == found.searched
+
+
+def test_auto_in_the_command(llmcost: Run, tmp_path: Path) -> None:
+    done = llmcost(
+        "estimate",
+        "llama-3.1-405b",
+        "--set",
+        "training.mfu=",
+        "--set",
+        "parallelism=auto",
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    best = found["performance"]["layout_search"]["best"]
+    assert best["tp"] * best["pp"] * best["cp"] * best["dp"] == 16384
+    assert found["inputs"]["parallelism.tp"] == {
+        "value": best["tp"],
+        "source": "derived: best layout found",
+    }
+    assert found["results"]["mfu"] == found["results"]["predicted_mfu"]
+    assert sum(found["performance"]["step_breakdown_s"].values()) == pytest.approx(
+        found["results"]["step_time_s"]
+    )
+    table = llmcost(
+        "estimate",
+        "llama-3.1-405b",
+        "--set",
+        "training.mfu=",
+        "--set",
+        "parallelism=auto",
+        "--set",
+        "parallelism.tp=8",
+    )
+    assert "Layouts found" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80
+
+
+def test_smallest_cluster_for_a_deadline() -> None:
+    def days_of(deadline: float) -> Estimate:
+        return run(
+            cluster={"accelerator": "h100-sxm", "devices": "auto", "deadline_days": deadline}
+        )
+
+    slow, fast = days_of(60), days_of(20)
+    for result, deadline in ((slow, 60), (fast, 20)):
+        assert (result.result("days") or 99) <= deadline
+        assert (result.result("devices") or 0) % 8 == 0
+    assert (slow.result("devices") or 0) < (fast.result("devices") or 0)
+    with pytest.raises(NoAnswerError, match="data-parallel replicas"):
+        days_of(0.01)
+
+
+def test_nothing_fits() -> None:
+    with pytest.raises(NoAnswerError, match=r"leanest.*GB a device"):
+        run(cluster={"accelerator": "h100-sxm", "devices": 8}, parallelism="auto")
+    with pytest.raises(InputError, match="a search needs"):
+        estimate(parse_scenario({"name": "x", "parallelism": "auto"}), CATALOG)
+
+
+def test_open_parts_of_a_layout_are_filled_with_the_fastest() -> None:
+    partial = run(parallelism={"tp": 8, "pp": 4, "global_batch_seqs": 512, "sharding": "zero1"})
+    chosen = {name: float(partial.values[name]) for name in ("micro_batch", "vpp")}
+    for micro in (1, 2, 4):
+        for vpp in (1, 2, 5):
+            other = run(parallelism={**LAYOUT_8, "micro_batch": micro, "vpp": vpp})
+            if (other.result("memory_gb_per_device") or 0) <= 0.95 * 80:
+                assert (partial.result("step_time_s") or 0) <= (other.result("step_time_s") or 0), (
+                    chosen,
+                    micro,
+                    vpp,
+                )
+
+
+def test_an_accelerator_without_measurements_says_so_and_is_wider() -> None:
+    known = run(parallelism=LAYOUT_8)
+    unknown = run(parallelism=LAYOUT_8, cluster={"accelerator": "mi300x", "devices": 512})
+    assert any("general constants" in note for note in unknown.warnings)
+    assert not any("general constants" in note for note in known.warnings)
+
+    def width(result: Estimate) -> float:
+        band = with_uncertainty(result, Sampling(2000, defaults=True), CATALOG).intervals["mfu"]
+        return (band["p95"] or 0) / (band["p5"] or 1)
+
+    assert width(unknown) > 1.5 * width(known)
+
+
+def test_uncertainty_keeps_the_layout_found() -> None:
+    result = with_uncertainty(run(parallelism="auto"), Sampling(500, defaults=True), CATALOG)
+    band = result.intervals["mfu"]
+    assert (band["p5"] or 0) < (result.result("mfu") or 0) < (band["p95"] or 0)
+
+
+def test_layouts_as_axes_of_a_sweep() -> None:
+    table = parse_scenario(scenario(parallelism=LAYOUT_8))
+    sweep = Sweep(
+        table,
+        parse_axes(["parallelism.tp=1,2,4,8", "parallelism.micro_batch=1,2"], [], CATALOG),
+        CATALOG,
+    )
+    block = sweep.block(0)
+    for index in range(block.rows):
+        layout = {
+            **LAYOUT_8,
+            "tp": float(block.columns["parallelism.tp"][index]),
+            "micro_batch": float(block.columns["parallelism.micro_batch"][index]),
+        }
+        assert run(parallelism=layout).result("step_time_s") == block.columns["step_time_s"][index]
+    with pytest.raises(InputError, match="does not search"):
+        Sweep(
+            parse_scenario(scenario(parallelism="auto")),
+            parse_axes(["training.mfu=0.3"], [], CATALOG),
+            CATALOG,
+        )
+
+
+def test_validate(llmcost: Run) -> None:
+    done = llmcost("validate", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["passed"]
+    groups = {item["group"]: item for item in found["summary"]}
+    assert set(groups) == {
+        "throughput",
+        "throughput, further",
+        "memory",
+        "cost",
+        "cost, by name and dates",
+        "energy and carbon",
+    }
+    assert all(item["error"] is not None for item in found["cases"])
+    table = llmcost("validate")
+    assert max(map(len, table.stdout.splitlines())) <= 80
+    assert (
+        len(llmcost("validate", "--format", "csv").stdout.splitlines()) == len(found["cases"]) + 1
+    )
+    assert "| Group |" in llmcost("validate", "--format", "markdown").stdout
+
+
+def test_validate_fails_outside_a_tolerance(llmcost: Run, tmp_path: Path) -> None:
+    (tmp_path / "slow.toml").write_text(
+        '[performance.ampere]\nmatmul_share = 0.3\nsource = "wrong on purpose"\n'
+    )
+    done = llmcost("validate", "--catalog", "slow.toml")
+    assert done.returncode == 1
+    assert "validation failed" in done.stderr
+    assert "NO" in done.stdout
+
+
+assert LAYOUT
