@@ -262,8 +262,10 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
         devices, found = _smallest(inputs)
         known["devices"] = devices
         known.pop("time_limit_days", None)
-        inputs.sources["cluster.devices"] = (
-            f"derived: smallest cluster that meets the deadline; the batch of {known['global_batch_seqs']:g} sequences bounds the replicas"
+        inputs.sources["cluster.devices"] = "derived"
+        inputs.warnings.append(
+            f"cluster.devices: {devices:,.0f} is the smallest cluster found that meets the deadline; "
+            f"the batch of {known['global_batch_seqs']:g} sequences bounds its data-parallel replicas"
         )
         inputs.shown["cluster.devices"] = devices
     else:
@@ -281,7 +283,7 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
             if name == "activation_recompute"
             else f"parallelism.{name}"
         )
-        inputs.sources[key] = "derived: best layout found"
+        inputs.sources[key] = "derived"
         inputs.shown[key] = value
     return inputs, found
 
@@ -313,7 +315,7 @@ def _complete(inputs: Inputs) -> tuple[Inputs, Search | None]:
     for name in ("vpp", "micro_batch"):
         if name not in known:
             known[name] = found.best[name]
-            inputs.sources[f"parallelism.{name}"] = "derived: the fastest that fits"
+            inputs.sources[f"parallelism.{name}"] = "derived"
             inputs.shown[f"parallelism.{name}"] = int(found.best[name])
     return inputs, found
 

@@ -42,6 +42,7 @@ _MOVING = (
     "device_price_usd", "cloud_usd_per_device_hour", "electricity_usd_per_kwh",
     "grid_kgco2e_per_kwh", "cost_hardware_usd", "cost_interconnect_usd", "cost_energy_usd",
 )  # fmt: skip
+_LAYOUT = ("step_time_s", "predicted_mfu", "predicted_hfu", "memory_gb_per_device")
 _UNCHANGED = ("params", "active_params", "tokens")
 _MULTIPLIERS = ("flops", "device_price", "power", "mfu")
 #: Trends that do not move the same model; the frontier follows them.
@@ -265,6 +266,9 @@ def project(
         )
     values, _ = evaluate({**known, **_pull(levers, active)})
     warnings = list(base.warnings)
+    for key in _LAYOUT:  # of the hardware of year 0; nobody knows that of a later one
+        if key in base.values:
+            values[key] = np.where(years == first, base.values[key], np.nan)
     if follow == "model":
         values.update({key: base.values[key] for key in _UNCHANGED if key in base.values})
     mfu = values.get("mfu")

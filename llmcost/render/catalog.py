@@ -31,6 +31,12 @@ COLUMNS = {
     "defaults": ("value", "low", "high"),
     "trends": ("value", "low", "high", "unit"),
     "levers": ("year", "flops", "device_price", "power", "mfu"),
+    "performance": (
+        "matmul_share",
+        "plain_attention_share",
+        "tuned_attention_share",
+        "plain_elementwise_factor",
+    ),
     "runs": (
         "accelerator",
         "devices",
@@ -50,6 +56,10 @@ _SHORT = {
     "operational_tco2e": "tCO2e",
     "cost_amortized_usd": "amortized $",
     "bf16_tflops": "bf16 TF/s",
+    "matmul_share": "matmul",
+    "plain_attention_share": "attention",
+    "tuned_attention_share": "tuned attention",
+    "plain_elementwise_factor": "element-wise",
     "memory_gb": "GB",
     "tdp_w": "TDP W",
     "price_usd": "USD",

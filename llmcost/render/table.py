@@ -249,8 +249,8 @@ def _assumptions(result: Estimate, target: Console) -> None:
             continue
         if kind == "default":
             defaults.append((key, plain(item["value"]), text))
-        elif kind in ("catalog", "config", "given"):
-            place = text.partition(" ")[0].rstrip(",") if kind == "catalog" else item["source"]
+        elif kind == "catalog":
+            place = text.partition(" ")[0].rstrip(",")
             entries.setdefault(place, []).append(f"{KEYS[key].short} {plain(item['value'])}")
     if defaults:
         table = grid("Defaults taken", "", "Source", right=[1], fold=[2])

@@ -263,7 +263,7 @@ class _Resolver:
             self._from_model(
                 self._config,
                 config,
-                f"config: {config}" if isinstance(config, str) else "axis",
+                "file" if isinstance(config, str) else "axis",
                 True,
             )
         if known.keys() >= {"layers", "hidden_size"}:
@@ -452,7 +452,7 @@ class _Resolver:
                 else "axis"
             )
             if isinstance(precision, str) and self.has(f"cluster.{precision}_tflops"):
-                source = f"given: cluster.{precision}_tflops"
+                source = "derived"
             self.enter("cluster.peak_flops", peak, source)
         ceiling = self.look(
             lambda word, name: rate(word, name, "_matmul_tflops"), accelerator, precision
@@ -819,7 +819,7 @@ def check_params(inputs: Inputs, values: Mapping[str, Any]) -> None:
         for name in ARCHITECTURE
         if inputs.sources.get(f"model.{name}") in ("file", "set", "axis")
     ]
-    if "config" not in inputs.sources.get("model.layers", "") and not beside:
+    if not beside:
         return
     if (
         inputs.sources.get("model.params") not in ("file", "set", "axis")
