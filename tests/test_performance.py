@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.layout import LAYOUT, STEP_PARTS, candidates, search, words
+from llmcost.analysis.layout import STEP_PARTS, candidates, search, words
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
@@ -313,4 +313,8 @@ def test_validate_fails_outside_a_tolerance(llmcost: Run, tmp_path: Path) -> Non
     assert "NO" in done.stdout
 
 
-assert LAYOUT
+def test_hardware_without_a_bandwidth_predicts_nothing() -> None:
+    result = run(parallelism=LAYOUT_8, cluster={"accelerator": "tpu-v3", "devices": 512})
+    assert result.result("predicted_mfu") is None
+    assert result.result("mfu") == 0.375
+    assert any("predicts nothing" in note for note in result.warnings)

@@ -221,6 +221,10 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
         found.append(
             "levers are not pulled by an estimate; `llmcost project` applies them from their year on"
         )
+    if "predicted_mfu" in values and np.isnan(values["predicted_mfu"]).any():
+        found.append(
+            "the layout predicts nothing: the accelerator lacks a bandwidth or memory figure that the prediction needs"
+        )
     mfu = scalar(values.get("mfu"))
     if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU:
         found.append(

@@ -300,6 +300,26 @@ def layer_elementwise_s(
 
 
 @rule(
+    "scale_up_bytes_s",
+    formula="scale_up_share * scale_up_gb_s_each_way * 1e9",
+    reference="calibrated, benchmarks/calibrate.py",
+)
+def scale_up_bytes_s(scale_up_gb_s_each_way: Array, scale_up_share: Array) -> Array:
+    """Bandwidth that collectives reach inside the scale-up domain, a device each way [B/s]."""
+    return scale_up_gb_s_each_way * 1e9 * scale_up_share
+
+
+@rule(
+    "scale_out_bytes_s",
+    formula="scale_out_share * scale_out_gbit_s_per_device / 8 * 1e9, 0 where there is no such network",
+    reference="calibrated, benchmarks/calibrate.py",
+)
+def scale_out_bytes_s(scale_out_gbit_s_per_device: Array, scale_out_share: Array) -> Array:
+    """Bandwidth that collectives reach between nodes, a device [B/s]."""
+    return np.asarray(np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9 * scale_out_share)
+
+
+@rule(
     "tensor_collectives_s",
     formula="per layer and micro-batch: 4 all-reduces (6 with full recompute) of micro_tokens *"
     " hidden_size numbers over the scale-up network, and their latency",
@@ -310,11 +330,9 @@ def tensor_collectives_s(
     hidden_size: Array,
     tp: Array,
     recompute_level: Array,
-    scale_up_gb_s_each_way: Array,
+    scale_up_bytes_s: Array,
     scale_up_domain: Array,
-    scale_out_gbit_s_per_device: Array,
-    scale_up_share: Array,
-    scale_out_share: Array,
+    scale_out_bytes_s: Array,
     tensor_exposure: Array,
     collective_latency_s: Array,
     devices_per_node: Array,
@@ -325,12 +343,10 @@ def tensor_collectives_s(
     ----------
     micro_tokens, hidden_size, tp, recompute_level : array_like
         Sizes, devices of the group, 2 where the forward is done again [1].
-    scale_up_gb_s_each_way, scale_out_gbit_s_per_device : array_like
-        Bandwidth inside and outside the scale-up domain [GB/s], [Gbit/s].
+    scale_up_bytes_s, scale_out_bytes_s : array_like
+        What collectives reach inside and outside the scale-up domain [B/s].
     scale_up_domain : array_like
         Devices that the fast network joins [1].
-    scale_up_share, scale_out_share : array_like
-        Share of those bandwidths that collectives reach [1].
     tensor_exposure : array_like
         Share of the communication that computation does not hide [1].
     collective_latency_s : array_like
@@ -347,11 +363,11 @@ def tensor_collectives_s(
     ----------
     .. [1] Narayanan et al. (2021), arXiv:2104.04473.
     """
-    inside = scale_up_gb_s_each_way * 1e9 * scale_up_share
-    outside = np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9 * scale_out_share
     # A ring through several nodes uses the network of all its members in a node.
-    outside = np.maximum(outside * np.minimum(tp, devices_per_node), 1.0)
-    bandwidth = np.where(tp <= scale_up_domain, inside, np.minimum(inside, outside))
+    outside = np.maximum(scale_out_bytes_s * np.minimum(tp, devices_per_node), 1.0)
+    bandwidth = np.where(
+        tp <= scale_up_domain, scale_up_bytes_s, np.minimum(scale_up_bytes_s, outside)
+    )
     count = np.where(recompute_level > 1, 6.0, 4.0)
     each = 2 * (tp - 1) / tp * _WIDTH * micro_tokens * hidden_size / bandwidth
     found = count * (tensor_exposure * each + collective_latency_s)
@@ -373,17 +389,15 @@ def expert_exchange_s(
     ep: Array,
     tp: Array,
     recompute_level: Array,
-    scale_up_gb_s_each_way: Array,
+    scale_up_bytes_s: Array,
     scale_up_domain: Array,
-    scale_out_gbit_s_per_device: Array,
-    scale_up_share: Array,
-    scale_out_share: Array,
+    scale_out_bytes_s: Array,
     expert_exposure: Array,
 ) -> Array:
     """Expert-parallel all-to-alls of a layer and micro-batch, on average over the layers [s]."""
-    inside = scale_up_gb_s_each_way * 1e9 * scale_up_share
-    outside = np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9 * scale_out_share
-    bandwidth = np.where(ep <= scale_up_domain, inside, np.maximum(outside, 1.0))
+    bandwidth = np.where(
+        ep <= scale_up_domain, scale_up_bytes_s, np.maximum(scale_out_bytes_s, 1.0)
+    )
     count = np.where(recompute_level > 1, 6.0, 4.0) * expert_exposure
     volume = _WIDTH * micro_tokens * experts_per_token * hidden_size / tp * (ep - 1) / ep
     return count * volume / bandwidth * moe_layers / layers
@@ -402,16 +416,14 @@ def context_ring_s(
     cp: Array,
     tp: Array,
     attention_s: Array,
-    scale_up_gb_s_each_way: Array,
+    scale_up_bytes_s: Array,
     scale_up_domain: Array,
-    scale_out_gbit_s_per_device: Array,
-    scale_up_share: Array,
-    scale_out_share: Array,
+    scale_out_bytes_s: Array,
 ) -> Array:
     """Context-parallel exchange of keys and values that attention does not hide [s]."""
-    inside = scale_up_gb_s_each_way * 1e9 * scale_up_share
-    outside = np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9 * scale_out_share
-    bandwidth = np.where(cp * tp <= scale_up_domain, inside, np.maximum(outside, 1.0))
+    bandwidth = np.where(
+        cp * tp <= scale_up_domain, scale_up_bytes_s, np.maximum(scale_out_bytes_s, 1.0)
+    )
     volume = 3 * 2 * _WIDTH * micro_tokens * kv_heads * head_dim / tp * (cp - 1)
     return np.maximum(volume / bandwidth - attention_s, 0.0)
 
@@ -523,17 +535,15 @@ def pipeline_transfer_s(
     hidden_size: Array,
     pp: Array,
     tp: Array,
-    scale_up_gb_s_each_way: Array,
+    scale_up_bytes_s: Array,
     scale_up_domain: Array,
-    scale_out_gbit_s_per_device: Array,
-    scale_up_share: Array,
-    scale_out_share: Array,
+    scale_out_bytes_s: Array,
     collective_latency_s: Array,
 ) -> Array:
     """Activations and their gradients between pipeline stages [s]."""
-    inside = scale_up_gb_s_each_way * 1e9 * scale_up_share
-    outside = np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9 * scale_out_share
-    bandwidth = np.where(pp * tp <= scale_up_domain, inside, np.maximum(outside, 1.0))
+    bandwidth = np.where(
+        pp * tp <= scale_up_domain, scale_up_bytes_s, np.maximum(scale_out_bytes_s, 1.0)
+    )
     each = _WIDTH * micro_tokens * hidden_size / tp / bandwidth + collective_latency_s
     return np.where(pp > 1, 2 * micro_batches * vpp * each, 0.0)
 
@@ -601,11 +611,9 @@ def data_parallel_s(
     micro_batches: Array,
     compute_s: Array,
     devices_per_node: Array,
-    scale_up_gb_s_each_way: Array,
+    scale_up_bytes_s: Array,
     scale_up_domain: Array,
-    scale_out_gbit_s_per_device: Array,
-    scale_up_share: Array,
-    scale_out_share: Array,
+    scale_out_bytes_s: Array,
     data_overlap: Array,
     data_floor: Array,
     data_latency_s: Array,
@@ -621,10 +629,10 @@ def data_parallel_s(
         0 none, 1 to 3 as ZeRO [1].
     micro_batches, compute_s, layers : array_like
         Micro-batches of a step [1], time that can hide communication [s], layers [1].
-    devices_per_node, scale_up_gb_s_each_way, scale_up_domain, scale_out_gbit_s_per_device : array_like
-        Network [1], [GB/s], [1], [Gbit/s].
-    scale_up_share, scale_out_share : array_like
-        Share of those bandwidths that collectives reach [1].
+    devices_per_node, scale_up_domain : array_like
+        Devices of a server, and those that the fast network joins [1].
+    scale_up_bytes_s, scale_out_bytes_s : array_like
+        What collectives reach inside and outside that network [B/s].
     data_overlap, data_floor : array_like
         Share of the compute time under which communication can hide, and share of the
         communication that never does [1].
@@ -642,10 +650,11 @@ def data_parallel_s(
     """
     group = dp * cp
     here = np.maximum(np.maximum(devices_per_node, scale_up_domain) / tp, 1.0)
-    inside = scale_up_gb_s_each_way * 1e9 * scale_up_share
-    outside = np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9 * scale_out_share * here
+    outside = scale_out_bytes_s * here
     fits = group * tp <= scale_up_domain
-    bandwidth = np.where(fits, inside, np.minimum(inside, np.maximum(outside, 1.0)))
+    bandwidth = np.where(
+        fits, scale_up_bytes_s, np.minimum(scale_up_bytes_s, np.maximum(outside, 1.0))
+    )
     every = np.where(sharding > 2, micro_batches * 3.0, 2.0)
     volume = every * _WIDTH * device_params * (group - 1) / group
     hops = np.log2(np.maximum(group / here, 1.0)) * data_latency_s
@@ -749,16 +758,18 @@ def predicted_mfu(
 
 @rule(
     "mfu",
-    formula="predicted_mfu * prediction_factor",
+    formula="predicted_mfu * prediction_factor, default_mfu where nothing can be predicted",
     reference="calibrated performance model (docs/method.md)",
     stage=PREDICTED,
 )
-def mfu_predicted(predicted_mfu: Array, prediction_factor: Array) -> Array:
+def mfu_predicted(predicted_mfu: Array, prediction_factor: Array, default_mfu: Array) -> Array:
     """MFU where none is given or implied and the layout is known.
 
-    `prediction_factor` is 1; under uncertainty it carries the error of the model [1].
+    `prediction_factor` is 1; under uncertainty it carries the error of the model. Where the
+    hardware lacks a figure that the prediction needs, the default is taken [1].
     """
-    return np.minimum(predicted_mfu * prediction_factor, 1.0)
+    found = np.minimum(predicted_mfu * prediction_factor, 1.0)
+    return np.where(np.isnan(found), default_mfu, found)
 
 
 @rule(
