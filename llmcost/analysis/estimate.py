@@ -179,8 +179,8 @@ def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
         As :func:`estimate`.
     """
     check_consistent(inputs, values)
-    mfu = scalar(values.get("mfu"))
-    if mfu is not None and mfu > 1:
+    mfu = float(np.max(values["mfu"])) if np.size(values.get("mfu", ())) else 0.0
+    if mfu > 1:
         raise NoAnswerError(
             f"{inputs.scenario.label}: no run fits: it would need an MFU of {mfu:.3g}, more than the "
             "devices can do; give more device-hours, a faster accelerator or less compute"

@@ -65,32 +65,28 @@ def candidates(known: Mapping[str, Any], devices: float) -> dict[str, Array]:
     layers, heads = int(known["layers"]), int(known["heads"])
     experts = int(known.get("experts", 0))
     domain = int(known["scale_up_domain"])
-    tp = [n for n in _powers(64) if n <= min(domain, heads)]
     even = [n for n in range(1, layers + 1) if layers % n == 0]
-    pp = sorted(n for n in {*even, *_powers(layers)} if n <= devices)
-    vpp = [1, 2, 3, 4, 5, 6, 7, 8]
-    cp = _powers(64) if known["seq_len"] >= _SPLIT_FROM else [1]
-    ep = [n for n in range(1, experts + 1) if experts % n == 0 and (n & (n - 1)) == 0] or [1]
-    micro = _powers(64)
-    grid = np.meshgrid(tp, pp, vpp, cp, ep, micro, [0, 1, 2], [0, 1, 2, 3], indexing="ij")
-    names = ("tp", "pp", "vpp", "cp", "ep", "micro_batch", "recompute_level", "sharding")
-    found = {name: axis.ravel().astype(float) for name, axis in zip(names, grid, strict=True)}
-    for name in (*names, "sequence_parallel"):  # what the scenario fixes is not searched
-        if name == "sequence_parallel":
-            found[name] = (found["tp"] > 1).astype(float)
-        if name not in known:
-            continue
-        if name in ("sequence_parallel", "tp", "pp", "cp", "ep"):
-            keep = (
-                np.ones(len(found["tp"]), dtype=bool)
-                if name == "sequence_parallel"
-                else found[name] == found[name][0]
-            )
-            found = {key: value[keep] for key, value in found.items()}
-            found[name] = np.full(len(found["tp"]), float(known[name]))
-        else:
-            fixed = found[name] == float(known[name])
-            found = {key: value[fixed] for key, value in found.items()}
+    powers = [n for n in range(1, experts + 1) if experts % n == 0 and (n & (n - 1)) == 0]
+    choices: dict[str, list[int]] = {
+        "tp": [n for n in _powers(64) if n <= min(domain, heads)],
+        "pp": sorted(n for n in {*even, *_powers(layers)} if n <= devices),
+        "vpp": [1, 2, 3, 4, 5, 6, 7, 8],
+        "cp": _powers(64) if known["seq_len"] >= _SPLIT_FROM else [1],
+        "ep": powers or [1],
+        "micro_batch": _powers(64),
+        "recompute_level": [0, 1, 2],
+        "sharding": [0, 1, 2, 3],
+    }
+    # What the scenario fixes is not searched.
+    lists = [
+        [float(known[name])] if name in known else options for name, options in choices.items()
+    ]
+    grid = np.meshgrid(*lists, indexing="ij")
+    found = {name: axis.ravel().astype(float) for name, axis in zip(choices, grid, strict=True)}
+    parallel = (
+        float(known["sequence_parallel"]) if "sequence_parallel" in known else found["tp"] > 1
+    )
+    found["sequence_parallel"] = np.broadcast_to(parallel, found["tp"].shape).astype(float)
     found["dp"] = devices / (found["tp"] * found["pp"] * found["cp"])
     return found
 
@@ -161,6 +157,10 @@ def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
     # A layout of arrays sets what the scenario's own words would.
     own = {**known, **kept, "devices": devices}
     values, _ = evaluate(own, ["step_time_s", "memory_gb_per_device", "predicted_mfu"])
+    if not {"step_time_s", "predicted_mfu"} <= set(values):
+        raise NoAnswerError(
+            f"{where}: no layout can be predicted: the hardware lacks a bandwidth; name cluster.accelerator, or give cluster.memory_tb_s and the networks"
+        )
     memory = np.broadcast_to(values["memory_gb_per_device"], kept["tp"].shape)
     time = np.broadcast_to(values["step_time_s"], kept["tp"].shape)
     room = USABLE_MEMORY * float(known.get("memory_gb", math.inf))
@@ -233,8 +233,9 @@ def words(layout: Mapping[str, float]) -> dict[str, Any]:
 def wants_search(inputs: Inputs) -> bool:
     """Whether a layout, a cluster, a micro-batch or an interleaving is to be found."""
     known = inputs.known
-    partial = "bf16_peak_flops" in known and not {"micro_batch", "vpp"} <= set(known)
-    return inputs.searches or (partial and bool({"devices", "dp"} & set(known)))
+    return inputs.searches or (
+        "bf16_peak_flops" in known and not {"micro_batch", "vpp"} <= set(known)
+    )
 
 
 def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
@@ -291,27 +292,23 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
 def _complete(inputs: Inputs) -> tuple[Inputs, Search | None]:
     """Inputs with the best micro-batch and interleaving of a layout that leaves them open."""
     known = inputs.known
-    size = (
-        float(np.asarray(known["tp"]))
-        * float(np.asarray(known["pp"]))
-        * float(np.asarray(known["cp"]))
-    )
-    devices = (
-        float(np.asarray(known["devices"]))
-        if "devices" in known
-        else float(np.asarray(known["dp"])) * size
-    )
-    try:
-        found = search(inputs, devices)
-    except NoAnswerError:
-        try:
-            found = search(inputs, devices, strict=False)
-        except NoAnswerError:  # the layout as given is odd; it is evaluated as it stands
-            for name in ("vpp", "micro_batch"):
-                known.setdefault(name, 1.0)
-                inputs.sources.setdefault(f"parallelism.{name}", "default: 1")
-                inputs.shown.setdefault(f"parallelism.{name}", 1)
-            return inputs, None
+    found = None
+    if {"devices", "dp"} & set(known):
+        size = math.prod(float(np.asarray(known[name])) for name in ("tp", "pp", "cp"))
+        count = known["devices"] if "devices" in known else float(np.asarray(known["dp"])) * size
+        for strict in (True, False):
+            try:
+                found = search(inputs, float(np.asarray(count)), strict)
+                break
+            except NoAnswerError:
+                continue
+    if found is None:  # devices are solved for, or the layout is odd: it is evaluated as it stands
+        for name in ("vpp", "micro_batch"):
+            if name not in known:
+                known[name] = 1.0
+                inputs.sources[f"parallelism.{name}"] = "default: 1"
+                inputs.shown[f"parallelism.{name}"] = 1
+        return inputs, None
     for name in ("vpp", "micro_batch"):
         if name not in known:
             known[name] = found.best[name]

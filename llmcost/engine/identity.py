@@ -153,7 +153,7 @@ def contradictions(
             ("device_hours", "devices", "days"), "device_hours", values["device_hours"], cluster
         )
     time = ("device_hours",) if "device_hours" in given else ("devices", "days")
-    if given >= {"flops", "mfu", *time} and "peak_flops" in values:
+    if given >= {"flops", "mfu", *time} and {"peak_flops", "goodput"} <= set(values):
         hours = values["device_hours"]
         delivered = flops(hours, values["peak_flops"], values["mfu"], values["goodput"])
         compare(("flops", *time, "mfu"), "flops", values["flops"], delivered)

@@ -278,35 +278,34 @@ class _Resolver:
             return
         names = (*ARCHITECTURE, "seq_len", *(("params",) if counts else ()))
         replaced = {name for name in ("params", "active_params", "sparsity") if name in known}
-        if (
-            replaced
-            and isinstance(words, str)
-            and self.has("model.params")
-            and self.has("model.preset")
-        ):
-            published = float(load(words).get("params", math.nan))
-            gap = np.max(np.abs(np.asarray(known["params"]) / published - 1))
-            if not gap <= _PARAMS_ERROR:
-                names = ("seq_len",)
-                counts = False
-                self.inputs.warnings.append(
-                    f"model.params replaces the {published:.4g} of {words}, whose architecture no longer applies and is left out"
-                )
+        other: Any = False
+        if "params" in replaced and self.has("model.preset"):
+            published = self.look(lambda word: float(load(word).get("params", math.nan)), words)
+            other = ~(np.abs(np.asarray(known["params"]) / published - 1) <= _PARAMS_ERROR)
+        if np.all(other):
+            names, counts = ("seq_len",), False
+        if np.any(other) and isinstance(words, str):
+            self.inputs.warnings.append(
+                f"model.params replaces the {float(np.max(published)):.4g} of {words}, whose architecture no longer applies and is left out"
+            )
         for name in names:
             key = f"model.{name}"
             if self.has(key):
                 continue
             value = self.look(lambda word, name=name: _number(load(word).get(name)), words)
+            if value is not None and name != "seq_len" and np.any(other):
+                value = np.where(other, math.nan, value)
             self.enter(key, value, source)
         if counts:
             if not replaced & {"active_params", "sparsity"}:
                 # 0 says that a token uses all parameters, or that the architecture counts them.
                 active = self.look(lambda word: _number(load(word).get("active_params", 0)), words)
-                if isinstance(active, np.ndarray) or active:
-                    if isinstance(active, np.ndarray):
-                        known["published_active_params"] = active
-                    else:
-                        self.enter("model.active_params", active, source)
+                if np.any(other):
+                    active = np.where(other, 0.0, active)
+                if isinstance(active, np.ndarray):
+                    known["published_active_params"] = active
+                elif active:
+                    self.enter("model.active_params", active, source)
             known["active_without_embedding"] = self.look(
                 lambda word: _number(load(word).get("active_without_embedding", False)), words
             )
@@ -416,22 +415,28 @@ class _Resolver:
                 self.inputs.shown["training.precision"] = precision
         accelerator = self.word("cluster.accelerator")
 
-        def rate(word: str | None, name: str, suffix: str) -> float | None:
-            own = self.arrays.get(
-                f"cluster.{name}{suffix}", self.scenario.get(f"cluster.{name}{suffix}")
-            )
-            if isinstance(own, Distribution):
-                own = float(quantile(own, 0.5))
-            found = (
-                own
-                if own is not None
-                else (self.entry("accelerators", word).get(f"{name}{suffix}") if word else None)
-            )
-            return None if found is None else float(found) * 1e12
+        def rate(suffix: str) -> Any:
+            """The catalog's rates, and the scenario's own where it is of the precision."""
+
+            def published(word: str | None, name: str) -> float | None:
+                found = self.entry("accelerators", word).get(f"{name}{suffix}") if word else None
+                return None if found is None else float(found) * 1e12
+
+            value = self.look(published, accelerator, precision)
+            for name in PRECISIONS:
+                own = known.get(f"{name}{suffix}")
+                if own is None:
+                    continue
+                mine = self.look(lambda word, name=name: float(word == name), precision)
+                if isinstance(mine, np.ndarray):
+                    value = np.where(mine > 0, own * 1e12, math.nan if value is None else value)
+                elif mine:
+                    value = own * 1e12
+            return value
 
         own_rates = any(self.has(f"cluster.{name}_tflops") for name in PRECISIONS)
         if "peak_flops" not in known and (accelerator is not None or own_rates):
-            peak = self.look(lambda word, name: rate(word, name, "_tflops"), accelerator, precision)
+            peak = rate("_tflops")
             if peak is None:
                 entry = (
                     self.entry("accelerators", accelerator) if isinstance(accelerator, str) else {}
@@ -454,17 +459,9 @@ class _Resolver:
             if isinstance(precision, str) and self.has(f"cluster.{precision}_tflops"):
                 source = "derived"
             self.enter("cluster.peak_flops", peak, source)
-        ceiling = self.look(
-            lambda word, name: rate(word, name, "_matmul_tflops"), accelerator, precision
-        )
+        ceiling = rate("_matmul_tflops")
         if ceiling is not None:
             known["matmul_ceiling_flops"] = ceiling
-        known["precision_bytes"] = self.look(
-            lambda name: {"fp32": 4, "tf32": 4}.get(name, 2), precision
-        )
-        known["precision_bits"] = self.look(
-            lambda name: {"fp32": 32, "tf32": 32, "fp8": 8, "fp4": 4}.get(name, 16), precision
-        )
         self._enter_missing(
             "cluster.devices_per_node",
             self.entry("defaults", "cluster.devices_per_node")["value"],
@@ -719,17 +716,12 @@ class _Resolver:
                 self.inputs.warnings.append(
                     f"no published step times of {accelerator}'s family are known: the prediction uses general constants and may be off by 20 %"
                 )
-        known["bf16_peak_flops"] = (
-            self.look(
-                lambda word: (
-                    _number(self.entry("accelerators", word).get("bf16_tflops", math.nan) * 1e12)
-                    if word
-                    else None
-                ),
-                accelerator,
+        known["bf16_peak_flops"] = known["peak_flops"]
+        if accelerator is not None:
+            peak = self.look(
+                lambda word: _half_precision_peak(self.entry("accelerators", word)), accelerator
             )
-            or known["peak_flops"]
-        )
+            known["bf16_peak_flops"] = known["peak_flops"] if peak is None else peak
         known.setdefault("scale_out_gbit_s_per_device", math.nan)
         known.setdefault("scale_up_gb_s_each_way", math.nan)
         known.setdefault("matmul_ceiling_flops", math.nan)
@@ -775,6 +767,12 @@ def _objects(word: Any) -> Any:
     array = np.empty((), dtype=object)
     array[()] = word
     return array
+
+
+def _half_precision_peak(entry: Mapping[str, Any]) -> float | None:
+    """The 16-bit peak of an accelerator [FLOP/s]."""
+    found = entry.get("bf16_tflops")
+    return None if found is None else float(found) * 1e12
 
 
 def _number(value: Any) -> float | None:
