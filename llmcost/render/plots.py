@@ -79,9 +79,9 @@ def tornado_plot(result: Any, key: str, bars: Sequence[Any]) -> Figure:
     panel.set_yticks(range(len(bars)), [bar.key for bar in bars])
     panel.invert_yaxis()
     panel.xaxis.set_major_formatter(lambda value, _: readable(value, RESULTS[key].unit))
-    panel.set_xlabel(
-        f"{RESULTS[key].label}: green at the 5th, brown at the 95th percentile of the input"
-    )
+    note = "(green: input at its 5th percentile, brown: at its 95th)"
+    panel.set_xlabel("\n".join([RESULTS[key].label, note]))
+    panel.locator_params(axis="x", nbins=6)
     panel.set_title(result.name)
     panel.grid(axis="x", alpha=0.3)
     return drawn
@@ -149,7 +149,8 @@ def waterfall_plot(metric: str, steps: Sequence[Step], year: int) -> Figure:
         va="center",
         fontsize=8,
     )
-    panel.margins(x=0.12)
+    panel.margins(x=0.14)
+    panel.locator_params(axis="x", nbins=5)
     panel.xaxis.set_major_formatter(lambda value, _: readable(value, RESULTS[metric].unit))
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
