@@ -116,6 +116,11 @@ def sweep_table(
     elif count < counts["rows"]:
         text += f"; the {order} {count} are shown"
     target.print(text + ".", style="dim")
+    if order == "best" and count:
+        keys = [key for axis in sweep.axes for key in axis.keys if key in rows]
+        spot = ", ".join(f"{key} = {_cell(key, rows[key][0])}" for key in keys)
+        ranked = next((name for name in names if name in RESULTS), names[-1])
+        target.print(f"Best cell: {spot}: {_heading(ranked)} {_cell(ranked, rows[ranked][0])}.")
 
 
 def sweep_object(
