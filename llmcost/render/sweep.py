@@ -120,7 +120,8 @@ def sweep_table(
         keys = [key for axis in sweep.axes for key in axis.keys if key in rows]
         spot = ", ".join(f"{key} = {_cell(key, rows[key][0])}" for key in keys)
         ranked = next((name for name in names if name in RESULTS), names[-1])
-        target.print(f"Best cell: {spot}: {_heading(ranked)} {_cell(ranked, rows[ranked][0])}.")
+        if spot:
+            target.print(f"Best cell: {spot}: {_heading(ranked)} {_cell(ranked, rows[ranked][0])}.")
 
 
 def sweep_object(
