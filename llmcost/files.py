@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,37 +78,50 @@ def write_atomic(path: str | Path, data: str | bytes, force: bool = True) -> Non
     NoAnswerError
         If it cannot be written, or exists and `force` is false.
     """
+    if not force and Path(path).exists():
+        raise NoAnswerError(f"{path}: exists; use --force to overwrite it")
+    with atomic_stream(path, True) as stream:
+        stream.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
+    """A stream whose file appears under its name when all of it is written.
+
+    Raises
+    ------
+    NoAnswerError
+        If it cannot be written.
+    """
     import tempfile
 
     target = Path(path)
-    if not force and target.exists():
-        raise NoAnswerError(f"{target}: exists; use --force to overwrite it")
-    content = data.encode() if isinstance(data, str) else data
     temporary = None
     try:
         if target.is_dir():
             raise IsADirectoryError(21, "is a directory")
-        if target.exists() and not target.is_file():  # /dev/stdout, a pipe: nothing to rename
-            target.write_bytes(content)
+        if target.exists() and not target.is_file():  # a pipe or /dev/stdout: nothing to rename
+            with open(
+                target, "wb" if binary else "w", encoding=None if binary else "utf-8"
+            ) as stream:
+                yield stream
             return
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+        with os.fdopen(
+            handle, "wb" if binary else "w", encoding=None if binary else "utf-8"
+        ) as stream:
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        finish_atomic(temporary, target)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
     except BaseException as error:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise NoAnswerError(f"{target}: cannot write: {error.strerror or error}") from None
         raise
-
-
-def finish_atomic(temporary: str, target: Path) -> None:
-    """Give a finished temporary file the rights and the name of its target."""
-    os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-    os.replace(temporary, target)
 
 
 def _umask() -> int:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.layout import STEP_PARTS, candidates, search, words
+from llmcost.analysis.layout import candidates, search, words
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.catalog import load_catalog
 from llmcost.engine.evaluate import evaluate
+from llmcost.engine.results import STEP_PARTS
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import parse_scenario, resolve
 from tests.conftest import Run

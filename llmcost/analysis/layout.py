@@ -25,16 +25,6 @@ LAYOUT = (
     "sharding",
     "sequence_parallel",
 )
-#: Parts of a step, which add up to its time.
-STEP_PARTS = (
-    "compute_s",
-    "model_collectives_s",
-    "pipeline_bubble_s",
-    "pipeline_transfer_s",
-    "data_parallel_s",
-    "optimizer_s",
-    "straggler_s",
-)
 #: Share of a device's memory that a run can use; the rest is the driver's and fragmentation.
 USABLE_MEMORY = 0.95
 RUNNERS_UP = 5

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from llmcost.catalog import Catalog
 
 SCENARIO_HELP = "A scenario file, - for standard input, or a bundled name."
-EPILOG_NAMES = "Exit codes: 0 done, 1 no answer, 2 wrong input."
 
 Sets = Annotated[
     list[str] | None,

@@ -133,7 +133,8 @@ def _plain_only(question: Question, what: str) -> None:
 
 def _stream(question: Question, options: Common, form: str, blocks: Iterator[Block]) -> None:
     """Write rows as they come."""
-    from llmcost.render.writers import ParquetWriter, TextWriter, arrow, atomic_stream
+    from llmcost.files import atomic_stream
+    from llmcost.render.writers import ParquetWriter, TextWriter, arrow
 
     names = question.sweep.select
     if form == "parquet":

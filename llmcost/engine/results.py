@@ -69,3 +69,13 @@ COST_METHODS = {
     "cloud": "cost_cloud_usd",
     "purchase": "cost_purchase_usd",
 }
+#: Parts of a step, which add up to its time.
+STEP_PARTS = (
+    "compute_s",
+    "model_collectives_s",
+    "pipeline_bubble_s",
+    "pipeline_transfer_s",
+    "data_parallel_s",
+    "optimizer_s",
+    "straggler_s",
+)

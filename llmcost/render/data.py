@@ -9,7 +9,7 @@ from typing import Any
 
 import llmcost
 from llmcost.analysis.estimate import Estimate, scalar
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import RESULTS, STEP_PARTS
 from llmcost.render.numbers import readable
 
 #: Version of the JSON that commands print.
@@ -77,16 +77,7 @@ def performance_object(result: Estimate) -> dict[str, Any]:
 
 def step_parts(result: Estimate) -> dict[str, float]:
     """Time of each part of a step; they add up to it."""
-    names = (
-        "compute_s",
-        "model_collectives_s",
-        "pipeline_bubble_s",
-        "pipeline_transfer_s",
-        "data_parallel_s",
-        "optimizer_s",
-        "straggler_s",
-    )
-    found = {name: scalar(result.values.get(name)) for name in names}
+    found = {name: scalar(result.values.get(name)) for name in STEP_PARTS}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import llmcost
 from llmcost.analysis.sweep import Block, Sweep
 from llmcost.errors import InputError, NoAnswerError
-from llmcost.files import write_atomic
+from llmcost.files import atomic_stream, write_atomic
 from llmcost.render.data import clean, to_json
-from llmcost.render.writers import ParquetWriter, atomic_stream
+from llmcost.render.writers import ParquetWriter
 
 #: Cells of a part.
 PART_CELLS = 1 << 20

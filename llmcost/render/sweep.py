@@ -32,10 +32,6 @@ _SHORT = {
 }
 
 
-class Summary(dict[str, Any]):
-    """Counts of a sweep: cells, rows, unanswered, seconds."""
-
-
 def columns_to_show(sweep: Sweep, asked: bool, ranked: Sequence[str]) -> list[str]:
     """Columns of a table: those asked for, or axes, what is ranked by, and the usual results."""
     if asked:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
 
 from llmcost.analysis.sweep import plain
 from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError, NoAnswerError
-from llmcost.files import finish_atomic
+from llmcost.errors import InputError
 from llmcost.render.data import csv_cell
 from llmcost.scenario.schema import KEYS
 
@@ -176,39 +171,3 @@ class ParquetWriter:
         if self._rows:
             self._flush(self._rows)
         self._writer.close()
-
-
-@contextmanager
-def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
-    """A stream whose file appears under its name when all of it is written.
-
-    Raises
-    ------
-    NoAnswerError
-        If it cannot be written.
-    """
-    target = Path(path)
-    temporary = None
-    try:
-        if target.is_dir():
-            raise IsADirectoryError(21, "is a directory")
-        if target.exists() and not target.is_file():  # a pipe or /dev/stdout: nothing to rename
-            with open(
-                target, "wb" if binary else "w", encoding=None if binary else "utf-8"
-            ) as stream:
-                yield stream
-            return
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(
-            handle, "wb" if binary else "w", encoding=None if binary else "utf-8"
-        ) as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        finish_atomic(temporary, target)
-    except BaseException as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise NoAnswerError(f"{target}: cannot write: {error.strerror or error}") from None
-        raise
