@@ -306,7 +306,7 @@ def test_validate(llmcost: Run) -> None:
 
 def test_validate_fails_outside_a_tolerance(llmcost: Run, tmp_path: Path) -> None:
     (tmp_path / "slow.toml").write_text(
-        '[performance.ampere]\nmatmul_share = 0.3\nsource = "wrong on purpose"\n'
+        '[performance.general]\nplain_matmul_share = 0.3\nsource = "wrong on purpose"\n'
     )
     done = llmcost("validate", "--catalog", "slow.toml")
     assert done.returncode == 1
@@ -319,3 +319,63 @@ def test_hardware_without_a_bandwidth_predicts_nothing() -> None:
     assert result.result("predicted_mfu") is None
     assert result.result("mfu") == 0.375
     assert any("predicts nothing" in note for note in result.warnings)
+
+
+def _parts(**layout: Any) -> dict[str, float]:
+    more = {
+        "parallelism": {
+            "tp": 8, "pp": 16, "vpp": 1, "micro_batch": 1, "global_batch_seqs": 256,
+            "sharding": "zero1", "sequence_parallel": True, **layout,
+        }
+    }  # fmt: skip
+    values = run(**more, model={"preset": "llama-3.1-405b"}).values
+    return {name: float(np.asarray(values[name])) for name in (
+        "layer_s", "layer_collectives_s", "head_s", "busiest_layers", "last_stage_layers",
+        "pipeline_bubble_s", "compute_s", "micro_batches",
+    )}  # fmt: skip
+
+
+def test_126_layers_on_16_stages_are_8_in_each_and_6_beside_the_head() -> None:
+    found = _parts()
+    layer = found["layer_s"] + found["layer_collectives_s"]
+    assert found["last_stage_layers"] == 6
+    pace = max(8 * layer, 6 * layer + found["head_s"])
+    others = 126 * layer + found["head_s"] - pace
+    assert found["pipeline_bubble_s"] == pytest.approx(others, rel=1e-12)
+
+
+def test_equal_stages_wait_pp_minus_1_micro_batches() -> None:
+    found = _parts(pp=2)
+    layer = found["layer_s"] + found["layer_collectives_s"]
+    assert found["busiest_layers"] == 63
+    assert found["pipeline_bubble_s"] == pytest.approx(63 * layer, rel=1e-12)
+
+
+def test_interleaving_shortens_the_bubble() -> None:
+    assert _parts(pp=2, vpp=3)["pipeline_bubble_s"] == pytest.approx(
+        _parts(pp=2)["pipeline_bubble_s"] / 3, rel=1e-12
+    )
+
+
+def test_synchronous_launches_add_the_hosts_time() -> None:
+    layout = {"tp": 8, "pp": 1, "micro_batch": 1, "global_batch_seqs": 256, "sharding": "zero1"}
+    usual = run(parallelism=layout).values
+    waits = run(parallelism=layout, training={"synchronous_launch": True}).values
+    assert float(waits["layer_s"] - usual["layer_s"]) == pytest.approx(float(usual["launch_s"]))
+
+
+def test_software_is_told_by_the_layout_or_the_key() -> None:
+    def software(accelerator: str, training: dict[str, Any], **layout: Any) -> float:
+        table = scenario(
+            parallelism={"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512, **layout},
+            training=training,
+        )
+        table["cluster"]["accelerator"] = accelerator
+        return float(np.asarray(estimate(parse_scenario(table), CATALOG).values["software"]))
+
+    assert software("h100-sxm", {}, sharding="zero3") == 0
+    assert software("a100-sxm-80gb", {}, sharding="zero1") == 1
+    assert software("h100-sxm", {}, sharding="zero1") == 2
+    assert software("tpu-v5p", {}, sharding="zero3") == 3
+    assert software("mi300x", {}, sharding="zero1") == 0
+    assert software("h100-sxm", {"software": "xla"}, sharding="zero3") == 3

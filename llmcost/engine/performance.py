@@ -442,6 +442,7 @@ def head_s(
     bf16_peak_flops: Array,
     general_ceiling_share: Array,
     matmul_share: Array,
+    precision_factor: Array,
     logit_bytes: Array,
     memory_tb_s: Array,
 ) -> Array:
@@ -451,8 +452,8 @@ def head_s(
     ----------
     micro_tokens, hidden_size, vocab_size, tp : array_like
         Sizes [1].
-    bf16_peak_flops, general_ceiling_share, matmul_share : array_like
-        Rate of the product; it stays in 16 bits [FLOP/s], [1], [1].
+    bf16_peak_flops, general_ceiling_share, matmul_share, precision_factor : array_like
+        Rate of the product; it stays in 16 bits [FLOP/s], [1], [1], [1].
     logit_bytes : array_like
         Bytes that a logit costs in memory traffic, forward and backward [B].
     memory_tb_s : array_like
@@ -464,62 +465,137 @@ def head_s(
         Time [s].
     """
     logits = micro_tokens * vocab_size / tp
-    rate = bf16_peak_flops * general_ceiling_share * matmul_share
+    rate = bf16_peak_flops * general_ceiling_share * matmul_share / precision_factor
     return 6 * hidden_size * logits / rate + logit_bytes * logits / (memory_tb_s * 1e12)
 
 
 @rule(
-    "compute_s",
-    formula="micro_batches * (stage_layers * max(passes * (matmul + elementwise) + attention,"
-    " launch_s) + head)",
+    "layer_s",
+    formula="busy = passes * (layer_matmul_s + layer_elementwise_s) + attention_s; max(busy, launch_s), or"
+    " busy + launch_s with synchronous launches",
     reference=_ROOFLINE,
 )
-def compute_s(
-    micro_batches: Array,
-    stage_layers: Array,
+def layer_s(
     passes: Array,
     layer_matmul_s: Array,
     layer_elementwise_s: Array,
     attention_s: Array,
     launch_s: Array,
+    synchronous_launch: Array,
+) -> Array:
+    """Arithmetic and memory traffic of a layer and micro-batch, all passes.
+
+    A host cannot issue the kernels of a layer and micro-batch faster than `launch_s`; it
+    issues them while the device works, unless it must wait for each (CUDA_LAUNCH_BLOCKING) [s].
+    """
+    busy = passes * (layer_matmul_s + layer_elementwise_s) + attention_s
+    return np.where(synchronous_launch > 0, busy + launch_s, np.maximum(busy, launch_s))
+
+
+@rule(
+    "layer_collectives_s",
+    formula="tensor_collectives_s + expert_exchange_s + context_ring_s",
+    reference=_NARAYANAN,
+)
+def layer_collectives_s(
+    tensor_collectives_s: Array, expert_exchange_s: Array, context_ring_s: Array
+) -> Array:
+    """Exposed communication of a layer and micro-batch: tensor, expert, context parallelism [s]."""
+    return tensor_collectives_s + expert_exchange_s + context_ring_s
+
+
+@rule(
+    "last_stage_layers",
+    formula="max(layers - (pp - 1) * stage_layers, 0)",
+    reference=f"{_NARAYANAN}; Llama 3, arXiv:2407.21783, section 3.3.2",
+)
+def last_stage_layers(layers: Array, pp: Array, stage_layers: Array) -> Array:
+    """Layers left for the last stage, which also holds the output head.
+
+    Fewer than in the others where the stages cannot be equal: 126 layers on 16 stages make
+    8 in each and 6 in the last, so that the head costs no time there [1].
+    """
+    return np.maximum(layers - (pp - 1) * stage_layers, 0.0)
+
+
+@rule(
+    "head_is_busiest",
+    formula="1 where last_stage_layers * (layer_s + layer_collectives_s) + head_s"
+    " >= stage_layers * (layer_s + layer_collectives_s)",
+    reference=_NARAYANAN,
+)
+def head_is_busiest(
+    last_stage_layers: Array,
+    stage_layers: Array,
+    layer_s: Array,
+    layer_collectives_s: Array,
     head_s: Array,
 ) -> Array:
-    """Arithmetic and memory traffic of a step on the busiest stage, the last.
+    """Whether the last stage, with the output head, sets the pace of the pipeline [1]."""
+    more = (stage_layers - last_stage_layers) * (layer_s + layer_collectives_s)
+    return np.where(head_s >= more, 1.0, 0.0)
 
-    A host cannot issue the kernels of a layer and micro-batch faster than `launch_s` [s].
-    """
-    layer = passes * (layer_matmul_s + layer_elementwise_s) + attention_s
-    return micro_batches * (stage_layers * np.maximum(layer, launch_s) + head_s)
+
+@rule(
+    "busiest_layers",
+    formula="last_stage_layers where the head's stage sets the pace, else stage_layers",
+    reference=_NARAYANAN,
+)
+def busiest_layers(last_stage_layers: Array, stage_layers: Array, head_is_busiest: Array) -> Array:
+    """Layers of the stage that sets the pace [1]."""
+    return np.where(head_is_busiest > 0, last_stage_layers, stage_layers)
+
+
+@rule(
+    "compute_s",
+    formula="micro_batches * (busiest_layers * layer_s + head_s where it is on that stage)",
+    reference=_ROOFLINE,
+)
+def compute_s(
+    micro_batches: Array,
+    busiest_layers: Array,
+    layer_s: Array,
+    head_s: Array,
+    head_is_busiest: Array,
+) -> Array:
+    """Arithmetic and memory traffic of a step on the busiest stage [s]."""
+    return micro_batches * (busiest_layers * layer_s + head_s * head_is_busiest)
 
 
 @rule(
     "model_collectives_s",
-    formula="micro_batches * stage_layers * (tensor_collectives_s + expert_exchange_s + context_ring_s)",
+    formula="micro_batches * busiest_layers * layer_collectives_s",
     reference=_NARAYANAN,
 )
 def model_collectives_s(
-    micro_batches: Array,
-    stage_layers: Array,
-    tensor_collectives_s: Array,
-    expert_exchange_s: Array,
-    context_ring_s: Array,
+    micro_batches: Array, busiest_layers: Array, layer_collectives_s: Array
 ) -> Array:
     """Exposed communication of tensor, expert and context parallelism in a step [s]."""
-    return (
-        micro_batches * stage_layers * (tensor_collectives_s + expert_exchange_s + context_ring_s)
-    )
+    return micro_batches * busiest_layers * layer_collectives_s
 
 
 @rule(
     "pipeline_bubble_s",
-    formula="(pp - 1) / (vpp * micro_batches) * (compute_s + model_collectives_s)",
+    formula="((layers - busiest_layers) * (layer_s + layer_collectives_s) + head_s where it is on another"
+    " stage) / vpp",
     reference=_NARAYANAN,
 )
 def pipeline_bubble_s(
-    pp: Array, vpp: Array, micro_batches: Array, compute_s: Array, model_collectives_s: Array
+    vpp: Array,
+    layers: Array,
+    busiest_layers: Array,
+    layer_s: Array,
+    layer_collectives_s: Array,
+    head_s: Array,
+    head_is_busiest: Array,
 ) -> Array:
-    """Time in which a stage waits for the pipeline to fill and to drain (1F1B, interleaved) [s]."""
-    return (pp - 1) / (vpp * micro_batches) * (compute_s + model_collectives_s)
+    """Time in which the busiest stage waits for the pipeline to fill and to drain.
+
+    One micro-batch crosses the other stages; interleaving makes that `vpp` times shorter
+    (1F1B). For equal stages it is (pp - 1) / (vpp * micro_batches) of their time [s].
+    """
+    others = (layers - busiest_layers) * (layer_s + layer_collectives_s)
+    return (others + head_s * (1 - head_is_busiest)) / vpp
 
 
 @rule(
@@ -686,8 +762,8 @@ def optimizer_s(
 
 @rule(
     "step_time_s",
-    formula="(compute_s + model_collectives_s + pipeline_bubble_s + pipeline_transfer_s + data_parallel_s"
-    " + optimizer_s) * (1 + straggler_share * log2(devices / devices_per_node))",
+    formula="compute_s + model_collectives_s + pipeline_bubble_s + pipeline_transfer_s + data_parallel_s"
+    " + optimizer_s + straggler_s",
     reference=_ISAEV,
 )
 def step_time_s(
@@ -713,19 +789,22 @@ def step_time_s(
 
 @rule(
     "straggler_s",
-    formula="straggler_share * log2(devices / devices_per_node) * the rest of the step",
+    formula="straggler_share * log2(replicas on other nodes: min(dp, devices / devices_per_node)) *"
+    " (compute_s + model_collectives_s + pipeline_bubble_s)",
     reference="calibrated, benchmarks/calibrate.py",
 )
 def straggler_s(
     straggler_share: Array,
     devices: Array,
     devices_per_node: Array,
+    dp: Array,
     compute_s: Array,
     model_collectives_s: Array,
     pipeline_bubble_s: Array,
 ) -> Array:
-    """Waiting for the slowest of many devices, which grows with their number [s]."""
-    doublings = np.log2(np.maximum(devices / devices_per_node, 1.0))
+    """Waiting for the slowest of the replicas, where they meet to sum gradients [s]."""
+    replicas = np.minimum(dp, devices / devices_per_node)
+    doublings = np.log2(np.maximum(replicas, 1.0))
     return straggler_share * doublings * (compute_s + model_collectives_s + pipeline_bubble_s)
 
 
@@ -815,34 +894,74 @@ def fused_attention(
 
 
 @rule(
-    "tuned_kernels",
-    formula="1 with sequence parallelism, or unsharded replicas on hardware of 2022 on; else 0",
+    "software",
+    formula="0 (PyTorch) for zero2 and zero3 without sequence parallelism; else what the hardware's family"
+    " trains with: 1 Megatron-LM until Ampere, 2 Transformer Engine from Hopper on, 3 XLA on TPUs",
+    reference="PyTorch FSDP, Megatron-LM, NVIDIA Transformer Engine, MaxText documentation",
+)
+def software(sequence_parallel: Array, sharding: Array, family_software: Array) -> Array:
+    """Software that trains, where nothing says: 0 PyTorch, 1 Megatron-LM, 2 Transformer Engine, 3 XLA [1].
+
+    Transformer Engine came with Hopper; it fuses element-wise work and hides tensor-parallel
+    communication under the products, as XLA does.
+    """
+    plain = (sharding > 1) & (sequence_parallel == 0) & (family_software < 3)
+    return np.where(plain, 0.0, family_software)
+
+
+@rule(
+    "tensor_exposure",
+    formula="tuned_tensor_exposure with Transformer Engine or XLA, else plain_tensor_exposure",
     reference="calibrated, benchmarks/calibrate.py",
 )
-def tuned_kernels(sequence_parallel: Array, sharding: Array, tuned_stack: Array) -> Array:
-    """Whether the kernels are those of Megatron-Core and Transformer Engine, not plain PyTorch [1]."""
-    return np.where((sequence_parallel > 0) | ((sharding < 2) & (tuned_stack > 0)), 1.0, 0.0)
+def tensor_exposure(
+    plain_tensor_exposure: Array, tuned_tensor_exposure: Array, software: Array
+) -> Array:
+    """Share of tensor-parallel communication that computation does not hide [1]."""
+    return np.where(software > 1, tuned_tensor_exposure, plain_tensor_exposure)
+
+
+@rule(
+    "matmul_share",
+    formula="(tuned_matmul_share with Transformer Engine or XLA, else plain_matmul_share) * precision_factor",
+    reference="calibrated, benchmarks/calibrate.py",
+)
+def matmul_share(
+    plain_matmul_share: Array,
+    tuned_matmul_share: Array,
+    precision_factor: Array,
+    software: Array,
+) -> Array:
+    """Share of the matmul ceiling that products inside a step reach [1].
+
+    `precision_factor` is what 8 and 4 bits keep of it: scaling factors, casts, thinner tiles.
+    """
+    return np.where(software > 1, tuned_matmul_share, plain_matmul_share) * precision_factor
 
 
 @rule(
     "elementwise_factor",
-    formula="plain_elementwise_factor, times tuned_elementwise_ratio with tuned kernels",
+    formula="tuned_elementwise_factor with Transformer Engine or XLA, else that of Megatron-LM or PyTorch",
     reference="calibrated, benchmarks/calibrate.py",
 )
 def elementwise_factor(
-    plain_elementwise_factor: Array, tuned_elementwise_ratio: Array, tuned_kernels: Array
+    pytorch_elementwise_factor: Array,
+    megatron_elementwise_factor: Array,
+    tuned_elementwise_factor: Array,
+    software: Array,
 ) -> Array:
     """Bytes that element-wise kernels move over those of perfect fusion [1]."""
-    return plain_elementwise_factor * np.where(tuned_kernels > 0, tuned_elementwise_ratio, 1.0)
+    plain = np.where(software > 0, megatron_elementwise_factor, pytorch_elementwise_factor)
+    return np.where(software > 1, tuned_elementwise_factor, plain)
 
 
 @rule(
     "attention_share",
-    formula="tuned_attention_share with tuned kernels, else plain_attention_share",
+    formula="tuned_attention_share with Transformer Engine or XLA, else plain_attention_share",
     reference="calibrated, benchmarks/calibrate.py",
 )
 def attention_share(
-    plain_attention_share: Array, tuned_attention_share: Array, tuned_kernels: Array
+    plain_attention_share: Array, tuned_attention_share: Array, software: Array
 ) -> Array:
     """Share of the peak that fused attention reaches [1]."""
-    return np.where(tuned_kernels > 0, tuned_attention_share, plain_attention_share)
+    return np.where(software > 1, tuned_attention_share, plain_attention_share)

@@ -19,7 +19,7 @@ from llmcost.engine.distributions import quantile
 from llmcost.errors import InputError
 from llmcost.scenario.huggingface import read_config
 from llmcost.scenario.read import Scenario, place
-from llmcost.scenario.schema import KEYS, NUMBER, PRECISIONS, RECOMPUTE, SHARDINGS, Key
+from llmcost.scenario.schema import KEYS, NUMBER, PRECISIONS, RECOMPUTE, SHARDINGS, SOFTWARE, Key
 from llmcost.scenario.values import Distribution, show
 
 ARCHITECTURE = (
@@ -59,11 +59,10 @@ _FLASH_ATTENTION = date(2022, 7, 1)
 _PREDICTION_ERROR, _GENERAL_ERROR = (0.85, 1.18), (0.65, 1.54)
 #: Constants of a family that nobody measured: medians of those that were.
 _GENERAL = {
-    "matmul_share": 0.9,
-    "plain_attention_share": 0.25,
-    "tuned_attention_share": 0.3,
-    "plain_elementwise_factor": 2.4,
-    "tuned_stack": 0.0,
+    "precision_factor": 1.0,
+    "plain_attention_share": 0.3,
+    "tuned_attention_share": 0.4,
+    "family_software": 0.0,
     "fused_era": 1.0,
 }
 #: A count of parameters this far from the architecture's is a warning, and an error.
@@ -691,8 +690,9 @@ class _Resolver:
         def constant(word: str | None, form: str, name: str) -> float | None:
             entry = self.entry("accelerators", word) if word else {}
             family = {**general, **families.get(entry.get("family", ""), {})}
-            if name == "matmul_share":
-                return float(family.get(f"{form}_matmul_share", family.get(name, _GENERAL[name])))
+            if name == "precision_factor":
+                name = f"{form}_precision_factor"
+                return float(family.get(name, 1.0))
             if name == "scale_out_gbit_s_per_device":
                 found = entry.get(name, family.get(name))
                 return None if found is None else float(found)
@@ -726,6 +726,7 @@ class _Resolver:
         known.setdefault("scale_up_gb_s_each_way", math.nan)
         known.setdefault("matmul_ceiling_flops", math.nan)
         known.setdefault("scale_up_domain", known["devices_per_node"])
+        known.setdefault("synchronous_launch", 0.0)
         start = self.scenario.start
         if "fused_attention" not in known and start is not None and start < _FLASH_ATTENTION:
             known["fused_era"] = 0.0
@@ -786,6 +787,7 @@ _CODES: dict[str, tuple[str, ...]] = {
     "data.tokens_basis": ("total", "active"),
     "training.flops_method": ("params", "architecture"),
     "training.activation_recompute": RECOMPUTE,
+    "training.software": SOFTWARE,
     "parallelism.sharding": SHARDINGS,
     "cost.method": ("amortized", "cloud", "purchase"),
 }

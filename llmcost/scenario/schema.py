@@ -83,6 +83,7 @@ PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "fp4")
 METHODS = ("amortized", "cloud", "purchase")
 COMMITMENTS = ("on-demand", "1y", "3y")
 RECOMPUTE = ("none", "selective", "full")
+SOFTWARE = ("pytorch", "megatron", "transformer-engine", "xla")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
 
 _KEYS = [
@@ -126,6 +127,8 @@ _KEYS = [
     Key("training.flops_method", CHOICE, "Rule of thumb by parameters, or count of the architecture", choices=("params", "architecture"), quantity="by_architecture"),
     Key("training.precision", CHOICE, "Number format: picks the dense peak", choices=PRECISIONS),
     Key("training.activation_recompute", CHOICE, "What the backward pass recomputes", choices=RECOMPUTE, quantity="recompute_level"),
+    Key("training.software", CHOICE, "Software that trains, as the step time knows it; by the layout and the accelerator if not given", choices=SOFTWARE, quantity="software"),
+    Key("training.synchronous_launch", FLAG, "Whether the host waits for each kernel (CUDA_LAUNCH_BLOCKING=1)", quantity="synchronous_launch"),
     Key("training.fused_attention", FLAG, "Whether attention scores stay on the chip (FlashAttention); by date and layout if not given", quantity="fused_attention"),
     _share("training.mfu", "Model FLOPs utilisation"),
     _share("training.goodput", "Share of wall-clock time that trains"),
