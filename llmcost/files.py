@@ -78,10 +78,21 @@ def write_atomic(path: str | Path, data: str | bytes, force: bool = True) -> Non
     NoAnswerError
         If it cannot be written, or exists and `force` is false.
     """
-    if not force and Path(path).exists():
-        raise NoAnswerError(f"{path}: exists; use --force to overwrite it")
+    check_new(path, force)
     with atomic_stream(path, True) as stream:
         stream.write(data.encode() if isinstance(data, str) else data)
+
+
+def check_new(path: str | Path, force: bool) -> None:
+    """See to it that no file is overwritten that nobody said may be.
+
+    Raises
+    ------
+    NoAnswerError
+        If the file exists and `force` is false.
+    """
+    if not force and Path(path).exists():
+        raise NoAnswerError(f"{path}: exists; use --force to overwrite it")
 
 
 @contextmanager

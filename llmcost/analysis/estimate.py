@@ -271,3 +271,9 @@ def input_place(quantity: str) -> str | None:
     """The scenario key of a quantity, as its file shows it."""
     key = by_quantity().get(quantity)
     return None if key is None else place(key.name)
+
+
+def published_run(result: Estimate, catalog: Catalog) -> Mapping[str, Any] | None:
+    """What was published about the run that a scenario describes, None where nothing was."""
+    runs = catalog.kind("runs").values()
+    return next((run for run in runs if run.get("scenario") == result.name), None)

@@ -64,7 +64,7 @@ def command(
 ) -> None:
     """Estimate one scenario: devices, days, energy, carbon, water and cost."""
     options = common(format, json, output, no_color, quiet, catalog)
-    from llmcost.analysis.estimate import estimate
+    from llmcost.analysis.estimate import estimate, published_run
     from llmcost.scenario import load_scenario
 
     entries = options.catalog()
@@ -91,10 +91,8 @@ def command(
     elif options.format == "table":
         from llmcost.render.table import console, estimate_table, text_of, tornado_table
 
-        runs = entries.kind("runs").values()
-        published = next((run for run in runs if run.get("scenario") == result.name), None)
         target = console(options.color, output is not None)
-        estimate_table(result, published, target)
+        estimate_table(result, published_run(result, entries), target)
         if tornado and bars:
             tornado_table(result, tornado, bars, target)
         options.deliver(text_of(target))

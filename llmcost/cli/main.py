@@ -22,7 +22,17 @@ from llmcost.errors import LlmcostError, ReaderGoneError, nearest
 gc.set_threshold(50_000, 20, 20)
 
 #: Commands in the order of the help; each is a module of this package with a function `command`.
-COMMANDS = ("estimate", "compare", "sweep", "project", "validate", "catalog", "init")
+COMMANDS = (
+    "estimate",
+    "compare",
+    "sweep",
+    "project",
+    "report",
+    "validate",
+    "catalog",
+    "schema",
+    "init",
+)
 
 _INTERRUPTED = 130
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import llmcost
 from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.engine.results import RESULTS, STEP_PARTS
-from llmcost.render.numbers import readable
+from llmcost.render.numbers import plain, readable
+from llmcost.scenario.schema import KEYS
 
 #: Version of the JSON that commands print.
 JSON_VERSION = 1
@@ -79,6 +80,44 @@ def step_parts(result: Estimate) -> dict[str, float]:
     """Time of each part of a step; they add up to it."""
     found = {name: scalar(result.values.get(name)) for name in STEP_PARTS}
     return {name: value for name, value in found.items() if value is not None}
+
+
+#: Parts of a step as a reader knows them.
+STEP_LABELS = {
+    "compute_s": "Arithmetic and memory",
+    "model_collectives_s": "Tensor, expert, context parallel",
+    "pipeline_bubble_s": "Pipeline bubble",
+    "pipeline_transfer_s": "Pipeline transfers",
+    "data_parallel_s": "Data parallel",
+    "optimizer_s": "Optimizer",
+    "straggler_s": "Waiting for the slowest",
+}
+
+
+class Assumption(NamedTuple):
+    """An input that the scenario did not give, and where its value comes from."""
+
+    key: str
+    value: str
+    source: str
+
+
+def assumptions(result: Estimate) -> tuple[list[Assumption], dict[str, list[Assumption]]]:
+    """The defaults, and by entry what the catalog gave; of both what the results used."""
+    used = {name for step in result.steps for name in (*step.needs, *step.optional)}
+    defaults: list[Assumption] = []
+    entries: dict[str, list[Assumption]] = {}
+    for key, item in result.provenance().items():
+        kind, _, text = item["source"].partition(": ")
+        quantity = KEYS[key].quantity
+        if quantity and quantity not in used:
+            continue
+        taken = Assumption(key, plain(item["value"]), text)
+        if kind == "default":
+            defaults.append(taken)
+        elif kind == "catalog":
+            entries.setdefault(text.partition(" ")[0].rstrip(","), []).append(taken)
+    return defaults, entries
 
 
 def tornado_object(key: str | None, bars: Sequence[Any] | None) -> dict[str, Any]:

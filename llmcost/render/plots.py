@@ -29,7 +29,7 @@ def figure(width: float = 7.0, height: float = 4.2) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise InputError('--plot needs matplotlib: pip install "llmcost[plot]"') from None
+        raise InputError('plots need matplotlib: pip install "llmcost[plot]"') from None
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -66,8 +66,30 @@ def axis_label(key: str) -> str:
     return f"{item.label} [{unit}]" if unit and unit != item.label else item.label
 
 
+def parts_plot(
+    parts: Sequence[tuple[str, float]], unit: str, label: str, shares: bool = True
+) -> Figure:
+    """The parts of a sum as bars, each with its value and its share of it."""
+    drawn = figure(7.0, 0.9 + 0.4 * len(parts))
+    panel = drawn.subplots()
+    total = sum(value for _, value in parts)
+    panel.barh(range(len(parts)), [value for _, value in parts], color="#1f5fa8")
+    for index, (_, value) in enumerate(parts):
+        text = readable(value, unit) + (f" ({value / total:.0%})" if shares else "")
+        panel.annotate(text, (value, index), (4, 0), textcoords="offset points", va="center")
+    panel.margins(x=0.28)
+    panel.set_yticks(range(len(parts)), [name for name, _ in parts])
+    panel.invert_yaxis()
+    panel.locator_params(axis="x", nbins=5)
+    panel.xaxis.set_major_formatter(lambda value, _: readable(value, unit))
+    panel.set_xlabel(label)
+    panel.grid(axis="x", alpha=0.3)
+    return drawn
+
+
 def tornado_plot(result: Any, key: str, bars: Sequence[Any]) -> Figure:
     """Swings of a result around its median."""
+    bars = [bar for bar in bars if bar.low != bar.high]  # the others go into other results
     drawn = figure(7.0, 1.2 + 0.4 * len(bars))
     panel = drawn.subplots()
     centre = result.result(key) or 0.0

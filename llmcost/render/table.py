@@ -14,8 +14,8 @@ from rich.text import Text
 
 from llmcost.analysis.estimate import Estimate, explain_quantities, input_place, scalar
 from llmcost.engine.results import COST_COMPONENTS, RESULTS
-from llmcost.render.data import step_parts
-from llmcost.render.numbers import plain, readable, share_bar, short_source, span
+from llmcost.render.data import STEP_LABELS, assumptions, step_parts
+from llmcost.render.numbers import readable, share_bar, short_source, span
 from llmcost.scenario.schema import KEYS, by_quantity
 
 PLAIN_WIDTH = 80
@@ -187,17 +187,6 @@ def origin(result: Estimate, key: str) -> str:
     return {"file": "scenario", "set": "--set"}.get(source, source.partition(":")[0])
 
 
-_PARTS = {
-    "compute_s": "Arithmetic and memory",
-    "model_collectives_s": "Tensor, expert, context parallel",
-    "pipeline_bubble_s": "Pipeline bubble",
-    "pipeline_transfer_s": "Pipeline transfers",
-    "data_parallel_s": "Data parallel",
-    "optimizer_s": "Optimizer",
-    "straggler_s": "Waiting for the slowest",
-}
-
-
 def _step(result: Estimate, target: Console) -> None:
     """Print the parts of a step, and the layouts that a search ranked."""
     parts = step_parts(result)
@@ -208,7 +197,7 @@ def _step(result: Estimate, target: Console) -> None:
     for name, seconds in parts.items():
         if seconds:
             table.add_row(
-                "  " + _PARTS[name],
+                "  " + STEP_LABELS[name],
                 readable(seconds, "s"),
                 f"{seconds / total:4.0%} {share_bar(seconds / total, 16)}",
             )
@@ -239,29 +228,18 @@ def _step(result: Estimate, target: Console) -> None:
 
 def _assumptions(result: Estimate, target: Console) -> None:
     """Print the defaults one by one, and what the catalog gave by entry; of both what was used."""
-    used = {name for step in result.steps for name in (*step.needs, *step.optional)}
-    defaults: list[tuple[str, str, str]] = []
-    entries: dict[str, list[str]] = {}
-    for key, item in result.provenance().items():
-        kind, _, text = item["source"].partition(": ")
-        quantity = KEYS[key].quantity
-        if quantity and quantity not in used:
-            continue
-        if kind == "default":
-            defaults.append((key, plain(item["value"]), text))
-        elif kind == "catalog":
-            place = text.partition(" ")[0].rstrip(",")
-            entries.setdefault(place, []).append(f"{KEYS[key].short} {plain(item['value'])}")
+    defaults, entries = assumptions(result)
     if defaults:
         table = grid("Defaults taken", "", "Source", right=[1], fold=[2])
         for row in defaults:
-            table.add_row("  " + row[0], *row[1:])
+            table.add_row("  " + row.key, row.value, row.source)
         target.print()
         target.print(table)
     if entries:
         table = grid("From the catalog", "", fold=[1])
         for place, items in entries.items():
-            table.add_row("  " + place, ", ".join(items))
+            taken = ", ".join(f"{KEYS[item.key].short} {item.value}" for item in items)
+            table.add_row("  " + place, taken)
         target.print()
         target.print(table)
 

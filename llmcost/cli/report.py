@@ -1,0 +1,81 @@
+"""``llmcost report``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmcost.cli.options import (
+    SCENARIO_HELP,
+    CatalogFiles,
+    NoColor,
+    Quiet,
+    Samples,
+    Seed,
+    Sets,
+    Uncertainty,
+    common,
+)
+
+EPILOG = "Example: llmcost report llama-3.1-405b deepseek-v3 --output report.html"
+
+
+def command(
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO…", help=SCENARIO_HELP)],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The page to write; - for standard output."
+        ),
+    ] = None,
+    sets: Sets = None,
+    title: Annotated[str | None, typer.Option("--title", help="Heading of the page.")] = None,
+    until: Annotated[
+        int | None, typer.Option("--until", metavar="YEAR", help="Last year of the projection.")
+    ] = None,
+    samples: Samples = None,
+    seed: Seed = 0,
+    uncertainty: Uncertainty = "defaults",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    catalog: CatalogFiles = None,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a report as one HTML page that fetches nothing (needs llmcost[plot])."""
+    options = common("table", False, output, no_color, quiet, catalog)
+    from llmcost.analysis.compare import compare
+    from llmcost.analysis.estimate import estimate
+    from llmcost.analysis.report import look_into
+    from llmcost.analysis.sampling import Sampling
+    from llmcost.errors import InputError
+    from llmcost.files import check_new
+    from llmcost.render.plots import figure
+    from llmcost.render.report import report_page
+    from llmcost.scenario import load_scenario
+
+    if output is None:
+        raise InputError("--output: is missing; name the page to write, like report.html")
+    if output != "-":
+        check_new(output, force)
+    figure()  # without matplotlib, say so before the work
+    entries = options.catalog()
+    sampling = Sampling.of(samples, seed, None, uncertainty)
+    bases = [estimate(load_scenario(name, sets or (), entries), entries) for name in scenarios]
+    found = [look_into(base, entries, sampling, until) for base in bases]
+    page = report_page(
+        title or "What it takes to train " + ", ".join(base.name for base in bases),
+        found,
+        compare([item.result for item in found]) if len(found) > 1 else None,
+        sampling,
+    )
+    for base in bases:
+        options.warn(base.warnings)
+    if output == "-":
+        options._replace(output=None).deliver(page)
+    else:
+        options.deliver(page)
+        if not quiet:
+            from llmcost.cli.options import say
+
+            say(f"wrote {output}")
