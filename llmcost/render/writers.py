@@ -107,7 +107,36 @@ def field_notes(name: str) -> dict[str, str]:
         }
     if name in KEYS:
         return {"unit": KEYS[name].unit, "description": KEYS[name].help}
-    return {"unit": "1", "description": "values of the key that meet the target"}
+    if name == "solutions":
+        return {"unit": "1", "description": "values of the key that meet the target"}
+    return {}
+
+
+def _arrow_type(pa: Any, sample: Any) -> Any:
+    from datetime import date
+
+    if sample.dtype != object:
+        return pa.float64()
+    first = sample[0] if len(sample) else ""
+    if isinstance(first, bool):
+        return pa.bool_()
+    return pa.date32() if isinstance(first, date) else pa.string()
+
+
+def arrow_schema(pa: Any, names: Sequence[str], samples: Columns) -> Any:
+    """Arrow schema of columns, with unit and description of each."""
+    fields = []
+    for name in names:
+        notes = {key: value for key, value in field_notes(name).items() if value}
+        fields.append(pa.field(name, _arrow_type(pa, samples[name]), metadata=notes))
+    return pa.schema(fields, metadata={"llmcost.schema_version": "1"})
+
+
+def arrow_array(pa: Any, column: Any, type: Any) -> Any:
+    """A column as an Arrow array, NaN as null."""
+    if column.dtype == object:
+        return pa.array(column.tolist(), type=type)
+    return pa.array(column.astype(np.float64, copy=False), from_pandas=True)
 
 
 class ParquetWriter:
@@ -116,11 +145,7 @@ class ParquetWriter:
     def __init__(self, stream: IO[bytes], names: Sequence[str], samples: Columns) -> None:
         pa = self._pa = arrow()
         self.names = list(names)
-        fields = []
-        for name in self.names:
-            notes = {key: value for key, value in field_notes(name).items() if value}
-            fields.append(pa.field(name, self._type(samples[name]), metadata=notes))
-        self._schema = pa.schema(fields, metadata={"llmcost.schema_version": "1"})
+        self._schema = arrow_schema(pa, self.names, samples)
         words = [name for name in self.names if samples[name].dtype == object]
         axes = [name for name in self.names if name in KEYS]
         self._writer = pa.parquet.ParquetWriter(
@@ -129,16 +154,6 @@ class ParquetWriter:
         )  # fmt: skip
         self._waiting: dict[str, list[Any]] = {name: [] for name in self.names}
         self._rows = 0
-
-    def _type(self, sample: Any) -> Any:
-        from datetime import date
-
-        if sample.dtype != object:
-            return self._pa.float64()
-        first = sample[0] if len(sample) else ""
-        if isinstance(first, bool):
-            return self._pa.bool_()
-        return self._pa.date32() if isinstance(first, date) else self._pa.string()
 
     def write(self, columns: Columns) -> None:
         """Write the rows of a block."""
@@ -157,12 +172,7 @@ class ParquetWriter:
             parts = self._waiting[name]
             whole = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0])
             self._waiting[name] = [whole[count:]]
-            whole = whole[:count]
-            if whole.dtype == object:
-                arrays.append(self._pa.array(whole.tolist(), type=field.type))
-            else:
-                whole = whole.astype(np.float64, copy=False)
-                arrays.append(self._pa.array(whole, from_pandas=True))
+            arrays.append(arrow_array(self._pa, whole[:count], field.type))
         self._writer.write_table(self._pa.table(arrays, schema=self._schema), row_group_size=count)
         self._rows -= count
 
