@@ -133,7 +133,7 @@ def test_a_table_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errors_are_those_of_the_commands() -> None:
-    with pytest.raises(InputError, match='unknown key; did you mean "cluster.devices"'):
+    with pytest.raises(InputError, match=r'unknown key; did you mean "cluster\.devices"'):
         estimate("gpt-3", sets={"cluster.device": 1})
     with pytest.raises(NoAnswerError):
         estimate("llama-3.1-405b", sets={"parallelism": "auto", "cluster.devices": 1})

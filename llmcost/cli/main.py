@@ -35,6 +35,8 @@ COMMANDS = (
 )
 
 _INTERRUPTED = 130
+#: What a shell sets when it asks for completions.
+_COMPLETING = "_LLMCOST_COMPLETE"
 
 
 class LazyGroup(TyperGroup):
@@ -47,6 +49,10 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"llmcost.cli.{cmd_name}")
+        if _COMPLETING in os.environ:
+            from llmcost.cli.complete import attach
+
+            attach(module.command)
         single = typer.Typer(add_completion=False)
         single.command(cmd_name, epilog=module.EPILOG)(module.command)
         return get_command(single)
@@ -102,6 +108,10 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if _COMPLETING in os.environ:
+        from llmcost.cli.complete import join_words
+
+        join_words()
     # ClickException, in click or wherever this typer keeps its own.
     usage_error: type[Exception] = cast("type[Exception]", typer.BadParameter.__mro__[2])
     try:

@@ -42,7 +42,7 @@ def command(
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a report as one HTML page that fetches nothing (needs llmcost[plot])."""
+    """Write a report as one HTML page: tables, ranges, sources and charts."""
     options = common("table", False, output, no_color, quiet, catalog)
     from llmcost.analysis.compare import compare
     from llmcost.analysis.estimate import estimate
