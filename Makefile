@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint format docs bench dist clean
+.PHONY: setup test lint format docs linkcheck bench dist clean
 
 setup:
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,11 @@ format:
 
 docs:
 	$(BIN)/python -m docs.update
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+linkcheck:
+	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/linkcheck
 
 bench:
 	$(BIN)/python -m benchmarks
@@ -31,4 +36,4 @@ dist:
 	$(BIN)/pip wheel -q --no-deps -w dist .
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,10 @@
-"""Bring the outputs that README and docs show up to date: ``python -m docs.update``."""
+"""Bring what README and docs show up to date: ``python -m docs.update``.
+
+Marks in a page are kept: ``<!-- output: llmcost … -->`` before a block with the output of a command,
+``<!-- shown: llmcost … -->`` before one that shows the command too (without what cuts its output),
+``<!-- file: NAME -->`` before a TOML block that the page's commands read, and ``<!-- generated: NAME -->``
+to ``<!-- end -->`` around what is made from the code.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +12,61 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SHOWN = re.compile(r"(<!-- output: llmcost (.*?) -->\n```text\n)(.*?)(```)", re.S)
+SHOWN = re.compile(
+    r"(<!-- (output|shown): (llmcost .*?) -->\n```(?:text|console)\n)(.*?)(```)", re.S
+)
+FILES = re.compile(r"<!-- file: (\S+) -->\n```toml\n(.*?)```", re.S)
+#: Terminal width of help texts, so that they are the same everywhere.
+WIDTH = "80"
 
 
-def _output(match: re.Match[str]) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [
-                "bash",
-                "-c",
-                f'llmcost() {{ {sys.executable} -m llmcost "$@"; }}; llmcost {match[2]}',
-            ],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    return f"{match[1]}{done.stdout}{match[4]}"
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of a page in bash, with ``llmcost`` being this one."""
+    line = f'llmcost() {{ {sys.executable} -m llmcost "$@"; }}; {command}'
+    return subprocess.run(
+        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=240
+    )
+
+
+def place_files(text: str, folder: Path) -> None:
+    """Write the files that a page shows, for its commands to read."""
+    for name, content in FILES.findall(text):
+        (folder / name).write_text(content)
+
+
+def with_outputs(text: str) -> str:
+    """A page with the output of its commands made anew."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        place_files(text, folder)
+
+        def output(match: re.Match[str]) -> str:
+            done = run(match[3], folder)
+            if done.returncode:
+                raise SystemExit(f"{match[3]}: exit {done.returncode}: {done.stderr}")
+            typed = f"$ {_folded(match[3])}\n" if match[2] == "shown" else ""
+            return f"{match[1]}{typed}{done.stdout.rstrip()}\n{match[5]}"
+
+        return SHOWN.sub(output, text)
+
+
+def _folded(command: str) -> str:
+    """A command as a reader types it: without the pipe that cuts its output, in lines that fit."""
+    lines = [""]
+    for part in re.split(r" (?=--)", command.partition(" | sed ")[0]):
+        if lines[-1] and len(lines[-1]) + len(part) > 92:
+            lines.append("    " + part)
+        else:
+            lines[-1] += (" " if lines[-1] else "") + part
+    return " \\\n".join(lines)
 
 
 def formulas() -> str:
-    """Every rule of the engine as a Markdown table."""
+    """Every rule of the engine."""
     import llmcost.engine.memory
     import llmcost.engine.performance  # noqa: F401
     from llmcost.engine.chain import RULES
@@ -43,14 +80,116 @@ def formulas() -> str:
     return to_markdown(["Quantity", "Formula", "Source"], rows)
 
 
-GENERATED = {"formulas": formulas}
+def validation() -> str:
+    """The published cases: how far predictions are off, by group and by source."""
+    from llmcost.analysis.validate import summarize, validate
+    from llmcost.catalog import load_catalog
+    from llmcost.render.validate import validate_markdown
+
+    cases = validate(load_catalog())
+    return validate_markdown(summarize(cases), summarize(cases, by_source=True))
+
+
+def keys() -> str:
+    """The keys of a scenario, by section."""
+    from llmcost.render.data import to_markdown
+    from llmcost.scenario.schema import KEYS, LEVER_KEYS, SWEEP_KEYS
+
+    sections: dict[str, list[list[str]]] = {}
+    for key in KEYS.values():
+        heading = f"[{key.section}]" if key.section else "At the top"
+        row = [f"`{key.short}`", key.help, key.allowed]
+        sections.setdefault(heading, []).append(row)
+    sections["[[levers]]"] = [
+        [f"`{key.name}`", key.help, key.allowed] for key in LEVER_KEYS.values()
+    ]
+    sections["[[correlation]]"] = [
+        ["`keys`", "Two uncertain inputs", "two scenario keys"],
+        ["`rho`", "Their rank correlation", "a number > -1 and < 1"],
+    ]
+    sections["[sweep]"] = [
+        [f"`{name}`", f"As --{name} of `llmcost sweep`", "text or a list"] for name in SWEEP_KEYS
+    ]
+    parts = []
+    for heading, rows in sections.items():
+        parts.append(f"### {heading}\n\n" + to_markdown(["Key", "What", "Holds"], rows))
+    return "\n".join(parts)
+
+
+def results() -> str:
+    """The results, with unit and source."""
+    from llmcost.engine.results import RESULTS
+    from llmcost.render.data import to_markdown
+
+    rows = [
+        [f"`{item.key}`", item.description, item.unit or "count", item.source]
+        for item in RESULTS.values()
+    ]
+    return to_markdown(["Key", "What", "Unit", "Source"], rows)
+
+
+def commands() -> str:
+    """The help of every command."""
+    from llmcost.cli.main import COMMANDS
+
+    parts = []
+    for name in COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-m", "llmcost", name, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": "", "COLUMNS": WIDTH, "TERM": "dumb", "NO_COLOR": "1"},
+        )
+        text = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+        parts.append(f"### llmcost {name}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def sources() -> str:
+    """Every source of the catalog with its address, and what comes from it."""
+    from llmcost.catalog import KINDS, load_catalog
+    from llmcost.render.data import to_markdown
+
+    catalog = load_catalog()
+    parts = []
+    for kind, text in KINDS.items():
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for name, entry in catalog.kind(kind).items():
+            mark = (
+                str(entry.get("source", "")),
+                str(entry.get("url", "")),
+                str(entry.get("date", "")),
+            )
+            found.setdefault(mark, []).append(name)
+        rows = []
+        for (source, url, date), names in found.items():
+            several = f"{len(names)} entries" if len(names) > 6 else ", ".join(names)
+            rows.append([several, f"[{source}]({url})" if url else source, date])
+        parts.append(
+            f"## {kind}\n\n{text[0].upper()}{text[1:]}.\n\n"
+            + to_markdown(["Entries", "Source", "Read"], rows)
+        )
+    return "\n".join(parts)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "formulas": formulas,
+    "validation": validation,
+    "keys": keys,
+    "results": results,
+    "commands": commands,
+    "sources": sources,
+}
 
 
 def refreshed(text: str) -> str:
     """A page with its generated parts made anew."""
     for name, make in GENERATED.items():
         part = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.S)
-        text = part.sub(lambda match, make=make: match[1] + make() + match[2], text)  # type: ignore[misc]
+        if part.search(text):
+            made = make()
+            text = part.sub(lambda match, made=made: match[1] + made + match[2], text)  # type: ignore[misc]
     return text
 
 
@@ -62,7 +201,7 @@ def pages() -> list[Path]:
 def main() -> None:
     """Run every command whose output is shown, and put its output in."""
     for path in pages():
-        path.write_text(SHOWN.sub(_output, refreshed(path.read_text())))
+        path.write_text(with_outputs(refreshed(path.read_text())))
 
 
 if __name__ == "__main__":

@@ -185,12 +185,11 @@ def _show(
         from llmcost.render.table import console, text_of
 
         target = console(options.color, options.output is not None)
-        order = "best" if question.best else "first"
         names = show.columns_to_show(sweep, question.selected, question.needed)
         if question.pareto and rows:
             counts = {**counts, "front": len(rows[question.needed[0]])}
             rows = {name: column[: question.top or _table_rows()] for name, column in rows.items()}
-        show.sweep_table(sweep, rows, names, counts, order, target)
+        show.sweep_table(sweep, rows, names, counts, question.best, target)
         options.deliver(text_of(target))
     if not counts["rows"]:
         raise NoAnswerError(

@@ -72,10 +72,10 @@ def sweep_table(
     rows: Columns,
     names: Sequence[str],
     counts: Mapping[str, Any],
-    order: str,
+    best: str | None,
     target: Console,
 ) -> None:
-    """Print rows and a summary; when the columns do not fit, one block a row."""
+    """Print rows and a summary, with the cell that is best by `best`; when the columns do not fit, one block a row."""
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
     heads = [_heading(name) for name in names]
@@ -100,7 +100,7 @@ def sweep_table(
                 style="dim",
             )
     target.print()
-    text = f"{counts['cells']:,} cells"
+    text = f"{counts['cells']:,} cell{'' if counts['cells'] == 1 else 's'}"
     if counts["rows"] != counts["cells"]:
         text += f", {counts['rows']:,} pass the conditions"
     if counts["unanswered"]:
@@ -110,14 +110,13 @@ def sweep_table(
             f", {count} shown" if count < counts["front"] else ""
         )
     elif count < counts["rows"]:
-        text += f"; the {order} {count} are shown"
+        text += f"; the {'best' if best else 'first'} {count} are shown"
     target.print(text + ".", style="dim")
-    if order == "best" and count:
+    if best and count:
         keys = [key for axis in sweep.axes for key in axis.keys if key in rows]
         spot = ", ".join(f"{key} = {_cell(key, rows[key][0])}" for key in keys)
-        ranked = next((name for name in names if name in RESULTS), names[-1])
         if spot:
-            target.print(f"Best cell: {spot}: {_heading(ranked)} {_cell(ranked, rows[ranked][0])}.")
+            target.print(f"Best cell: {spot}: {_heading(best)} {_cell(best, rows[best][0])}.")
 
 
 def sweep_object(
