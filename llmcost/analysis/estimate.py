@@ -12,7 +12,7 @@ import numpy as np
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, Rule
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.identity import contradictions
+from llmcost.engine.identity import compared, contradictions
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Inputs, Scenario, check_params, place, resolve
@@ -145,6 +145,19 @@ def estimate(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
     return Estimate(inputs, values, steps, [*inputs.warnings, *hints(inputs, values)], search=found)
 
 
+def _given(inputs: Inputs, values: Mapping[str, Array]) -> frozenset[str]:
+    """The given quantities, and the FLOPs where a given model and its tokens fix them."""
+    given = set(inputs.given)
+    if given & {"tokens_per_epoch", "tokens_per_param"} and "active_params" in values:
+        given.add("flops")
+    return frozenset(given)
+
+
+def quantities_to_check(inputs: Inputs) -> set[str]:
+    """What :func:`check_consistent` has to know of a scenario, beside what is asked for."""
+    return compared(_given(inputs, {"active_params": np.array(np.nan)}))
+
+
 def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:
     """Refuse inputs that contradict one another, in any cell.
 
@@ -154,11 +167,8 @@ def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:
         With the keys and the two values of the cell in which they are furthest apart.
     """
     check_params(inputs, values)
-    given = set(inputs.given)
-    if given & {"tokens_per_epoch", "tokens_per_param"} and "active_params" in values:
-        given.add("flops")
     problems = []
-    for names, what, left, right in contradictions(frozenset(given), values):
+    for names, what, left, right in contradictions(_given(inputs, values), values):
         keys = [by_quantity()[name].name for name in names if name in inputs.given]
         if "flops" in names and "flops" not in inputs.given:
             keys = ["model and data", *keys]

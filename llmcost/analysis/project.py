@@ -19,6 +19,7 @@ from llmcost.engine.growth import lever_product
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Scenario
+from llmcost.scenario.schema import KEYS
 from llmcost.scenario.values import Distribution
 
 FOLLOW = ("model", "frontier")
@@ -251,6 +252,8 @@ def project(
         )
     first = int(first)
     last = int(until or scenario.get("projection.until") or max(DEFAULT_UNTIL, first + 10))
+    if last > KEYS["projection.until"].high:
+        raise InputError(f"--until {last}: is not {KEYS['projection.until'].allowed}")
     if last < first:
         raise InputError(f"--until {last}: is before {first}, the year of the scenario")
     trends = resolve_trends(base, catalog, follow)

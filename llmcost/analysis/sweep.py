@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.axes import Axis, shaped
-from llmcost.analysis.estimate import check_consistent
+from llmcost.analysis.estimate import check_consistent, quantities_to_check
 from llmcost.analysis.expression import Expression
 from llmcost.analysis.sampling import Sampling, label, uniforms
 from llmcost.analysis.solve import Solve
@@ -133,7 +133,7 @@ class Sweep:
         self._wanted = wanted
         bare = {name.rpartition(".")[0] if name in self.quantile_names else name for name in wanted}
         quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
-        quantities |= {"mfu", "goodput"}
+        quantities |= {"mfu", "goodput", *quantities_to_check(self.inputs)}
         self.steps = plan(frozenset(self.known), frozenset(quantities - {""}))
         self.checks_mfu = any(step.gives == "mfu" for step in self.steps)
         self._layout()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -27,8 +28,16 @@ KINDS = {
     "runs": "published runs to check against",
     "performance": "constants of the performance model by accelerator family",
 }
-#: Every entry says where it comes from.
-PROVENANCE = ("source", "url", "date", "confidence")
+#: What an entry of a kind cannot be without; every entry also says where it comes from.
+REQUIRED = {
+    "clouds": ("accelerator", "vendor", "date"),
+    "electricity": ("usd_per_kwh",),
+    "grids": ("kgco2e_per_kwh",),
+    "operators": ("pue",),
+    "defaults": ("value",),
+    "trends": ("key", "value", "low", "high", "unit"),
+    "levers": ("year",),
+}
 
 _DATA = Path(__file__).parent / "data"
 
@@ -71,7 +80,19 @@ class Catalog:
                 merged = {**known.get(name, {}), **entry}
                 if "source" not in entry:
                     problems.append(f"{where} source: every entry says where it comes from")
+                problems += [
+                    f"{where} {key}: is missing"
+                    for key in REQUIRED.get(kind, ())
+                    if key not in merged
+                ]
+                if kind == "electricity" and not (name.isdecimal() and len(name) == 4):
+                    problems.append(f"{where}: is not a year, like [electricity.2024]")
+                if kind in ("defaults", "trends") and name not in known:
+                    problems.append(f"{where}: unknown entry{nearest(name, known)}")
+                if kind == "trends" and merged.get("key") != known.get(name, merged).get("key"):
+                    problems.append(f"{where} key: is {known[name]['key']}; it cannot change")
                 problems += _wrong_types(where, entry, known)
+                problems += _empty_ranges(where, merged)
                 self._extra.setdefault(kind, {})[name] = merged
         return problems
 
@@ -122,7 +143,8 @@ def _wrong_types(where: str, entry: Entry, known: Mapping[str, Entry]) -> list[s
     """Compare the fields of a user's entry with those that the catalog carries."""
     problems = []
     for key, value in entry.items():
-        sample = next((item[key] for item in known.values() if key in item), None)
+        base = re.sub(r"_(low|high)$", "", key)
+        sample = next((item[k] for k in (key, base) for item in known.values() if k in item), None)
         if sample is None:
             continue
         number = isinstance(sample, int | float) and not isinstance(sample, bool)
@@ -130,10 +152,28 @@ def _wrong_types(where: str, entry: Entry, known: Mapping[str, Entry]) -> list[s
             good = isinstance(value, int | float) and not isinstance(value, bool)
             good = good and 0 <= value < float("inf")
         else:
-            good = isinstance(value, type(sample))
+            good = type(value) is type(sample)
+            if isinstance(value, list):
+                good = good and all(isinstance(item, str) for item in value)
         if not good:
-            wanted = "a number ≥ 0" if number else f"a {type(sample).__name__}"
-            problems.append(f"{where} {key}: {value!r} is not {wanted}")
+            wanted = "a number ≥ 0" if number else _NAMES.get(type(sample).__name__, "text")
+            problems.append(f"{where} {key}: {str(value)[:60]!r} is not {wanted}")
+    return problems
+
+
+_NAMES = {"bool": "true or false", "date": "a date, like 2024-02-24", "list": "a list of texts"}
+
+
+def _empty_ranges(where: str, entry: Entry) -> list[str]:
+    """Ranges whose low end is not below their high end, or that a lognormal cannot have."""
+    problems = []
+    for low in entry:
+        high = re.sub(r"(^|_)low$", r"\1high", low)
+        if high == low or high not in entry:
+            continue
+        ends = entry[low], entry[high]
+        if all(isinstance(end, int | float) for end in ends) and not 0 < ends[0] < ends[1]:
+            problems.append(f"{where} {low}: {ends[0]} is not > 0 and below {high} {ends[1]}")
     return problems
 
 

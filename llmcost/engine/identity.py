@@ -118,6 +118,24 @@ def days_given(time_limit_days: Array) -> Array:
     return time_limit_days
 
 
+#: What a contradiction is found with, by the given quantities that can contradict one another.
+_COMPARED = (
+    ({"devices", "days", "device_hours"}, {"devices", "days", "device_hours"}),
+    ({"flops", "mfu"}, {"flops", "mfu", "device_hours", "peak_flops", "goodput"}),
+    ({"deadline_days", "devices"}, {"days"}),
+    (
+        {"tokens_per_epoch", "tokens_per_param"},
+        {"tokens", "tokens_per_param", "params", "active_params", "tokens_basis_active"},
+    ),
+    ({"params", "active_params", "sparsity"}, {"params", "active_params", "sparsity"}),
+)
+
+
+def compared(given: frozenset[str]) -> set[str]:
+    """Quantities that have to be known to find contradictions of the given ones."""
+    return {name for together, needed in _COMPARED if given >= together for name in needed}
+
+
 def contradictions(
     given: frozenset[str], values: Mapping[str, Array]
 ) -> list[tuple[tuple[str, ...], str, float, float]]:
@@ -153,7 +171,8 @@ def contradictions(
             ("device_hours", "devices", "days"), "device_hours", values["device_hours"], cluster
         )
     time = ("device_hours",) if "device_hours" in given else ("devices", "days")
-    if given >= {"flops", "mfu", *time} and {"peak_flops", "goodput"} <= set(values):
+    known = set(values)
+    if given >= {"flops", "mfu", *time} and {"peak_flops", "goodput", "device_hours"} <= known:
         hours = values["device_hours"]
         delivered = flops(hours, values["peak_flops"], values["mfu"], values["goodput"])
         compare(("flops", *time, "mfu"), "flops", values["flops"], delivered)

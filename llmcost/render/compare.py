@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def compare_csv(found: Comparison) -> str:
 
 
 def _ratio(ratio: float | None) -> str:
-    return "" if ratio is None else f"×{significant(ratio)}"
+    return "" if ratio is None or not math.isfinite(ratio) else f"×{significant(ratio)}"
 
 
 def _change(found: Comparison, name: str, key: str) -> tuple[str, str]:

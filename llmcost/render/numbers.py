@@ -20,6 +20,8 @@ _SCALED = {
 
 def significant(number: float, digits: int = 3) -> str:
     """A number with that many significant digits and thousands separators, not in exponents."""
+    if not math.isfinite(number):
+        return "—"
     if number == 0:
         return "0"
     decimals = max(digits - 1 - math.floor(math.log10(abs(number))), 0)

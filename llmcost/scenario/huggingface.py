@@ -152,6 +152,14 @@ def architecture(data: Mapping[str, Any], where: str) -> dict[str, Any]:
             )
     if problems:
         raise InputError(problems)
+    if (
+        "head_dim" not in found
+        and "qk_nope_head_dim" not in data
+        and found["hidden_size"] % found["heads"]
+    ):
+        raise InputError(
+            f"{where}: {found['heads']} heads do not divide hidden_size {found['hidden_size']}; it needs head_dim"
+        )
     family = str(data.get("model_type", "")).lower()
     _complete(found, data, family)
     return found
@@ -170,7 +178,7 @@ def _complete(found: dict[str, Any], data: Mapping[str, Any], family: str) -> No
     if found.get("kv_lora_rank", 0) == 0:
         for name in ("q_lora_rank", "kv_lora_rank", "qk_rope_head_dim", "v_head_dim"):
             found.pop(name, None)
-    found.setdefault("head_dim", max(hidden // heads, 1))
+    found.setdefault("head_dim", hidden // heads)
     expansion = data.get("expansion_ratio", 4)
     expansion = expansion if isinstance(expansion, int) and 0 < expansion < 1000 else 4
     found.setdefault("ffn_hidden_size", expansion * hidden)

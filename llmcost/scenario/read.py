@@ -270,7 +270,9 @@ class _Reader:
         where = f"{self.label}: {_quoted(place(name))}"
         key = KEYS.get(name)
         if key is None:
-            self.problems.append(f"{where}: unknown key{_hint(name)}")
+            # To look for the nearest name takes its time: not for more than are shown.
+            hint = _hint(name) if len(self.problems) < MAX_PROBLEMS else ""
+            self.problems.append(f"{where}: unknown key{hint}")
             return
         try:
             self.values[name] = Given(parse_value(key, value), "file", where)

@@ -20,7 +20,7 @@ from llmcost.errors import InputError
 from llmcost.scenario.huggingface import read_config
 from llmcost.scenario.read import Scenario, place
 from llmcost.scenario.schema import KEYS, NUMBER, PRECISIONS, RECOMPUTE, SHARDINGS, SOFTWARE, Key
-from llmcost.scenario.values import Distribution, show
+from llmcost.scenario.values import Distribution, ValueProblem, check_number, show
 
 ARCHITECTURE = (
     "layers", "hidden_size", "heads", "kv_heads", "head_dim", "ffn_hidden_size", "gated_ffn",
@@ -194,6 +194,12 @@ class _Resolver:
         spec = KEYS[key]
         if value is None:
             return
+        if spec.kind == NUMBER and isinstance(value, int | float):
+            try:
+                value = check_number(spec, float(value))
+            except ValueProblem as problem:
+                self.problems.append(f"catalog: {key}: {problem} ({source})")
+                return
         self.inputs.sources[key] = source
         self.inputs.shown[key] = value if shown is None else shown
         if spec.quantity:
