@@ -18,8 +18,12 @@ from llmcost.analysis.question import Question
 from llmcost.analysis.sampling import Sampling
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError
 from llmcost.render.writers import arrow, arrow_array, arrow_schema, field_notes
 from llmcost.scenario import Scenario, load_scenario, parse_scenario
+
+#: More numbers than this (8 GB) are not held in memory.
+MOST_NUMBERS = 10**9
 
 Source = str | PathLike[str] | Mapping[str, Any]
 Sets = Mapping[str, Any] | Iterable[str]
@@ -250,6 +254,12 @@ def sweep(
         False,
         Sampling.of(samples, seed, None, uncertainty),
     )
+    numbers = question.sweep.cells * len(question.sweep.select)
+    if numbers > MOST_NUMBERS and not (top or pareto or question.sweep.conditions):
+        raise InputError(
+            f"{question.sweep.cells:,} rows of {len(question.sweep.select)} columns do not fit into memory; narrow the axes, "
+            "select fewer columns, give top, or write them with `llmcost sweep --output`"
+        )
     keeper = question.collector(None)
     for block in run_local(question.sweep):
         keeper.add(block)

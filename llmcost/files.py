@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,11 @@ from llmcost.errors import InputError, NoAnswerError
 
 #: No scenario, catalog or config is larger than this.
 MAX_BYTES = 1_000_000
+
+
+_MOST_PARTS = 100
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"{_PART}(?:\s*\.\s*{_PART}){{{_MOST_PARTS},}}")
 
 
 def read_text(path: str | Path, what: str) -> str:
@@ -61,6 +67,9 @@ def read_toml(path: str | Path, what: str) -> dict[str, Any]:
 
     text = read_text(path, what)
     name = "standard input" if str(path) == "-" else str(path)
+    # A parser's time grows with the square of the parts of a dotted key.
+    if text.count(".") > _MOST_PARTS and _LONG_KEY.search(text):
+        raise InputError(f"{name}: invalid TOML: nested too deeply")
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:

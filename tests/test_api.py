@@ -101,6 +101,11 @@ def test_sweep_ranks_and_solves() -> None:
     assert none.rows == 0
 
 
+def test_what_does_not_fit_into_memory_is_refused() -> None:
+    with pytest.raises(InputError, match="do not fit into memory"):
+        sweep("llama-3.1-405b", ["model.params=1:1e9:lin:100000", "energy.pue=1:2:lin:100000"])
+
+
 def test_project_by_year() -> None:
     table = project("gpt-4-uncertain", until=2030, samples=200)
     assert table["year"][-1] == 2030

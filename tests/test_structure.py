@@ -6,9 +6,11 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import tomli
 
 import llmcost
 from docs import update
@@ -42,6 +44,22 @@ def test_imports_point_one_way(part: str) -> None:
                 elif part == "engine":
                     known = {"numpy", "math", "collections", "functools", "typing", "__future__"}
                     assert name.split(".")[0] in known, f"{path}: {name}"
+
+
+def test_nothing_evaluates_text_runs_a_shell_or_unpickles() -> None:
+    forbidden = {"eval", "exec", "compile", "system", "popen"}
+    modules = {"pickle", "marshal", "shelve", "subprocess", "ctypes", "code"}
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = node.func.id if isinstance(node.func, ast.Name) else ""
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else name
+                assert name not in forbidden or (
+                    name == "compile" and "re.compile" in ast.unparse(node)
+                ), path
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.partition(".")[0] for name in names} & modules, path
 
 
 def _imported(*arguments: str) -> set[str]:
@@ -115,6 +133,8 @@ def test_pages_show_commands_and_outputs() -> None:
 
 @pytest.mark.parametrize("name", list(PAGES))
 def test_generated_parts_are_fresh(name: str) -> None:
+    if name == "reference.md" and not version("typer").startswith("0.28."):
+        pytest.skip("help looks different in another version of typer")
     assert update.refreshed(PAGES[name]) == PAGES[name], "stale; run `python -m docs.update`"
 
 
@@ -133,3 +153,19 @@ def test_links_lead_somewhere(name: str) -> None:
             headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
             slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
             assert anchor in slugs, (name, target)
+
+
+def test_the_lowest_versions_tested_are_the_lowest_allowed() -> None:
+    project = tomli.loads((update.ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    allowed = [
+        *project["dependencies"],
+        *(item for name in ("parquet", "plot", "dask", "test") for item in extras[name]),
+    ]
+    lowest = dict(
+        re.findall(r"^(\w+)==([\d.]+)$", (update.ROOT / ".ci" / "lowest.txt").read_text(), re.M)
+    )
+    for item in allowed:
+        name, _, rest = item.partition(">=")
+        if rest:
+            assert lowest[name].startswith(rest.partition(",")[0]), item

@@ -648,3 +648,37 @@ def test_into_head(base: str, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize("output", ["x.parquet", "x.csv", "x.jsonl", "folder/"])
+def test_rows_that_cannot_fit_on_the_disk_are_refused_before_they_start(
+    llmcost: Run, tmp_path: Path, output: str
+) -> None:
+    axes = [f"model.params=1:1e7:lin:{10**6}", f"energy.pue=1:2:lin:{10**6}"]
+    done = llmcost(
+        "sweep",
+        "gpt-4",
+        "--set",
+        "cluster.device_hours=",
+        "--axis",
+        axes[0],
+        "--axis",
+        axes[1],
+        "--output",
+        output,
+    )
+    assert done.returncode == 2
+    assert "GB are free" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    line = (
+        f"ulimit -f 100; trap '' XFSZ; {sys.executable} -m llmcost sweep gpt-4 --quiet"
+        " --axis energy.pue=1:2:lin:20000 --select energy_mwh,cost_total_usd --output x.csv"
+    )
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "x.csv: cannot write: File too large" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,10 @@ def run(
     sweep = question.sweep
     options.warn(sweep.inputs.warnings)
     first, last, _ = parts.shard_of(sweep, piece)
+    ranked = bool(question.best or question.pareto or question.top)
+    if options.output is not None and not ranked and not sweep.conditions:
+        rows = sweep.cells * (last - first) // sweep.blocks
+        _check_room(Path(options.output), rows, sweep.select, form)
 
     def blocks(start: int, stop: int) -> Iterator[Block]:
         if engine == "dask":
@@ -78,7 +82,6 @@ def run(
             if not options.quiet:
                 say(f"{folder}: {rows:,} rows; {written} parts written in this run")
             return
-        ranked = bool(question.best or question.pareto or question.top)
         streamed = form in ("csv", "jsonl", "parquet") and not ranked and plot is None
         if streamed:
             _stream(question, options, form, counted())
@@ -128,6 +131,30 @@ def _plain_only(question: Question, what: str) -> None:
     if question.best or question.pareto or question.top:
         raise InputError(
             f"{what}: holds all rows in the order of the axes; leave out --minimize, --maximize, --top and --pareto"
+        )
+
+
+def _check_room(path: Path, rows: int, names: Sequence[str], form: str) -> None:
+    """Refuse rows that cannot fit on the disk, however well they compress."""
+    import shutil
+
+    each = {
+        "parquet": len(names),
+        "csv": 2 * len(names),
+        "jsonl": sum(len(name) + len('"": 0, ') for name in names),
+    }.get(form)
+    place = path if path.is_dir() else path.parent
+    if (
+        each is None
+        or not place.exists()
+        or (path.exists() and not (path.is_file() or path.is_dir()))
+    ):
+        return  # a pipe or a device has room; a missing folder is said when it is written to
+    free = shutil.disk_usage(place).free
+    if rows * each > free:
+        raise InputError(
+            f"--output {path}: {rows:,} rows of {len(names)} columns need {rows * each / 1e9:,.0f} GB at the least, and "
+            f"{free / 1e9:,.0f} GB are free; narrow the axes, --select fewer columns, or give --top N"
         )
 
 

@@ -25,6 +25,8 @@ def significant(number: float, digits: int = 3) -> str:
     if number == 0:
         return "0"
     decimals = max(digits - 1 - math.floor(math.log10(abs(number))), 0)
+    if decimals <= 9 and round(number, decimals):  # 99.96 has one digit more when rounded
+        decimals = max(digits - 1 - math.floor(math.log10(abs(round(number, decimals)))), 0)
     if decimals > 9:
         return f"{number:.{digits - 1}e}"
     text = f"{round(number, decimals):,.{decimals}f}"

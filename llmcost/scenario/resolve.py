@@ -194,23 +194,33 @@ class _Resolver:
         spec = KEYS[key]
         if value is None:
             return
-        if spec.kind == NUMBER and isinstance(value, int | float):
-            try:
-                value = check_number(spec, float(value))
-            except ValueProblem as problem:
-                self.problems.append(f"catalog: {key}: {problem} ({source})")
-                return
+        if source.startswith("catalog: ") and self._out_of_bounds(spec, value, source):
+            return
         self.inputs.sources[key] = source
         self.inputs.shown[key] = value if shown is None else shown
         if spec.quantity:
             self.inputs.known[spec.quantity] = value
+
+    def _out_of_bounds(self, spec: Key, value: Any, source: str) -> bool:
+        """Whether a figure of a user's catalog is none that the key can hold; says so."""
+        if spec.kind != NUMBER or not isinstance(value, int | float):
+            return False
+        try:
+            check_number(spec._replace(whole=False), float(value))
+        except ValueProblem as problem:
+            self.problems.append(f"catalog: {spec.name}: {problem} ({source})")
+            return True
+        return False
 
     def default(self, key: str, note: str = "") -> None:
         """Take the catalog's assumption for a key that nothing else gave."""
         if key in self.inputs.sources:
             return
         entry = self.entry("defaults", key)
-        self.enter(key, float(entry["value"]), f"default: {note or entry['source']}")
+        source = f"default: {note or entry['source']}"
+        if self._out_of_bounds(KEYS[key], entry["value"], source):
+            return
+        self.enter(key, float(entry["value"]), source)
         self.interval(key, entry, "")
 
     def interval(self, key: str, entry: Mapping[str, Any], field: str, quantity: str = "") -> None:
@@ -356,8 +366,9 @@ class _Resolver:
             known.setdefault(name, 0.0)
             if isinstance(known[name], np.ndarray):
                 known[name] = np.nan_to_num(known[name])
-        width = known.get("expert_ffn_hidden_size", known["ffn_hidden_size"])
-        known["expert_ffn_hidden_size"] = np.where(np.isnan(width), known["ffn_hidden_size"], width)
+        dense = known.get("ffn_hidden_size", math.nan)
+        width = known.get("expert_ffn_hidden_size", dense)
+        known["expert_ffn_hidden_size"] = np.where(np.isnan(width), dense, width)
         known.setdefault("active_without_embedding", 0.0)
         if np.any(np.asarray(known["experts_per_token"]) > known["experts"]):
             self.problem("model.experts_per_token", "is more than model.experts")
