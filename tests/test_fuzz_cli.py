@@ -448,3 +448,19 @@ def test_configs(text: str) -> None:
             ["estimate", "s.toml", "--set", "parallelism=auto"],
         ):
             Answer(line, folder).check(line)
+
+
+#: Command lines that fuzzing found to fail, and that do not any more.
+FOUND = [
+    (["sweep", "gpt-4", "--set", "cluster.device_hours=5.7e7", "--axis", "energy.pue=1,2", "--select", "flops"], 0),
+    (["sweep", "gpt-4", "--axis", "training.mfu=0.3,0.4", "--select", "days"], 2),
+    (["compare", "finetune-8xh100", "--set-b", "data.tokens=1e-300"], 0),
+    (["project", "gpt-4", "--until", "99999"], 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "code"), FOUND)
+def test_what_was_found(line: list[str], code: int, tmp_path: Path) -> None:
+    done = Answer(line, tmp_path)
+    done.check(line)
+    assert done.code == code, done.err
