@@ -193,7 +193,7 @@ class Sweep:
         extra = [] if self.solve is None else [self.solve.key]
         return [*axis_keys, *extra, *self.result_names, *self.quantile_names]
 
-    def _quantiles(self, place: tuple[slice, ...], shape: tuple[int, ...]) -> dict[str, Array]:
+    def _quantiles(self, place: tuple[slice, ...]) -> dict[str, Array]:
         """Quantiles of the wanted results in a block, over the samples that have an answer."""
         assert self.sampling is not None
         values = {name: _cut(value, place) for name, value in self.sampled.items()}
@@ -256,7 +256,7 @@ class Sweep:
             values = dict(known)
             execute(self.steps, values)
             if self.sampling is not None:
-                values |= self._quantiles(place, shape)
+                values |= self._quantiles(place)
             keep, unanswered = self._keep(values, known, place, shape)
             columns = {}
             for name in (

@@ -88,7 +88,7 @@ def sampled(
 
 
 def run_samples(
-    inputs: Inputs, base: Estimate, count: int, wanted: Sequence[str] = tuple(RESULTS)
+    inputs: Inputs, count: int, wanted: Sequence[str] = tuple(RESULTS)
 ) -> dict[str, Array]:
     """Evaluate samples in blocks on all processors.
 
@@ -166,7 +166,7 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
         As :func:`estimate`; also where no sample has an answer.
     """
     inputs = sampled(base, sampling, catalog)
-    samples = run_samples(inputs, base, sampling.samples)
+    samples = run_samples(inputs, sampling.samples)
     notes = list(base.warnings)
     uncertain = uncertain_inputs(base, sampling.defaults)
     if not uncertain:
@@ -287,7 +287,7 @@ def _of(
     key: str,
 ) -> Array:
     inputs = sampled(base, sampling, catalog, shares)
-    found = run_samples(inputs, base, count, [key])
+    found = run_samples(inputs, count, [key])
     return np.broadcast_to(found[key], (count,))
 
 

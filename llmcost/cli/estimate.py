@@ -94,7 +94,7 @@ def command(
         target = console(options.color, output is not None)
         estimate_table(result, published_run(result, entries), target)
         if tornado and bars:
-            tornado_table(result, tornado, bars, target)
+            tornado_table(tornado, bars, target)
         options.deliver(text_of(target))
     else:
         from llmcost.render import data

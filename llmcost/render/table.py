@@ -244,7 +244,7 @@ def _assumptions(result: Estimate, target: Console) -> None:
         target.print(table)
 
 
-def tornado_table(result: Estimate, key: str, bars: Sequence[Any], target: Console) -> None:
+def tornado_table(key: str, bars: Sequence[Any], target: Console) -> None:
     """Print what drives the range of a result, the widest swing first."""
     unit = RESULTS[key].unit
     ends = [value for bar in bars for value in (bar.low, bar.high) if value is not None]
