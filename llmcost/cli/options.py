@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
 
@@ -87,6 +87,18 @@ class Common(NamedTuple):
             from llmcost.files import write_atomic
 
             write_atomic(self.output, text)
+
+    def deliver_pieces(self, pieces: Iterable[str]) -> None:
+        """Write a long result piece by piece, to standard output or to the file."""
+        if self.output is None:
+            with standard_output() as stream:
+                stream.writelines(pieces)
+                stream.flush()
+        else:
+            from llmcost.files import atomic_stream
+
+            with atomic_stream(self.output, False) as stream:
+                stream.writelines(pieces)
 
 
 def common(

@@ -193,7 +193,6 @@ def _show(
 ) -> None:
     """Deliver the rows that the question kept."""
     from llmcost.render import sweep as show
-    from llmcost.render.data import to_json
 
     sweep = question.sweep
     if form in ("csv", "jsonl", "parquet"):
@@ -201,7 +200,7 @@ def _show(
         empty = {name: sweep.block(0).columns[name][:0] for name in sweep.select}
         _stream(question, options, form, iter([found if rows else Block(empty, 0, 0)]))
     elif form == "json":
-        options.deliver(to_json(show.sweep_object(sweep, rows, sweep.select, counts)))
+        options.deliver_pieces(show.sweep_json(sweep, rows, sweep.select, counts))
     elif form == "markdown":
         options.deliver(
             show.sweep_markdown(

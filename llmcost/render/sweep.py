@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from llmcost.analysis.axes import Axis
 from llmcost.analysis.sweep import Columns, Sweep, plain, records
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
-from llmcost.render.data import to_markdown
+from llmcost.render.data import to_json, to_markdown
 from llmcost.render.numbers import plain as show
 from llmcost.render.numbers import readable
 from llmcost.render.table import grid
@@ -21,6 +21,8 @@ from llmcost.scenario.schema import KEYS
 
 #: Rows of a table unless asked for more.
 TABLE_ROWS = 20
+#: Rows that are turned into JSON at once.
+_ROWS_AT_ONCE = 10_000
 #: Results that a table shows beside the axes.
 SHOWN = ("flops", "devices", "days", "energy_mwh", "total_tco2e", "cost_total_usd")
 _SHORT = {
@@ -119,11 +121,11 @@ def sweep_table(
             target.print(f"Best cell: {spot}: {_heading(best)} {_cell(best, rows[best][0])}.")
 
 
-def sweep_object(
+def sweep_json(
     sweep: Sweep, rows: Columns, names: Sequence[str], counts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A sweep as one JSON object."""
-    return {
+) -> Iterator[str]:
+    """A sweep as one JSON object, in pieces: rows in full would be hundreds of times their columns."""
+    whole = {
         "schema_version": 1,
         "llmcost_version": llmcost.__version__,
         "scenario": sweep.inputs.scenario.name,
@@ -131,9 +133,17 @@ def sweep_object(
         "cells": counts["cells"],
         "matched": counts["rows"],
         "unanswered": counts["unanswered"],
-        "rows": list(records(rows, names)) if rows else [],
         "warnings": sweep.inputs.warnings,
+        "rows": [],
     }
+    yield to_json(whole).rstrip().removesuffix("[]\n}")
+    count = len(next(iter(rows.values()))) if rows else 0
+    yield "["
+    for start in range(0, count, _ROWS_AT_ONCE):
+        part = {name: rows[name][start : start + _ROWS_AT_ONCE] for name in names}
+        lines = (to_json(row, None).rstrip() for row in records(part, names))
+        yield (",\n    " if start else "\n    ") + ",\n    ".join(lines)
+    yield "\n  ]\n}\n" if count else "]\n}\n"
 
 
 def sweep_markdown(rows: Columns, names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from llmcost.catalog import Catalog
+from llmcost.scenario.read import MOST_TABLES
 from llmcost.scenario.schema import (
     CHOICE,
     DATE,
@@ -72,6 +73,7 @@ def json_schema(catalog: Catalog) -> dict[str, Any]:
     }
     properties["levers"] = {
         "type": "array",
+        "maxItems": MOST_TABLES,
         "description": "Levers that bring the cost down, each a [[levers]] table",
         "items": {
             "type": "object",
@@ -83,6 +85,7 @@ def json_schema(catalog: Catalog) -> dict[str, Any]:
     numeric = [key.name for key in KEYS.values() if key.kind == NUMBER]
     properties["correlation"] = {
         "type": "array",
+        "maxItems": MOST_TABLES,
         "description": "Rank correlations of uncertain inputs, each a [[correlation]] table",
         "items": {
             "type": "object",

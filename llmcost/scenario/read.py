@@ -28,6 +28,8 @@ from llmcost.scenario.values import ValueProblem, parse_number, parse_value, sho
 BUNDLED = Path(__file__).parent.parent / "scenarios"
 #: More problems than this are cut off: nobody reads them.
 MAX_PROBLEMS = 50
+#: More [[levers]] or [[correlation]] tables than this are no scenario.
+MOST_TABLES = 1_000
 
 
 class Given(NamedTuple):
@@ -386,6 +388,11 @@ class _Reader:
                 self.problems.append(f"{where} {name}: must be {wanted}")
 
     def _tables(self, name: str, value: Any) -> list[dict[str, Any]]:
+        if isinstance(value, list) and len(value) > MOST_TABLES:
+            self.problems.append(
+                f"{self.label}: {name}: {len(value):,} tables; at most {MOST_TABLES:,} are taken"
+            )
+            return []
         if isinstance(value, list) and all(isinstance(item, dict) for item in value):
             return value
         self.problems.append(f"{self.label}: {name}: must be tables; write [[{name}]] for each")
