@@ -41,7 +41,7 @@ class Answer:
         os.chdir(folder)
         try:
             with redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
-                warnings.simplefilter("error", SyntaxWarning)
+                warnings.simplefilter("error")  # Python's warnings are no message for a user
                 self.code = run(arguments)
         finally:
             os.chdir(before)
@@ -456,6 +456,7 @@ FOUND = [
     (["sweep", "gpt-4", "--axis", "training.mfu=0.3,0.4", "--select", "days"], 2),
     (["compare", "finetune-8xh100", "--set-b", "data.tokens=1e-300"], 0),
     (["project", "gpt-4", "--until", "99999"], 2),
+    (["sweep", "bloom-176b", "--axis", "training.mfu=0.2:0.6:0.1", "--format", "csv"], 2),
 ]  # fmt: skip
 
 

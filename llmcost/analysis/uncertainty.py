@@ -154,7 +154,8 @@ def quantiles_of(values: Array, shares: Sequence[float]) -> Array:
     low = np.floor(spots).astype(np.int64)
     high = np.minimum(low + 1, len(values) - 1)
     ordered = np.partition(values, np.unique(np.concatenate([low, high])))
-    return np.asarray(ordered[low] + (spots - low) * (ordered[high] - ordered[low]))
+    with np.errstate(invalid="ignore"):  # infinite less infinite: no quantile
+        return np.asarray(ordered[low] + (spots - low) * (ordered[high] - ordered[low]))
 
 
 def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:

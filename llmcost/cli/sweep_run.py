@@ -166,21 +166,18 @@ def _stream(question: Question, options: Common, form: str, blocks: Iterator[Blo
     names = question.sweep.select
     if form == "parquet":
         arrow()
-    if options.output is None:
-        with standard_output() as stream:
-            writer: Any = TextWriter(stream, names, form)
-            for block in blocks:
-                writer.write(block.columns)
-            writer.close()
-        return
-    with atomic_stream(options.output, form == "parquet") as stream:
-        writer = None
+    target: Any = (
+        standard_output()
+        if options.output is None
+        else atomic_stream(options.output, form == "parquet")
+    )
+    with target as stream:
+        writer: Any = None  # nothing is written before the first rows are there
         for block in blocks:
             if writer is None:
-                binary = form == "parquet"
                 writer = (
                     ParquetWriter(stream, names, block.columns)
-                    if binary
+                    if form == "parquet"
                     else TextWriter(stream, names, form)
                 )
             writer.write(block.columns)
