@@ -16,7 +16,7 @@ from hypothesis import settings
 from llmcost.analysis.estimate import Estimate, estimate
 from llmcost.scenario import parse_scenario
 
-settings.register_profile("ci", deadline=None, max_examples=60)
+settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("ci")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -146,11 +146,13 @@ def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:
     Raises
     ------
     InputError
-        If one is not a result.
+        If one is not a result, or there is none.
     """
     if text is None:
         return list(default)
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError("--metrics: names no result")
     for name in names:
         if name not in RESULTS:
             raise InputError(f'--metrics "{name}": is not a result{nearest(name, RESULTS)}')

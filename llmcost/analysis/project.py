@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from math import factorial
 from typing import Any, NamedTuple
@@ -121,9 +122,10 @@ class Projection(NamedTuple):
         """Quantiles of a result by label, each by year; empty without samples."""
         if key not in self.samples:
             return {}
-        return {
-            label(share): np.nanquantile(self.samples[key], share, axis=0) for share in self.shares
-        }
+        with warnings.catch_warnings():  # a year in which no sample has an answer has no quantile
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = np.nanquantile(self.samples[key], self.shares, axis=0)
+        return {label(share): found[i] for i, share in enumerate(self.shares)}
 
 
 def resolve_levers(

@@ -89,9 +89,12 @@ class Question(NamedTuple):
         needed = [name.lstrip("-") for name in objectives] + ([best] if best else [])
         for name in needed:
             _rankable(name)
+        needed += taken
         if drawn:
             needed += [key for axis in parsed for key in axis.keys] + ["cost_total_usd"]
         wanted = _names(select) if select is not None else None
+        if wanted == []:
+            raise InputError("--select: names no column")
         sweep = Sweep(scenario, parsed, catalog, where, wanted, needed, unknown, sampling)
         return cls(sweep, best, maximize is not None, top, objectives, wanted is not None)
 
