@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 
 import typer
 
-#: What a shell sets when it asks, to the name of the shell.
-ASKED = "_LLMCOST_COMPLETE"
+from llmcost.cli.main import COMPLETING
+
 Offer = list[tuple[str, str]]
 #: The key whose value bash completes.
 _key: str | None = None
@@ -34,7 +34,7 @@ def join_words() -> None:
     """
     global _key
     _key = None
-    if not os.environ.get(ASKED, "").endswith("bash"):
+    if not os.environ.get(COMPLETING, "").endswith("bash"):
         return
     try:
         parts = shlex.split(os.environ.get("COMP_WORDS", "").replace("\n", " "))

@@ -35,8 +35,8 @@ COMMANDS = (
 )
 
 _INTERRUPTED = 130
-#: What a shell sets when it asks for completions.
-_COMPLETING = "_LLMCOST_COMPLETE"
+#: What a shell sets when it asks for completions, to its name.
+COMPLETING = "_LLMCOST_COMPLETE"
 
 
 class LazyGroup(TyperGroup):
@@ -49,7 +49,7 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"llmcost.cli.{cmd_name}")
-        if _COMPLETING in os.environ:
+        if COMPLETING in os.environ:
             from llmcost.cli.complete import attach
 
             attach(module.command)
@@ -108,7 +108,7 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    if _COMPLETING in os.environ:
+    if COMPLETING in os.environ:
         from llmcost.cli.complete import join_words
 
         join_words()

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
+from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -81,24 +81,21 @@ class Common(NamedTuple):
 
     def deliver(self, text: str) -> None:
         """Write the result to standard output or to the file."""
-        if self.output is None:
-            write_out(text)
-        else:
-            from llmcost.files import write_atomic
-
-            write_atomic(self.output, text)
+        self.deliver_pieces([text])
 
     def deliver_pieces(self, pieces: Iterable[str]) -> None:
         """Write a long result piece by piece, to standard output or to the file."""
-        if self.output is None:
-            with standard_output() as stream:
-                stream.writelines(pieces)
-                stream.flush()
-        else:
-            from llmcost.files import atomic_stream
+        with self.stream() as stream:
+            stream.writelines(pieces)
+            stream.flush()
 
-            with atomic_stream(self.output, False) as stream:
-                stream.writelines(pieces)
+    def stream(self, binary: bool = False) -> Any:
+        """Where the result goes: standard output, or the file, whole or not at all."""
+        if self.output is None:
+            return standard_output()
+        from llmcost.files import atomic_stream
+
+        return atomic_stream(self.output, binary)
 
 
 def common(

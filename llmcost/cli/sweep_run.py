@@ -12,7 +12,7 @@ from llmcost.analysis.engines import run_dask, run_local
 from llmcost.analysis.question import Question
 from llmcost.analysis.rank import Everything
 from llmcost.analysis.sweep import Block
-from llmcost.cli.options import Common, say, standard_output
+from llmcost.cli.options import Common, say
 from llmcost.errors import InputError, NoAnswerError, nearest
 
 ENGINES = ("local", "dask")
@@ -160,18 +160,12 @@ def _check_room(path: Path, rows: int, names: Sequence[str], form: str) -> None:
 
 def _stream(question: Question, options: Common, form: str, blocks: Iterator[Block]) -> None:
     """Write rows as they come."""
-    from llmcost.files import atomic_stream
     from llmcost.render.writers import ParquetWriter, TextWriter, arrow
 
     names = question.sweep.select
     if form == "parquet":
         arrow()
-    target: Any = (
-        standard_output()
-        if options.output is None
-        else atomic_stream(options.output, form == "parquet")
-    )
-    with target as stream:
+    with options.stream(form == "parquet") as stream:
         writer: Any = None  # nothing is written before the first rows are there
         for block in blocks:
             if writer is None:

@@ -60,7 +60,7 @@ caption { text-align: left; padding: 0.3rem 0; }
 .wide { overflow-x: auto; } .wide:focus-visible { outline: 2px solid var(--blue); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; }
-th.n, td.n { text-align: right; white-space: nowrap; } tr.total { font-weight: 600; } td.key { word-break: break-word; }
+th.n, td.n { text-align: right; white-space: nowrap; } tr.total { font-weight: 600; }
 td:last-child:not(.n) { min-width: 11rem; } tbody th { font-weight: inherit; } thead th { color: var(--muted); font-size: 0.9rem; }
 figure { margin: 0 0 1.5rem; } figure svg { width: 100%; height: auto; max-width: 40rem; }
 figure svg text { fill: var(--ink); font-family: system-ui, sans-serif !important; }
