@@ -56,9 +56,10 @@ PARAMETERS: list[tuple[str, str, float, float, float]] = [
     ("tuned_tensor_exposure", "", 0.4, 0.0, 1.0),
     ("collective_latency_s", "", 1e-4, 0.0, 3e-4),
     ("collective_latency_s", "tpu", 1e-5, 0.0, 5e-5),
-    ("expert_exposure", "", 1.5, 0.05, 5.0),
+    ("expert_exposure", "", 1.0, 0.2, 3.0),
     ("logit_bytes", "", 30.0, 2.0, 80.0),
-    ("launch_s", "", 3e-3, 2e-4, 8e-3),
+    ("launch_s", "", 1e-3, 2e-4, 2e-3),
+    ("synchronous_launch_s", "", 5e-3, 2e-4, 8e-3),
     ("straggler_share", "", 0.012, 0.0, 0.04),
 ]
 START, LOW, HIGH = (np.array([p[i] for p in PARAMETERS]) for i in (2, 3, 4))

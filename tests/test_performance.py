@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.catalog import load_catalog
 from llmcost.engine.evaluate import evaluate
+from llmcost.engine.memory import layer_activation_bytes
+from llmcost.engine.performance import layer_matmul_s
 from llmcost.engine.results import STEP_PARTS
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import parse_scenario, resolve
@@ -361,7 +365,9 @@ def test_synchronous_launches_add_the_hosts_time() -> None:
     layout = {"tp": 8, "pp": 1, "micro_batch": 1, "global_batch_seqs": 256, "sharding": "zero1"}
     usual = run(parallelism=layout).values
     waits = run(parallelism=layout, training={"synchronous_launch": True}).values
-    assert float(waits["layer_s"] - usual["layer_s"]) == pytest.approx(float(usual["launch_s"]))
+    assert float(waits["layer_s"] - usual["layer_s"]) == pytest.approx(
+        float(usual["synchronous_launch_s"])
+    )
 
 
 def test_software_is_told_by_the_layout_or_the_key() -> None:
@@ -379,3 +385,95 @@ def test_software_is_told_by_the_layout_or_the_key() -> None:
     assert software("tpu-v5p", {}, sharding="zero3") == 3
     assert software("mi300x", {}, sharding="zero1") == 0
     assert software("h100-sxm", {"software": "xla"}, sharding="zero3") == 3
+
+
+def _mixture(devices: int = 256, training: dict[str, Any] | None = None, **layout: Any) -> Any:
+    table = scenario(
+        model={"preset": "deepseek-v3"},
+        cluster={"accelerator": "h100-sxm", "devices": devices},
+        parallelism={
+            "tp": 1, "pp": 1, "cp": 1, "micro_batch": 1, "global_batch_seqs": 2048,
+            "sharding": "none", **layout,
+        },
+        training=training or {},
+    )  # fmt: skip
+    values = estimate(parse_scenario(table), CATALOG).values
+    return {name: float(value) for name, value in values.items() if np.ndim(value) == 0}
+
+
+def test_a_token_crosses_the_network_once_for_each_domain() -> None:
+    found = _mixture(ep=64)
+    domains, chosen = 8, 8
+    # By counting: chance that none of 8 experts lies in a given domain, over the 7 other domains.
+    reached = 7 * (1 - (7 / 8) ** chosen)
+    sent = 2 * 4096 * 7168
+    each = max(chosen * (7 / 8) / found["scale_up_bytes_s"], reached / found["scale_out_bytes_s"])
+    moe = 58 / 61
+    by_hand = 4 * (found["expert_exposure"] * sent * each + found["collective_latency_s"]) * moe
+    assert domains * found["scale_up_domain"] == 64
+    assert found["expert_exchange_s"] == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_experts_inside_a_domain_use_the_fast_network_alone() -> None:
+    found = _mixture(ep=8)
+    each = 2 * 4096 * 7168 * 8 * (7 / 8) / found["scale_up_bytes_s"]
+    each = found["expert_exposure"] * each + found["collective_latency_s"]
+    assert found["expert_exchange_s"] == pytest.approx(4 * each * 58 / 61, rel=1e-12)
+    assert _mixture(ep=1)["expert_exchange_s"] == 0
+
+
+def test_hidden_exchange_of_experts_costs_no_time() -> None:
+    shown, half, hidden = (
+        _mixture(ep=64, training={"expert_overlap": share})["expert_exchange_s"]
+        for share in (0, 0.5, 1)
+    )
+    assert shown == _mixture(ep=64)["expert_exchange_s"]
+    assert (half, hidden) == (pytest.approx(shown / 2), 0)
+
+
+def test_experts_have_fewer_replicas_than_the_rest() -> None:
+    alone, shared = _mixture(ep=256, sharding="none"), _mixture(ep=256, sharding="zero1")
+    experts = 58 * 3 * 7168 * 2048  # one of the 256 in each of 58 layers
+    assert alone["device_expert_params"] == experts
+    # The optimizer of the only copy of an expert cannot be shared; that of the rest is, by 256.
+    saved = 12 * alone["device_dense_params"] * (1 - 1 / 256)
+    assert alone["state_bytes"] - shared["state_bytes"] == pytest.approx(saved, rel=1e-9)
+    # Nor are its gradients summed.
+    half = _mixture(ep=128)
+    dense_s = alone["data_parallel_s"]
+    assert half["data_parallel_s"] > dense_s
+    rest = 4 * alone["device_dense_params"] * 255 / 256 / (8 * alone["scale_out_bytes_s"])
+    assert dense_s == pytest.approx(rest, rel=0.02)
+
+
+def test_copies_of_a_token_are_kept_and_moved() -> None:
+    found = _mixture(ep=8)
+    assert found["ffn_copies"] == pytest.approx((3 + 58 * 9) / 61)
+
+    def once_more(rule: Callable[..., Any]) -> float:
+        """What one more copy of each token adds."""
+        given = {name: found[name] for name in inspect.signature(rule).parameters}
+        more = {**given, "ffn_copies": found["ffn_copies"] + 1}
+        return float(rule(**more) - rule(**given))
+
+    copy = 2 * 4096 * 7168
+    assert once_more(layer_activation_bytes) == pytest.approx(copy, rel=1e-9)
+    bandwidth = found["memory_tb_s"] * 1e12
+    traffic = 2 * copy * found["operand_exposure"] / bandwidth
+    assert once_more(layer_matmul_s) == pytest.approx(traffic, rel=1e-6)
+
+
+def test_palm_on_a_tpu_never_measured() -> None:
+    """PaLM reports an MFU of 46.2 % (arXiv:2204.02311, table 3); the TPUs fitted are v5e."""
+    table = {
+        "name": "palm",
+        "model": {"preset": "palm-540b"},
+        "data": {"tokens": 780e9},
+        "training": {"activation_recompute": "full"},
+        "cluster": {"accelerator": "tpu-v4", "devices": 6144},
+        "parallelism": {
+            "tp": 12, "pp": 1, "micro_batch": 4, "global_batch_seqs": 2048, "sharding": "zero3",
+        },
+    }  # fmt: skip
+    found = estimate(parse_scenario(table), CATALOG).result("predicted_mfu") or 0
+    assert found == pytest.approx(0.462, rel=0.2)

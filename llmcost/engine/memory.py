@@ -10,21 +10,40 @@ _KORTHIKANTI = "Korthikanti et al. 2022, arXiv:2205.05198"
 _ZERO = "Rajbhandari et al. 2020, arXiv:1910.02054"
 
 
+def _inner_bytes(
+    hidden_size: Array,
+    heads: Array,
+    kv_heads: Array,
+    head_dim: Array,
+    ffn_width: Array,
+    ffn_copies: Array,
+    gated_ffn: Array,
+) -> Array:
+    """Activations of a token inside a layer, which tensor parallelism splits [B].
+
+    A token enters more than one feed-forward where it has several experts: one copy for each.
+    """
+    blocks = (4 * heads + 4 * kv_heads) * head_dim + (4 + 2 * gated_ffn) * ffn_width
+    return blocks + 2 * (ffn_copies - 1) * hidden_size
+
+
 @rule(
     "state_bytes",
-    formula="device_params * (2 weights + 4 gradients + 12 optimizer), each over dp * cp where it is sharded:"
+    formula="2 weights + 4 gradients + 12 optimizer a parameter of the device, or of own_params where sharded:"
     " the optimizer with zero1, gradients with zero2, weights with zero3",
     reference=f"{_KORTHIKANTI}; {_ZERO}",
 )
-def state_bytes(device_params: Array, dp: Array, cp: Array, sharding: Array) -> Array:
+def state_bytes(
+    device_dense_params: Array, device_expert_params: Array, own_params: Array, sharding: Array
+) -> Array:
     """Weights, gradients and optimizer states on the device that holds most.
 
     Parameters
     ----------
-    device_params : array_like
+    device_dense_params, device_expert_params : array_like
         Parameters of the device [1].
-    dp, cp : array_like
-        Replicas that can share states [1].
+    own_params : array_like
+        Those that it keeps where its replicas share them [1].
     sharding : array_like
         0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
 
@@ -37,18 +56,18 @@ def state_bytes(device_params: Array, dp: Array, cp: Array, sharding: Array) -> 
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
-    group = dp * cp
-    weights = 2 / np.where(sharding > 2, group, 1.0)
-    gradients = 4 / np.where(sharding > 1, group, 1.0)
-    states = 12 / np.where(sharding > 0, group, 1.0)
-    return device_params * (weights + gradients + states)
+    params = device_dense_params + device_expert_params
+    weights = 2 * np.where(sharding > 2, own_params, params)
+    gradients = 4 * np.where(sharding > 1, own_params, params)
+    return np.asarray(weights + gradients + 12 * np.where(sharding > 0, own_params, params))
 
 
 @rule(
     "layer_activation_bytes",
     formula="micro_tokens * (10 hidden_size (/ tp with sequence parallelism) + (4 heads + 4 kv_heads) head_dim / tp"
-    " + (4 or, gated, 6) ffn_width / tp + unfused: 5 heads seq_len / tp); full recompute: 2 hidden_size alone",
-    reference=_KORTHIKANTI,
+    " + (4 or, gated, 6) ffn_width / tp + 2 (ffn_copies - 1) hidden_size / tp + unfused: 5 heads seq_len / tp);"
+    " full recompute: 2 hidden_size alone",
+    reference=f"{_KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
 def layer_activation_bytes(
     micro_tokens: Array,
@@ -57,6 +76,7 @@ def layer_activation_bytes(
     kv_heads: Array,
     head_dim: Array,
     ffn_width: Array,
+    ffn_copies: Array,
     gated_ffn: Array,
     seq_len: Array,
     tp: Array,
@@ -68,7 +88,7 @@ def layer_activation_bytes(
 
     Parameters
     ----------
-    micro_tokens, hidden_size, heads, kv_heads, head_dim, ffn_width, gated_ffn, seq_len : array_like
+    micro_tokens, hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn, seq_len : array_like
         Sizes [1].
     tp, sequence_parallel : array_like
         Devices of tensor parallelism, and whether it also splits the sequence [1].
@@ -85,7 +105,7 @@ def layer_activation_bytes(
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, equations 1 to 4.
     """
     split = np.where(sequence_parallel > 0, tp, 1.0)
-    inner = (4 * heads + 4 * kv_heads) * head_dim + (4 + 2 * gated_ffn) * ffn_width
+    inner = _inner_bytes(hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn)
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     kept = 10 * hidden_size / split + (inner + stored) / tp
     return micro_tokens * np.where(recompute_level > 1, 2 * hidden_size / split, kept)
@@ -139,7 +159,8 @@ def activation_bytes(
     reference="Zhao et al. 2023, arXiv:2304.11277; " + _KORTHIKANTI,
 )
 def working_bytes(
-    device_params: Array,
+    device_dense_params: Array,
+    device_expert_params: Array,
     stage_layers: Array,
     sharding: Array,
     recompute_level: Array,
@@ -149,12 +170,14 @@ def working_bytes(
     kv_heads: Array,
     head_dim: Array,
     ffn_width: Array,
+    ffn_copies: Array,
     gated_ffn: Array,
     tp: Array,
 ) -> Array:
     """Temporary buffers [B]."""
-    gathered = np.where(sharding > 2, 2 * 2 * device_params / stage_layers, 0.0)
-    inner = (4 * heads + 4 * kv_heads) * head_dim + (4 + 2 * gated_ffn) * ffn_width
+    layer_params = (device_dense_params + device_expert_params) / stage_layers
+    gathered = np.where(sharding > 2, 2 * 2 * layer_params, 0.0)
+    inner = _inner_bytes(hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn)
     again = np.where(recompute_level > 1, micro_tokens * (10 * hidden_size + inner / tp), 0.0)
     return np.asarray(gathered + again)
 

@@ -101,6 +101,18 @@ def ffn_width(
 
 
 @rule(
+    "ffn_copies",
+    formula="mean over the layers of 1, or of experts_per_token + shared_experts",
+    reference="Gale et al. 2022, arXiv:2211.15841",
+)
+def ffn_copies(
+    layers: Array, moe_layers: Array, experts_per_token: Array, shared_experts: Array
+) -> Array:
+    """Feed-forward blocks that a token enters and leaves in a layer, on average [1]."""
+    return ((layers - moe_layers) + moe_layers * (experts_per_token + shared_experts)) / layers
+
+
+@rule(
     "matmul_rate",
     formula="matmul_share * the measured matmul ceiling (general_ceiling_share * peak_flops without one)",
     reference="matmul ceilings measured by S. Bekman, ml-engineering",
@@ -121,7 +133,7 @@ def matmul_rate(
 @rule(
     "layer_matmul_s",
     formula="2 * micro_tokens * active_layer_params / tp / matmul_rate"
-    " + operand_exposure * operand bytes / memory bandwidth",
+    " + operand_exposure * operand bytes (those of ffn_copies feed-forwards) / memory bandwidth",
     reference=_ROOFLINE,
 )
 def layer_matmul_s(
@@ -136,6 +148,7 @@ def layer_matmul_s(
     kv_heads: Array,
     head_dim: Array,
     ffn_width: Array,
+    ffn_copies: Array,
     gated_ffn: Array,
 ) -> Array:
     """Matrix products of a layer, forward.
@@ -152,7 +165,7 @@ def layer_matmul_s(
         Share of reading and writing operands that arithmetic does not hide [1].
     memory_tb_s : array_like
         Memory bandwidth [TB/s].
-    hidden_size, heads, kv_heads, head_dim, ffn_width, gated_ffn : array_like
+    hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn : array_like
         Shapes of the products [1].
 
     Returns
@@ -166,7 +179,9 @@ def layer_matmul_s(
     """
     flops = 2 * micro_tokens * active_layer_params / tp
     inner = (2 * heads + 2 * kv_heads) * head_dim + (2 + gated_ffn) * ffn_width
-    operands = active_layer_params / tp + micro_tokens * (4 * hidden_size + inner / tp)
+    operands = active_layer_params / tp + micro_tokens * (
+        (2 + 2 * ffn_copies) * hidden_size + inner / tp
+    )
     return flops / matmul_rate + operand_exposure * _WIDTH * operands / (memory_tb_s * 1e12)
 
 
@@ -256,8 +271,9 @@ def attention_s(
 
 @rule(
     "layer_elementwise_s",
-    formula="elementwise_factor * bytes of norms, residuals, activations / memory bandwidth",
-    reference=_KORTHIKANTI,
+    formula="elementwise_factor * bytes of norms, residuals, activations, and of the copies of a token that"
+    " are sorted by expert and added up again / memory bandwidth",
+    reference=f"{_KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
 def layer_elementwise_s(
     micro_tokens: Array,
@@ -267,6 +283,9 @@ def layer_elementwise_s(
     head_dim: Array,
     ffn_width: Array,
     gated_ffn: Array,
+    experts_per_token: Array,
+    moe_layers: Array,
+    layers: Array,
     tp: Array,
     sequence_parallel: Array,
     elementwise_factor: Array,
@@ -278,6 +297,8 @@ def layer_elementwise_s(
     ----------
     micro_tokens, hidden_size, heads, kv_heads, head_dim, ffn_width, gated_ffn : array_like
         Sizes [1].
+    experts_per_token, moe_layers, layers : array_like
+        Copies that a mixture of experts makes of a token, sorted by expert, and adds up again [1].
     tp, sequence_parallel : array_like
         Devices of tensor parallelism, and whether it also splits norms and residuals [1].
     elementwise_factor : array_like
@@ -294,7 +315,8 @@ def layer_elementwise_s(
     ----------
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, section 4.
     """
-    outer = 8 * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
+    sorting = 2 * (1 + experts_per_token) * moe_layers / layers
+    outer = (8 + sorting) * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
     inner = (2 * (heads + kv_heads) * head_dim + (2 + gated_ffn) * ffn_width) / tp
     return elementwise_factor * _WIDTH * micro_tokens * (outer + inner) / (memory_tb_s * 1e12)
 
@@ -376,9 +398,10 @@ def tensor_collectives_s(
 
 @rule(
     "expert_exchange_s",
-    formula="per layer and micro-batch: 4 all-to-alls (6 with full recompute) of micro_tokens *"
-    " experts_per_token * hidden_size numbers in the layers with experts",
-    reference="Lepikhin et al. 2020, arXiv:2006.16668; DeepSeek-AI 2024, arXiv:2412.19437",
+    formula="per layer with experts and micro-batch: 4 all-to-alls (6 with full recompute), each the slower of"
+    " experts_per_token copies of a token inside the scale-up domain and one to each other domain"
+    " with a chosen expert, and the latency; times 1 - expert_overlap",
+    reference="Lepikhin et al. 2020, arXiv:2006.16668; DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.2",
 )
 def expert_exchange_s(
     micro_tokens: Array,
@@ -393,14 +416,49 @@ def expert_exchange_s(
     scale_up_domain: Array,
     scale_out_bytes_s: Array,
     expert_exposure: Array,
+    expert_overlap: Array,
+    collective_latency_s: Array,
 ) -> Array:
-    """Expert-parallel all-to-alls of a layer and micro-batch, on average over the layers [s]."""
-    bandwidth = np.where(
-        ep <= scale_up_domain, scale_up_bytes_s, np.maximum(scale_out_bytes_s, 1.0)
-    )
-    count = np.where(recompute_level > 1, 6.0, 4.0) * expert_exposure
-    volume = _WIDTH * micro_tokens * experts_per_token * hidden_size / tp * (ep - 1) / ep
-    return count * volume / bandwidth * moe_layers / layers
+    """Expert-parallel all-to-alls of a layer and micro-batch, on average over the layers.
+
+    Parameters
+    ----------
+    micro_tokens, hidden_size, experts_per_token : array_like
+        Numbers that a device sends: tokens, their width, the experts chosen for each [1].
+    moe_layers, layers : array_like
+        Layers with experts, and all [1].
+    ep, tp, recompute_level : array_like
+        Devices that share the experts and the tokens; 2 where the forward is done again [1].
+    scale_up_bytes_s, scale_out_bytes_s : array_like
+        What collectives reach inside and outside the scale-up domain [B/s].
+    scale_up_domain : array_like
+        Devices that the fast network joins [1].
+    expert_exposure, expert_overlap : array_like
+        Time of the exchange over that of its bytes, imbalance included, and share of it that
+        the computation of another micro-batch hides [1].
+    collective_latency_s : array_like
+        Time to start a collective [s].
+
+    Returns
+    -------
+    ndarray
+        Time [s].
+
+    References
+    ----------
+    .. [1] DeepSeek-AI (2024), arXiv:2412.19437: a token crosses the network once for each node
+       and is copied to the chosen experts there.
+    """
+    near = np.minimum(ep, np.maximum(scale_up_domain / tp, 1.0))
+    domains = ep / near
+    inside = experts_per_token * (near - 1) / near / scale_up_bytes_s
+    reached = (domains - 1) * (1 - (1 - 1 / domains) ** experts_per_token)
+    outside = reached / np.maximum(scale_out_bytes_s, 1.0)
+    sent = _WIDTH * micro_tokens * hidden_size / tp
+    each = expert_exposure * sent * np.maximum(inside, outside) + collective_latency_s
+    count = np.where(recompute_level > 1, 6.0, 4.0)
+    shown = count * each * (1 - expert_overlap) * moe_layers / layers
+    return np.where(ep > 1, shown, 0.0)
 
 
 @rule(
@@ -472,7 +530,7 @@ def head_s(
 @rule(
     "layer_s",
     formula="busy = passes * (layer_matmul_s + layer_elementwise_s) + attention_s; max(busy, launch_s), or"
-    " busy + launch_s with synchronous launches",
+    " busy + synchronous_launch_s with synchronous launches",
     reference=_ROOFLINE,
 )
 def layer_s(
@@ -481,15 +539,17 @@ def layer_s(
     layer_elementwise_s: Array,
     attention_s: Array,
     launch_s: Array,
+    synchronous_launch_s: Array,
     synchronous_launch: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a layer and micro-batch, all passes.
 
     A host cannot issue the kernels of a layer and micro-batch faster than `launch_s`; it
-    issues them while the device works, unless it must wait for each (CUDA_LAUNCH_BLOCKING) [s].
+    issues them while the device works, unless it must wait for each (CUDA_LAUNCH_BLOCKING),
+    which takes `synchronous_launch_s` more [s].
     """
     busy = passes * (layer_matmul_s + layer_elementwise_s) + attention_s
-    return np.where(synchronous_launch > 0, busy + launch_s, np.maximum(busy, launch_s))
+    return np.where(synchronous_launch > 0, busy + synchronous_launch_s, np.maximum(busy, launch_s))
 
 
 @rule(
@@ -625,11 +685,11 @@ def pipeline_transfer_s(
 
 
 @rule(
-    "device_params",
-    formula="(attention and dense blocks + experts / ep) / (tp * pp) + embeddings / tp",
+    "device_dense_params",
+    formula="(attention, dense feed-forward blocks, shared experts and routers) / (tp * pp) + embeddings / tp",
     reference=_KORTHIKANTI,
 )
-def device_params(
+def device_dense_params(
     layers: Array,
     attention_params: Array,
     moe_layers: Array,
@@ -642,9 +702,8 @@ def device_params(
     tied_embeddings: Array,
     tp: Array,
     pp: Array,
-    ep: Array,
 ) -> Array:
-    """Parameters on the device that holds most, the first stage with its embedding.
+    """Parameters outside the routed experts on the device that holds most, the first stage with its embedding.
 
     Parameters
     ----------
@@ -652,7 +711,7 @@ def device_params(
         Sizes of the blocks [1].
     vocab_size, hidden_size, tied_embeddings : array_like
         Size of the embedding, and whether the head is the same [1].
-    tp, pp, ep : array_like
+    tp, pp : array_like
         Devices that share them [1].
 
     Returns
@@ -666,21 +725,51 @@ def device_params(
     """
     dense = layers * attention_params + (layers - moe_layers) * ffn_params
     dense = dense + moe_layers * (shared_experts * expert_params + hidden_size * experts)
-    routed = moe_layers * experts * expert_params / ep
     tables = np.where((pp > 1) | (tied_embeddings > 0), 1.0, 2.0)
-    return ((dense + routed) / pp + tables * vocab_size * hidden_size) / tp
+    return (dense / pp + tables * vocab_size * hidden_size) / tp
+
+
+@rule(
+    "device_expert_params",
+    formula="moe_layers * experts * expert_params / (ep * tp * pp)",
+    reference="Lepikhin et al. 2020, arXiv:2006.16668",
+)
+def device_expert_params(
+    moe_layers: Array, experts: Array, expert_params: Array, ep: Array, tp: Array, pp: Array
+) -> Array:
+    """Parameters of the routed experts on a device [1]."""
+    return moe_layers * experts * expert_params / (ep * tp * pp)
+
+
+@rule(
+    "own_params",
+    formula="device_dense_params / (dp * cp) + device_expert_params / (dp * cp / ep)",
+    reference="Rajbhandari et al. 2020, arXiv:1910.02054; Rajbhandari et al. 2022, arXiv:2201.05596",
+)
+def own_params(
+    device_dense_params: Array, device_expert_params: Array, dp: Array, cp: Array, ep: Array
+) -> Array:
+    """Parameters that a device looks after where its replicas share them.
+
+    Replicas of an expert are those of its `ep` group, fewer than of the rest [1].
+    """
+    group = dp * cp
+    return device_dense_params / group + device_expert_params / np.maximum(group / ep, 1.0)
 
 
 @rule(
     "data_parallel_s",
-    formula="gradients and parameters of device_params over the network of the dp group, once a step, or"
-    " with zero3 twice gathered and once reduced each micro-batch; less what overlap hides of the compute",
+    formula="gradients and parameters of the device over the network of their replicas (dp * cp, of experts"
+    " dp * cp / ep), once a step, or with zero3 twice gathered and once reduced each micro-batch;"
+    " less what overlap hides of the compute",
     reference="Rajbhandari et al. 2020, arXiv:1910.02054; Zhao et al. 2023, arXiv:2304.11277",
 )
 def data_parallel_s(
-    device_params: Array,
+    device_dense_params: Array,
+    device_expert_params: Array,
     dp: Array,
     cp: Array,
+    ep: Array,
     tp: Array,
     pp: Array,
     sharding: Array,
@@ -699,8 +788,10 @@ def data_parallel_s(
 
     Parameters
     ----------
-    device_params, dp, cp, tp, pp : array_like
-        Parameters of a device, and the layout; dp and cp replicas share gradients [1].
+    device_dense_params, device_expert_params : array_like
+        Parameters of a device [1].
+    dp, cp, ep, tp, pp : array_like
+        The layout; dp and cp replicas share gradients, those of an expert ep times fewer [1].
     sharding : array_like
         0 none, 1 to 3 as ZeRO [1].
     micro_batches, compute_s, layers : array_like
@@ -724,30 +815,36 @@ def data_parallel_s(
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
-    group = dp * cp
-    here = np.maximum(np.maximum(devices_per_node, scale_up_domain) / tp, 1.0)
-    outside = scale_out_bytes_s * here
-    fits = group * tp <= scale_up_domain
-    bandwidth = np.where(
-        fits, scale_up_bytes_s, np.minimum(scale_up_bytes_s, np.maximum(outside, 1.0))
-    )
     every = np.where(sharding > 2, micro_batches * 3.0, 2.0)
-    volume = every * _WIDTH * device_params * (group - 1) / group
-    hops = np.log2(np.maximum(group / here, 1.0)) * data_latency_s
-    rounds = np.where(sharding > 2, micro_batches * 3.0 * layers / pp, 2.0 * layers / pp)
-    busy = volume / bandwidth + hops * rounds
-    return np.where(group > 1, np.maximum(busy - data_overlap * compute_s, busy * data_floor), 0.0)
+
+    def collectives(params: Array, stride: Array | float) -> Array:
+        """Time of the collectives of every `stride`-th device of the group [s]."""
+        group = np.maximum(dp * cp / stride, 1.0)
+        here = np.maximum(np.maximum(devices_per_node, scale_up_domain) / (tp * stride), 1.0)
+        outside = np.maximum(scale_out_bytes_s * here, 1.0)
+        fits = group * stride * tp <= scale_up_domain
+        bandwidth = np.where(fits, scale_up_bytes_s, np.minimum(scale_up_bytes_s, outside))
+        volume = every * _WIDTH * params * (group - 1) / group
+        hops = np.log2(np.maximum(group / here, 1.0)) * data_latency_s
+        rounds = np.where(params > 0, every * layers / pp, 0.0)
+        return np.asarray(volume / bandwidth + hops * rounds)
+
+    busy = collectives(device_dense_params, 1.0) + collectives(device_expert_params, ep)
+    return np.where(
+        dp * cp > 1, np.maximum(busy - data_overlap * compute_s, busy * data_floor), 0.0
+    )
 
 
 @rule(
     "optimizer_s",
-    formula="optimizer_factor * 28 bytes a parameter (16 read, 12 written) through memory, shared by the dp group where states are sharded",
+    formula="optimizer_factor * 28 bytes a parameter (16 read, 12 written) through memory: own_params where"
+    " states are sharded, else all of the device",
     reference="Rajbhandari et al. 2020, arXiv:1910.02054",
 )
 def optimizer_s(
-    device_params: Array,
-    dp: Array,
-    cp: Array,
+    device_dense_params: Array,
+    device_expert_params: Array,
+    own_params: Array,
     sharding: Array,
     memory_tb_s: Array,
     optimizer_factor: Array,
@@ -756,8 +853,8 @@ def optimizer_s(
 
     `optimizer_factor` is the bytes moved, gradient norm and clipping included, over 28 [s].
     """
-    own = device_params / np.where(sharding > 0, dp * cp, 1.0)
-    return optimizer_factor * 28 * own / (memory_tb_s * 1e12)
+    updated = np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
+    return optimizer_factor * 28 * updated / (memory_tb_s * 1e12)
 
 
 @rule(

@@ -744,6 +744,11 @@ class _Resolver:
         known.setdefault("matmul_ceiling_flops", math.nan)
         known.setdefault("scale_up_domain", known["devices_per_node"])
         known.setdefault("synchronous_launch", 0.0)
+        if np.any(np.asarray(known.get("experts", 0.0)) > 0):
+            self._enter_missing(
+                "training.expert_overlap", 0.0, "default: as in the published step times"
+            )
+        known.setdefault("expert_overlap", 0.0)
         start = self.scenario.start
         if "fused_attention" not in known and start is not None and start < _FLASH_ATTENTION:
             known["fused_era"] = 0.0
