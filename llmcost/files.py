@@ -17,8 +17,22 @@ MAX_BYTES = 1_000_000
 
 
 _MOST_PARTS = 100
-_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
-_LONG_KEY = re.compile(rf"{_PART}(?:\s*\.\s*{_PART}){{{_MOST_PARTS},}}")
+_TOKEN = re.compile(r"""[\w-]+|"[^"\n]*"|'[^'\n]*'|\S""")
+
+
+def _has_long_key(line: str) -> bool:
+    """Whether a line has a dotted key of more parts than anybody writes."""
+    parts, after_part = 0, False
+    for token in _TOKEN.findall(line):
+        if token == "." and after_part:
+            parts, after_part = parts + 1, False
+        elif token[0] in "\"'-_" or token[0].isalnum():
+            parts, after_part = 0 if after_part else parts, True
+        else:
+            parts, after_part = 0, False
+        if parts >= _MOST_PARTS:
+            return True
+    return False
 
 
 def read_text(path: str | Path, what: str) -> str:
@@ -68,7 +82,7 @@ def read_toml(path: str | Path, what: str) -> dict[str, Any]:
     text = read_text(path, what)
     name = "standard input" if str(path) == "-" else str(path)
     # A parser's time grows with the square of the parts of a dotted key.
-    if text.count(".") > _MOST_PARTS and _LONG_KEY.search(text):
+    if any(line.count(".") >= _MOST_PARTS and _has_long_key(line) for line in text.split("\n")):
         raise InputError(f"{name}: invalid TOML: nested too deeply")
     try:
         return tomli.loads(text)

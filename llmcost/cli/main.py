@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from importlib import import_module
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 import llmcost
@@ -42,6 +43,14 @@ COMPLETING = "_LLMCOST_COMPLETE"
 class LazyGroup(TyperGroup):
     """A group whose commands are imported when they are asked for."""
 
+    #: While the help lists the commands, which takes their names and first lines, not their options.
+    _listing = False
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        super().format_help(ctx, formatter)
+        self._listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -49,6 +58,8 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"llmcost.cli.{cmd_name}")
+        if self._listing:
+            return TyperCommand(cmd_name, help=inspect.cleandoc(module.command.__doc__ or ""))
         if COMPLETING in os.environ:
             from llmcost.cli.complete import attach
 
