@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.sampling import Sampling, uniforms
+from llmcost.analysis.sampling import Sampling, quantiles_of, uniforms
 from llmcost.analysis.uncertainty import tornado, with_uncertainty
 from llmcost.catalog import load_catalog
 from llmcost.engine.distributions import quantile
@@ -350,3 +350,26 @@ def test_bad_input(llmcost: Run) -> None:
     nothing = llmcost("estimate", "gpt-4", "--tornado", "cost_total_usd")
     assert nothing.returncode == 1
     assert "no input is uncertain" in nothing.stderr
+
+
+def test_quantiles_leave_out_what_is_not_known() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.lognormal(size=(101, 3, 4))
+    values[rng.random(values.shape) < 0.3] = np.nan
+    shares = (0.0, 0.05, 0.5, 0.95, 1.0)
+    wanted = np.nanquantile(values, shares, axis=0)
+    np.testing.assert_allclose(quantiles_of(values, shares), wanted, rtol=1e-12)
+    values[:, 1, 2] = np.nan
+    assert np.isnan(quantiles_of(values, shares)[:, 1, 2]).all()
+    assert np.isnan(quantiles_of(values, shares)).sum() == len(shares)
+
+
+def test_a_sweep_in_which_a_result_is_never_known_says_nothing_else(llmcost: Run) -> None:
+    # No thermal design power is published for TPU v5p, so its energy is not known.
+    done = llmcost(
+        "sweep", "gpt-4-uncertain", "--axis", "training.mfu=0.2,0.6", "--samples", "20",
+        "--axis", "cluster.accelerator=h100-sxm,tpu-v5p", "--format", "csv",
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 5

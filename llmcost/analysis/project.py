@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from math import factorial
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.sampling import quantiles_of
 from llmcost.analysis.uncertainty import Sampling, label, sampled, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
@@ -122,9 +122,7 @@ class Projection(NamedTuple):
         """Quantiles of a result by label, each by year; empty without samples."""
         if key not in self.samples:
             return {}
-        with warnings.catch_warnings():  # a year in which no sample has an answer has no quantile
-            warnings.simplefilter("ignore", RuntimeWarning)
-            found = np.nanquantile(self.samples[key], self.shares, axis=0)
+        found = quantiles_of(self.samples[key], self.shares)
         return {label(share): found[i] for i, share in enumerate(self.shares)}
 
 

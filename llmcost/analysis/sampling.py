@@ -123,3 +123,33 @@ def uniforms(
             ranks[np.argsort(target, kind="stable")] = np.arange(count)
             found[name] = np.sort(found[name])[ranks]
     return found
+
+
+def quantiles_of(values: Array, shares: Sequence[float]) -> Array:
+    """Quantiles along the first axis over what is known, by linear interpolation.
+
+    Parameters
+    ----------
+    values : ndarray, shape (samples, ...)
+        NaN where a sample has no answer.
+    shares : sequence of float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray, shape (shares, ...)
+        NaN where no sample has an answer.
+    """
+    known = len(values) - np.isnan(values).sum(axis=0)
+    last = np.maximum(known - 1, 0)
+    spots = np.multiply.outer(np.asarray(shares), last)
+    low = np.floor(spots).astype(np.int64)
+    high = np.minimum(low + 1, last)
+    if np.all(known == len(values)):
+        wanted = np.unique(np.concatenate([low.ravel(), high.ravel()]))
+        ordered = np.partition(values, wanted, axis=0)
+    else:
+        ordered = np.sort(values, axis=0)  # what is not known comes last
+    below, above = (np.take_along_axis(ordered, spot, axis=0) for spot in (low, high))
+    with np.errstate(invalid="ignore"):  # infinite less infinite: no quantile
+        return np.asarray(below + (spots - low) * (above - below))

@@ -16,7 +16,7 @@ import numpy as np
 from llmcost.analysis.axes import Axis, shaped
 from llmcost.analysis.estimate import check_consistent, quantities_to_check
 from llmcost.analysis.expression import Expression
-from llmcost.analysis.sampling import Sampling, label, uniforms
+from llmcost.analysis.sampling import Sampling, label, quantiles_of, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, execute, plan
@@ -208,7 +208,7 @@ class Sweep:
             if value.ndim <= len(self.shape):
                 bands = np.broadcast_to(value, (len(self.sampling.quantiles), *value.shape))
             else:
-                bands = np.nanquantile(value, self.sampling.quantiles, axis=0)
+                bands = quantiles_of(value, self.sampling.quantiles)
             for share, band in zip(self.sampling.quantiles, bands, strict=True):
                 found[f"{key}.{label(share)}"] = band
         return found

@@ -11,7 +11,7 @@ import numpy as np
 from llmcost.analysis.engines import threads
 from llmcost.analysis.estimate import Estimate, check_consistent, estimate
 from llmcost.analysis.layout import LAYOUT
-from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, uniforms
+from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, execute, plan
 from llmcost.engine.distributions import outside, quantile
@@ -137,25 +137,13 @@ def bands(
 
     def of(key: str) -> tuple[str, dict[str, float | None]]:
         values = np.ravel(samples[key])
-        if np.isnan(values).any():
-            values = values[~np.isnan(values)]
-        if not values.size:
+        if np.isnan(values).all():
             return key, {label(share): None for share in shares}
         found = quantiles_of(values, shares)
         return key, {label(share): float(value) for share, value in zip(shares, found, strict=True)}
 
     with ThreadPoolExecutor(threads()) as pool:
         return dict(pool.map(of, samples))
-
-
-def quantiles_of(values: Array, shares: Sequence[float]) -> Array:
-    """Quantiles by linear interpolation, as `numpy.quantile`, by one partition."""
-    spots = np.asarray(shares) * (len(values) - 1)
-    low = np.floor(spots).astype(np.int64)
-    high = np.minimum(low + 1, len(values) - 1)
-    ordered = np.partition(values, np.unique(np.concatenate([low, high])))
-    with np.errstate(invalid="ignore"):  # infinite less infinite: no quantile
-        return np.asarray(ordered[low] + (spots - low) * (ordered[high] - ordered[low]))
 
 
 def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
