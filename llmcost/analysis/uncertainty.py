@@ -250,21 +250,28 @@ def tornado(base: Estimate, sampling: Sampling, catalog: Catalog, key: str) -> l
     second = uniforms([f"{name} again" for name in keys], half, sampling.seed)
     a = _of(base, sampling, catalog, first, half, key)
     b = _of(base, sampling, catalog, {name: second[f"{name} again"] for name in keys}, half, key)
-    centre = float(np.nanmean(np.concatenate([a, b])))
-    variance = float(np.nanvar(np.concatenate([a, b])))
+    both = np.concatenate([a, b])
+    centre = _known_mean(both)
+    variance = _known_mean((both - centre) ** 2)
     bars = []
     for index, item in enumerate(uncertain):
         mixed = {**first, item.key: second[f"{item.key} again"]}
         c = _of(base, sampling, catalog, mixed, half, key)
         shares: tuple[float | None, float | None] = (None, None)
-        if variance > 0:
-            own = float(np.nanmean((b - centre) * (c - a)) / variance)
-            total = float(np.nanmean((a - c) ** 2) / (2 * variance))
-            shares = (own, total)
+        if 0 < variance < np.inf:
+            own = _known_mean((b - centre) * (c - a)) / variance
+            total = _known_mean((a - c) ** 2) / (2 * variance)
+            shares = (own, total) if np.isfinite(own) and np.isfinite(total) else (None, None)
         low, high = (None if np.isnan(v) else float(v) for v in swings[2 * index : 2 * index + 2])
         bottom, top = (float(quantile(item.distribution, share)) for share in (0.05, 0.95))
         bars.append(Bar(item.key, bottom, top, low, high, *shares))
     return sorted(bars, key=lambda bar: -abs((bar.high or 0.0) - (bar.low or 0.0)))
+
+
+def _known_mean(values: Array) -> float:
+    """Mean of what is known, NaN where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else np.nan
 
 
 def _of(
