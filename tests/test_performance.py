@@ -477,3 +477,13 @@ def test_palm_on_a_tpu_never_measured() -> None:
     }  # fmt: skip
     found = estimate(parse_scenario(table), CATALOG).result("predicted_mfu") or 0
     assert found == pytest.approx(0.462, rel=0.2)
+
+
+def test_a_layout_that_does_not_fit_says_so() -> None:
+    layout = {"tp": 8, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512, "sharding": "none"}
+    said = [note for note in run(parallelism=layout).warnings if "does not fit" in note]
+    assert len(said) == 1
+    need = run(parallelism=layout).result("memory_gb_per_device") or 0
+    assert f"needs {need:,.0f} GB a device and a device has 80" in said[0]
+    assert not any("does not fit" in note for note in run(parallelism=LAYOUT_8).warnings)
+    assert not any("does not fit" in note for note in run(parallelism="auto").warnings)
