@@ -487,3 +487,25 @@ def test_a_layout_that_does_not_fit_says_so() -> None:
     assert f"needs {need:,.0f} GB a device and a device has 80" in said[0]
     assert not any("does not fit" in note for note in run(parallelism=LAYOUT_8).warnings)
     assert not any("does not fit" in note for note in run(parallelism="auto").warnings)
+
+
+def test_experts_across_domains_widen_the_prediction() -> None:
+    def made(**layout: Any) -> Estimate:
+        table = scenario(
+            model={"preset": "deepseek-v3"},
+            parallelism={"tp": 1, "micro_batch": 1, "global_batch_seqs": 2048, **layout},
+        )
+        return estimate(parse_scenario(table), CATALOG)
+
+    def doubts(result: Estimate) -> list[str]:
+        return [note for note in result.warnings if "between scale-up domains" in note]
+
+    near, far, completed = made(pp=16, vpp=1, ep=8), made(pp=16, vpp=1, ep=32), made(pp=16, ep=32)
+    assert (len(doubts(near)), len(doubts(far)), len(doubts(completed))) == (0, 1, 1)
+    widths = []
+    for result in (near, far):
+        error = result.inputs.intervals["training.mfu"][1]
+        widths.append(error.high - error.low)
+    assert widths[1] > 2 * widths[0]
+    table = scenario(model={"preset": "deepseek-v3"}, training={"mfu": 0.2})
+    assert not doubts(estimate(parse_scenario({**table, "parallelism": LAYOUT_8}), CATALOG))

@@ -12,6 +12,7 @@ from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import Inputs
+from llmcost.scenario.resolve import widen_across_domains
 
 LAYOUT = (
     "tp",
@@ -276,6 +277,7 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
         )
         inputs.sources[key] = "derived"
         inputs.shown[key] = value
+    widen_across_domains(inputs)
     return inputs, found
 
 

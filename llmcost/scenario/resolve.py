@@ -654,6 +654,7 @@ class _Resolver:
         self._performance_constants()
         if not self.inputs.searches:
             self._default_layout()
+            widen_across_domains(self.inputs)
 
     def _default_batch(self) -> None:
         """A batch of about 4 million tokens that the devices divide."""
@@ -790,6 +791,27 @@ def _objects(word: Any) -> Any:
     array = np.empty((), dtype=object)
     array[()] = word
     return array
+
+
+def widen_across_domains(inputs: Inputs) -> None:
+    """Widen the error of a prediction whose experts are exchanged between scale-up domains.
+
+    No published step time that the model was calibrated on has such a layout.
+    """
+    known = inputs.known
+    needed = ("experts", "ep", "tp", "scale_up_domain", "prediction_factor")
+    if "mfu" in known or any(name not in known for name in needed):
+        return
+    experts, ep, tp, domain, _ = (np.asarray(known[name]) for name in needed)
+    error = Distribution(*_GENERAL_ERROR, "lognormal", None, 0.0)
+    if np.any((experts > 0) & (ep * tp > domain)) and inputs.intervals.get("training.mfu") not in (
+        None,
+        ("prediction_factor", error),
+    ):
+        inputs.intervals["training.mfu"] = ("prediction_factor", error)
+        inputs.warnings.append(
+            "no published step time has experts exchanged between scale-up domains: the prediction rests on the network's figures and may be off by 40 %"
+        )
 
 
 def _half_precision_peak(entry: Mapping[str, Any]) -> float | None:
