@@ -37,7 +37,7 @@ class Answer:
 
     def __init__(self, arguments: list[str], folder: Path) -> None:
         out, err = io.StringIO(), io.StringIO()
-        before, start = os.getcwd(), time.perf_counter()
+        before, start = os.getcwd(), time.process_time()
         os.chdir(folder)
         try:
             with redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
@@ -45,7 +45,7 @@ class Answer:
                 self.code = run(arguments)
         finally:
             os.chdir(before)
-        self.seconds = time.perf_counter() - start
+        self.seconds = time.process_time() - start
         self.out, self.err = out.getvalue(), err.getvalue()
 
     def check(self, arguments: list[str]) -> None:
