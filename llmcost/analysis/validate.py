@@ -100,7 +100,7 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
         "precision": row["precision"],
         "activation_recompute": _RECOMPUTE[int(row["recompute_level"])],
         **({"software": row["software"]} if row["software"] else {}),
-        **({"synchronous_launch": True} if row["synchronous_launch"] == "1" else {}),
+        **{name: True for name in ("synchronous_launch", "fused_experts") if row[name] == "1"},
     }
     return {
         "name": row["id"],

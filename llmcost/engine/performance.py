@@ -82,6 +82,19 @@ def active_layer_params(block_params: Array, inactive_params: Array, layers: Arr
 
 
 @rule(
+    "expert_tp",
+    formula="tp, less where the replicas are too few for the experts: min(tp, dp * cp * tp / ep)",
+    reference="Liu et al. 2025, arXiv:2504.14960 (parallel folding)",
+)
+def expert_tp(tp: Array, dp: Array, cp: Array, ep: Array) -> Array:
+    """Devices that share an expert's weights [1].
+
+    Where `ep` exceeds the replicas, its group takes in those of tensor parallelism too.
+    """
+    return np.maximum(np.minimum(tp, dp * cp * tp / ep), 1.0)
+
+
+@rule(
     "ffn_width",
     formula="mean over the layers of ffn_hidden_size, or of (experts_per_token + shared_experts)"
     " * expert_ffn_hidden_size",
@@ -272,7 +285,7 @@ def attention_s(
 @rule(
     "layer_elementwise_s",
     formula="elementwise_factor * bytes of norms, residuals, activations, and of the copies of a token that"
-    " are sorted by expert and added up again / memory bandwidth",
+    " are sorted by expert, activated and added up again unless fused_experts / memory bandwidth",
     reference=f"{_KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
 def layer_elementwise_s(
@@ -284,10 +297,12 @@ def layer_elementwise_s(
     ffn_width: Array,
     gated_ffn: Array,
     experts_per_token: Array,
+    expert_ffn_hidden_size: Array,
     moe_layers: Array,
     layers: Array,
     tp: Array,
     sequence_parallel: Array,
+    fused_experts: Array,
     elementwise_factor: Array,
     memory_tb_s: Array,
 ) -> Array:
@@ -297,10 +312,13 @@ def layer_elementwise_s(
     ----------
     micro_tokens, hidden_size, heads, kv_heads, head_dim, ffn_width, gated_ffn : array_like
         Sizes [1].
-    experts_per_token, moe_layers, layers : array_like
-        Copies that a mixture of experts makes of a token, sorted by expert, and adds up again [1].
+    experts_per_token, expert_ffn_hidden_size, moe_layers, layers : array_like
+        Copies that a mixture of experts makes of a token, sorted by expert, and adds up again,
+        and the width of what it activates [1].
     tp, sequence_parallel : array_like
         Devices of tensor parallelism, and whether it also splits norms and residuals [1].
+    fused_experts : array_like
+        1 where the products of the experts do that themselves [1].
     elementwise_factor : array_like
         Bytes moved over those of perfectly fused kernels [1].
     memory_tb_s : array_like
@@ -315,9 +333,11 @@ def layer_elementwise_s(
     ----------
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, section 4.
     """
-    sorting = 2 * (1 + experts_per_token) * moe_layers / layers
+    unfused = (1 - fused_experts) * moe_layers / layers
+    sorting = 2 * (1 + experts_per_token) * unfused
     outer = (8 + sorting) * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
-    inner = (2 * (heads + kv_heads) * head_dim + (2 + gated_ffn) * ffn_width) / tp
+    hidden = (moe_layers / layers - unfused) * experts_per_token * expert_ffn_hidden_size
+    inner = (2 * (heads + kv_heads) * head_dim + (2 + gated_ffn) * (ffn_width - hidden)) / tp
     return elementwise_factor * _WIDTH * micro_tokens * (outer + inner) / (memory_tb_s * 1e12)
 
 
@@ -400,7 +420,7 @@ def tensor_collectives_s(
     "expert_exchange_s",
     formula="per layer with experts and micro-batch: 4 all-to-alls (6 with full recompute), each the slower of"
     " experts_per_token copies of a token inside the scale-up domain and one to each other domain"
-    " with a chosen expert, and the latency; times 1 - expert_overlap",
+    " with a chosen expert, and the latency unless fused_experts; times 1 - expert_overlap",
     reference="Lepikhin et al. 2020, arXiv:2006.16668; DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.2",
 )
 def expert_exchange_s(
@@ -411,12 +431,14 @@ def expert_exchange_s(
     layers: Array,
     ep: Array,
     tp: Array,
+    expert_tp: Array,
     recompute_level: Array,
     scale_up_bytes_s: Array,
     scale_up_domain: Array,
     scale_out_bytes_s: Array,
     expert_exposure: Array,
     expert_overlap: Array,
+    fused_experts: Array,
     collective_latency_s: Array,
 ) -> Array:
     """Expert-parallel all-to-alls of a layer and micro-batch, on average over the layers.
@@ -427,15 +449,17 @@ def expert_exchange_s(
         Numbers that a device sends: tokens, their width, the experts chosen for each [1].
     moe_layers, layers : array_like
         Layers with experts, and all [1].
-    ep, tp, recompute_level : array_like
-        Devices that share the experts and the tokens; 2 where the forward is done again [1].
+    ep, tp, expert_tp, recompute_level : array_like
+        Devices that share the experts, the tokens, and an expert; 2 where the forward is done again [1].
     scale_up_bytes_s, scale_out_bytes_s : array_like
         What collectives reach inside and outside the scale-up domain [B/s].
     scale_up_domain : array_like
         Devices that the fast network joins [1].
     expert_exposure, expert_overlap : array_like
-        Time of the exchange over that of its bytes, imbalance included, and share of it that
-        the computation of another micro-batch hides [1].
+        Time of the exchange inside a domain over that of its bytes, and share of the exchange
+        that the computation of another micro-batch hides [1].
+    fused_experts : array_like
+        1 where a graph of the whole step starts the exchange, not the host [1].
     collective_latency_s : array_like
         Time to start a collective [s].
 
@@ -447,15 +471,17 @@ def expert_exchange_s(
     References
     ----------
     .. [1] DeepSeek-AI (2024), arXiv:2412.19437: a token crosses the network once for each node
-       and is copied to the chosen experts there.
+       and is copied to the chosen experts there. DeepEP's dispatch reaches the network's line
+       rate (43 to 58 of 50 GB/s, its README), so nothing is added there.
     """
-    near = np.minimum(ep, np.maximum(scale_up_domain / tp, 1.0))
+    near = np.minimum(ep, np.maximum(scale_up_domain / expert_tp, 1.0))
     domains = ep / near
     inside = experts_per_token * (near - 1) / near / scale_up_bytes_s
     reached = (domains - 1) * (1 - (1 - 1 / domains) ** experts_per_token)
     outside = reached / np.maximum(scale_out_bytes_s, 1.0)
     sent = _WIDTH * micro_tokens * hidden_size / tp
-    each = expert_exposure * sent * np.maximum(inside, outside) + collective_latency_s
+    each = sent * np.maximum(expert_exposure * inside, outside)
+    each = each + collective_latency_s * (1 - fused_experts)
     count = np.where(recompute_level > 1, 6.0, 4.0)
     shown = count * each * (1 - expert_overlap) * moe_layers / layers
     return np.where(ep > 1, shown, 0.0)
@@ -731,45 +757,75 @@ def device_dense_params(
 
 @rule(
     "device_expert_params",
-    formula="moe_layers * experts * expert_params / (ep * tp * pp)",
+    formula="moe_layers * experts * expert_params / (ep * expert_tp * pp)",
     reference="Lepikhin et al. 2020, arXiv:2006.16668",
 )
 def device_expert_params(
-    moe_layers: Array, experts: Array, expert_params: Array, ep: Array, tp: Array, pp: Array
+    moe_layers: Array,
+    experts: Array,
+    expert_params: Array,
+    ep: Array,
+    expert_tp: Array,
+    pp: Array,
 ) -> Array:
     """Parameters of the routed experts on a device [1]."""
-    return moe_layers * experts * expert_params / (ep * tp * pp)
+    return moe_layers * experts * expert_params / (ep * expert_tp * pp)
+
+
+@rule(
+    "sharers",
+    formula="dp * cp; with zero3 on TPUs those of a slice: min(dp * cp, scale_up_domain / tp)",
+    reference="MaxText documentation: fully sharded inside a slice, replicated between slices",
+)
+def sharers(
+    dp: Array, cp: Array, tp: Array, scale_up_domain: Array, sharding: Array, family_software: Array
+) -> Array:
+    """Replicas that share states where they are sharded [1].
+
+    `family_software` is 3 for TPUs, whose slices are joined by the data centre's network.
+    """
+    group = dp * cp
+    slices = (family_software > 2) & (sharding > 2)
+    return np.where(slices, np.minimum(group, np.maximum(scale_up_domain / tp, 1.0)), group)
 
 
 @rule(
     "own_params",
-    formula="device_dense_params / (dp * cp) + device_expert_params / (dp * cp / ep)",
+    formula="device_dense_params / sharers + device_expert_params / (sharers * tp / (ep * expert_tp))",
     reference="Rajbhandari et al. 2020, arXiv:1910.02054; Rajbhandari et al. 2022, arXiv:2201.05596",
 )
 def own_params(
-    device_dense_params: Array, device_expert_params: Array, dp: Array, cp: Array, ep: Array
+    device_dense_params: Array,
+    device_expert_params: Array,
+    sharers: Array,
+    tp: Array,
+    ep: Array,
+    expert_tp: Array,
 ) -> Array:
     """Parameters that a device looks after where its replicas share them.
 
     Replicas of an expert are those of its `ep` group, fewer than of the rest [1].
     """
-    group = dp * cp
-    return device_dense_params / group + device_expert_params / np.maximum(group / ep, 1.0)
+    copies = np.maximum(sharers * tp / (ep * expert_tp), 1.0)
+    return device_dense_params / sharers + device_expert_params / copies
 
 
 @rule(
     "data_parallel_s",
-    formula="gradients and parameters of the device over the network of their replicas (dp * cp, of experts"
-    " dp * cp / ep), once a step, or with zero3 twice gathered and once reduced each micro-batch;"
-    " less what overlap hides of the compute",
+    formula="gradients and parameters of the device over the network of their sharers (of experts"
+    " sharers * tp / (ep * expert_tp)), once a step, or with zero3 twice gathered and once reduced each micro-batch;"
+    " gradients of own_params between groups of sharers; less what overlap hides of the compute",
     reference="Rajbhandari et al. 2020, arXiv:1910.02054; Zhao et al. 2023, arXiv:2304.11277",
 )
 def data_parallel_s(
     device_dense_params: Array,
     device_expert_params: Array,
+    own_params: Array,
     dp: Array,
     cp: Array,
+    sharers: Array,
     ep: Array,
+    expert_tp: Array,
     tp: Array,
     pp: Array,
     sharding: Array,
@@ -788,10 +844,10 @@ def data_parallel_s(
 
     Parameters
     ----------
-    device_dense_params, device_expert_params : array_like
-        Parameters of a device [1].
-    dp, cp, ep, tp, pp : array_like
-        The layout; dp and cp replicas share gradients, those of an expert ep times fewer [1].
+    device_dense_params, device_expert_params, own_params : array_like
+        Parameters of a device, and those that it looks after [1].
+    dp, cp, sharers, ep, expert_tp, tp, pp : array_like
+        The layout; dp and cp replicas share gradients, those of an expert are fewer [1].
     sharding : array_like
         0 none, 1 to 3 as ZeRO [1].
     micro_batches, compute_s, layers : array_like
@@ -817,19 +873,26 @@ def data_parallel_s(
     """
     every = np.where(sharding > 2, micro_batches * 3.0, 2.0)
 
-    def collectives(params: Array, stride: Array | float) -> Array:
-        """Time of the collectives of every `stride`-th device of the group [s]."""
-        group = np.maximum(dp * cp / stride, 1.0)
-        here = np.maximum(np.maximum(devices_per_node, scale_up_domain) / (tp * stride), 1.0)
+    def collectives(params: Array, stride: Array) -> Array:
+        """Time of the collectives of every `stride`-th device of a stage [s]."""
+        group = np.maximum(sharers * tp / stride, 1.0)
+        here = np.maximum(np.maximum(devices_per_node, scale_up_domain) / stride, 1.0)
         outside = np.maximum(scale_out_bytes_s * here, 1.0)
-        fits = group * stride * tp <= scale_up_domain
+        fits = group * stride <= scale_up_domain
         bandwidth = np.where(fits, scale_up_bytes_s, np.minimum(scale_up_bytes_s, outside))
         volume = every * _WIDTH * params * (group - 1) / group
         hops = np.log2(np.maximum(group / here, 1.0)) * data_latency_s
         rounds = np.where(params > 0, every * layers / pp, 0.0)
         return np.asarray(volume / bandwidth + hops * rounds)
 
-    busy = collectives(device_dense_params, 1.0) + collectives(device_expert_params, ep)
+    groups = dp * cp / sharers
+    between = 2 * (groups - 1) / groups * _WIDTH * own_params / np.maximum(scale_out_bytes_s, 1.0)
+    busy = np.where(groups > 1, between, 0.0)
+    busy = (
+        busy
+        + collectives(device_dense_params, tp)
+        + collectives(device_expert_params, ep * expert_tp)
+    )
     return np.where(
         dp * cp > 1, np.maximum(busy - data_overlap * compute_s, busy * data_floor), 0.0
     )

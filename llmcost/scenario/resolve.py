@@ -55,6 +55,9 @@ _DEFAULT_GRID = "USA"
 _BATCH_TOKENS = 4e6
 #: FlashAttention's first release; runs before it stored their attention scores.
 _FLASH_ATTENTION = date(2022, 7, 1)
+#: The first release of Megatron-Bridge, 26.06, whose Blackwell recipes fuse the work around the
+#: products of experts into them (CuTe DSL) and replay whole steps as CUDA graphs, in 8 and 4 bits.
+_FUSED_EXPERTS = date(2026, 7, 1)
 #: 90 % interval of measured over predicted MFU, in families with published step times and without.
 _PREDICTION_ERROR, _GENERAL_ERROR = (0.85, 1.18), (0.65, 1.54)
 #: Constants of a family that nobody measured: medians of those that were.
@@ -745,12 +748,29 @@ class _Resolver:
         known.setdefault("matmul_ceiling_flops", math.nan)
         known.setdefault("scale_up_domain", known["devices_per_node"])
         known.setdefault("synchronous_launch", 0.0)
+        start = self.scenario.start
         if np.any(np.asarray(known.get("experts", 0.0)) > 0):
             self._enter_missing(
                 "training.expert_overlap", 0.0, "default: as in the published step times"
             )
+            recent = start is not None and start >= _FUSED_EXPERTS
+            fused = self.look(
+                lambda word, form: float(
+                    recent
+                    and form in ("fp8", "fp4")
+                    and self.entry("accelerators", word).get("family") == "blackwell"
+                ),
+                accelerator,
+                precision,
+            )
+            self._enter_missing(
+                "training.fused_experts",
+                0.0 if fused is None else fused,
+                "default: from July 2026 on, with 8 or 4 bits on Blackwell",
+                shown=None if np.ndim(fused) else bool(fused),
+            )
         known.setdefault("expert_overlap", 0.0)
-        start = self.scenario.start
+        known.setdefault("fused_experts", 0.0)
         if "fused_attention" not in known and start is not None and start < _FLASH_ATTENTION:
             known["fused_era"] = 0.0
 
@@ -803,6 +823,8 @@ def widen_across_domains(inputs: Inputs) -> None:
     if "mfu" in known or any(name not in known for name in needed):
         return
     experts, ep, tp, domain, _ = (np.asarray(known[name]) for name in needed)
+    if "devices" in known and "pp" in known:
+        tp = np.minimum(tp, np.maximum(known["devices"] / (known["pp"] * ep), 1.0))
     error = Distribution(*_GENERAL_ERROR, "lognormal", None, 0.0)
     if np.any((experts > 0) & (ep * tp > domain)) and inputs.intervals.get("training.mfu") not in (
         None,

@@ -130,6 +130,7 @@ _KEYS = [
     Key("training.software", CHOICE, "Software that trains, as the step time knows it; by the layout and the accelerator if not given", choices=SOFTWARE, quantity="software"),
     Key("training.synchronous_launch", FLAG, "Whether the host waits for each kernel (CUDA_LAUNCH_BLOCKING=1)", quantity="synchronous_launch"),
     Key("training.expert_overlap", NUMBER, "Share of the exchange between experts that computation hides (DualPipe); 0 if not given", "1", high=1.0, quantity="expert_overlap"),
+    Key("training.fused_experts", FLAG, "Whether the products of experts also sort, activate and quantise, and no host is waited for; by date, accelerator and precision if not given", quantity="fused_experts"),
     Key("training.fused_attention", FLAG, "Whether attention scores stay on the chip (FlashAttention); by date and layout if not given", quantity="fused_attention"),
     _share("training.mfu", "Model FLOPs utilisation"),
     _share("training.goodput", "Share of wall-clock time that trains"),
