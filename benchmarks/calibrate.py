@@ -28,7 +28,7 @@ FILE = Path(__file__).parent.parent / "llmcost" / "catalog" / "data" / "performa
 PARAMETERS: list[tuple[str, str, float, float, float]] = [
     ("plain_matmul_share", "", 0.9, 0.5, 1.0),
     ("tuned_matmul_share", "", 0.9, 0.5, 1.0),
-    ("tuned_matmul_share", "tpu", 1.1, 0.4, 1.2),
+    ("tuned_matmul_share", "tpu", 1.05, 0.4, 1.1),
     ("fp8_precision_factor", "hopper", 0.9, 0.2, 1.2),
     ("fp8_precision_factor", "blackwell", 0.9, 0.2, 1.2),
     ("fp4_precision_factor", "blackwell", 0.7, 0.1, 1.2),
