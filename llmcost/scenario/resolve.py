@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from llmcost.catalog import Catalog, load_catalog
+from llmcost.engine.chain import execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.errors import InputError
 from llmcost.scenario.huggingface import read_config
@@ -823,14 +824,14 @@ def widen_across_domains(inputs: Inputs) -> None:
     if "mfu" in known or any(name not in known for name in needed):
         return
     experts, ep, tp, domain, _ = (np.asarray(known[name]) for name in needed)
-    if "devices" in known and "pp" in known:
-        tp = np.minimum(tp, np.maximum(known["devices"] / (known["pp"] * ep), 1.0))
-    error = Distribution(*_GENERAL_ERROR, "lognormal", None, 0.0)
-    if np.any((experts > 0) & (ep * tp > domain)) and inputs.intervals.get("training.mfu") not in (
-        None,
-        ("prediction_factor", error),
-    ):
-        inputs.intervals["training.mfu"] = ("prediction_factor", error)
+    if not np.any((experts > 0) & (ep > 1)):
+        return
+    values = dict(known)
+    execute(plan(frozenset(known), frozenset({"expert_tp"})), values)
+    crosses = (experts > 0) & (ep * values.get("expert_tp", tp) > domain)
+    wide = ("prediction_factor", Distribution(*_GENERAL_ERROR, "lognormal", None, 0.0))
+    if np.any(crosses) and inputs.intervals.get("training.mfu") not in (None, wide):
+        inputs.intervals["training.mfu"] = wide
         inputs.warnings.append(
             "no published step time has experts exchanged between scale-up domains: the prediction rests on the network's figures and may be off by 40 %"
         )
