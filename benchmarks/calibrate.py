@@ -245,7 +245,8 @@ def _write(theta: Any) -> None:
     text = FILE.read_text()
     for (name, family, *_), value in zip(PARAMETERS, theta, strict=True):
         pattern = re.compile(rf"(\[{family or 'general'}\]\n(?:(?!\[).*\n)*?{name} = )\S+")
-        text, count = pattern.subn(rf"\g<1>{value:.4g}", text)
+        shown = 0.0 if value < 1e-9 else value  # a bound that the fit comes close to
+        text, count = pattern.subn(rf"\g<1>{shown:.4g}", text)
         assert count == 1, (name, family)
     FILE.write_text(text)
 

@@ -569,3 +569,15 @@ def test_tpus_share_states_inside_a_slice() -> None:
     inside = data_parallel_s(**{name: alone[name] for name in names} | free)
     by_hand = 2 * float(tpu["own_params"]) / float(tpu["scale_out_bytes_s"])
     assert float(between - inside) == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_an_explanation_says_where_each_constant_comes_from(llmcost: Run) -> None:
+    done = llmcost(
+        "estimate", "llama-3.1-8b", "--set", "cluster.devices=64", "--set", "cluster.accelerator=h100",
+        "--set", "parallelism.tp=1", "--set", "parallelism.micro_batch=1",
+        "--set", "parallelism.global_batch_seqs=512", "--explain", "step_time_s",
+    )  # fmt: skip
+    assert "tuned_attention_share = 0.5" in done.stdout
+    assert "(catalog: performance/hopper)" in done.stdout
+    assert "(catalog: performance/general)" in done.stdout
+    assert "set by the scenario's words" not in done.stdout.partition("head_s")[2]

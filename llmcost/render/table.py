@@ -308,7 +308,8 @@ def _line(target: Console, text: str | Text) -> None:
 def _input_line(result: Estimate, quantity: str) -> str:
     spot = input_place(quantity)
     if spot is None:
-        return "set by the scenario's words" if result.step(quantity) is None else ""
+        words = "" if result.step(quantity) else "set by the scenario's words"
+        return result.inputs.constants.get(quantity, words)
     key = by_quantity()[quantity].name
     source = result.inputs.sources.get(key)
     return f"{spot}: {source}" if source else ""

@@ -89,6 +89,8 @@ class Inputs:
     intervals : dict of str to (str, Distribution)
         Published intervals of what was defaulted or looked up, by scenario key, with the
         engine's name of the quantity; not used unless asked for.
+    constants : dict of str to str
+        Source of each constant of the performance model, by engine name.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -98,6 +100,7 @@ class Inputs:
         self.shown: dict[str, Any] = {}
         self.distributions: dict[str, Distribution] = {}
         self.intervals: dict[str, tuple[str, Distribution]] = {}
+        self.constants: dict[str, str] = {}
         self.warnings: list[str] = []
 
     @property
@@ -720,9 +723,22 @@ class _Resolver:
                 return None if found is None else float(found)
             return float(family.get(name, _GENERAL.get(name, math.nan)))
 
+        def origin(name: str) -> str:
+            family = ""
+            if isinstance(accelerator, str):
+                family = self.entry("accelerators", accelerator).get("family", "")
+            elif accelerator is not None:
+                return "catalog: performance, by accelerator"
+            field = f"{precision}_{name}" if name == "precision_factor" else name
+            for entry in (family, "general"):
+                if field in families.get(entry, {}):
+                    return f"catalog: performance/{entry}"
+            return "default: 16 bits, or a family without published step times"
+
         for name in sorted(names | set(_GENERAL)):
             if name.startswith(("fp8_", "fp4_")):
                 continue
+            self.inputs.constants[name] = origin(name)
             value = self.look(
                 lambda word, form, name=name: constant(word, form, name), accelerator, precision
             )
@@ -747,6 +763,17 @@ class _Resolver:
         known.setdefault("scale_out_gbit_s_per_device", math.nan)
         known.setdefault("scale_up_gb_s_each_way", math.nan)
         known.setdefault("matmul_ceiling_flops", math.nan)
+        device = (
+            f"catalog: accelerators/{accelerator}"
+            if isinstance(accelerator, str)
+            else "catalog: accelerators"
+        )
+        unmeasured = np.isnan(known["matmul_ceiling_flops"]).all()
+        self.inputs.constants |= {
+            "bf16_peak_flops": device if accelerator is not None else "cluster.peak_flops",
+            "matmul_ceiling_flops": "nobody measured it" if unmeasured else device,
+            "prediction_factor": "1, but for uncertainty",
+        }
         known.setdefault("scale_up_domain", known["devices_per_node"])
         known.setdefault("synchronous_launch", 0.0)
         start = self.scenario.start
