@@ -581,3 +581,19 @@ def test_an_explanation_says_where_each_constant_comes_from(llmcost: Run) -> Non
     assert "(catalog: performance/hopper)" in done.stdout
     assert "(catalog: performance/general)" in done.stdout
     assert "set by the scenario's words" not in done.stdout.partition("head_s")[2]
+
+
+def test_a_mixture_is_predicted_without_an_accelerator_by_name() -> None:
+    table = scenario(
+        start_date="2026-09-01",
+        model={"preset": "deepseek-v3"},
+        training={"precision": "fp8"},
+        cluster={
+            "peak_flops": 1e15, "devices": 64, "memory_tb_s": 3.0, "scale_up_gb_s_each_way": 450,
+            "scale_up_domain": 8, "scale_out_gbit_s_per_device": 400,
+        },
+        parallelism={"tp": 1, "ep": 8, "micro_batch": 1, "global_batch_seqs": 512},
+    )  # fmt: skip
+    found = estimate(parse_scenario(table), CATALOG)
+    assert (found.result("predicted_mfu") or 0) > 0
+    assert found.values["fused_experts"] == 0

@@ -235,10 +235,8 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
         found.append(
             "the layout predicts nothing: the accelerator lacks a bandwidth or memory figure that the prediction needs"
         )
-    need, room = (
-        scalar(table.get(name))
-        for table, name in ((values, "memory_gb_per_device"), (inputs.known, "memory_gb"))
-    )
+    need = scalar(values.get("memory_gb_per_device"))
+    room = scalar(inputs.known.get("memory_gb"))
     if need is not None and room is not None and need > room:
         found.append(
             f'the layout needs {need:,.0f} GB a device and a device has {room:,.0f}: it does not fit; more tp, pp, sharding or recompute would, and parallelism = "auto" finds a layout that does'

@@ -68,6 +68,7 @@ _GENERAL = {
     "tuned_attention_share": 0.4,
     "family_software": 0.0,
     "fused_era": 1.0,
+    "fused_expert_kernels": 0.0,
 }
 #: A count of parameters this far from the architecture's is a warning, and an error.
 _PARAMS_WARNING, _PARAMS_ERROR = 0.01, 0.10
@@ -699,7 +700,6 @@ class _Resolver:
     def _performance_constants(self) -> None:
         """The constants of the accelerator's family, by precision, on top of the general ones."""
         known = self.inputs.known
-        general = dict(self.entry("performance", "general"))
         families = self.catalog.kind("performance")
         accelerator, precision = (
             self.word("cluster.accelerator"),
@@ -712,27 +712,33 @@ class _Resolver:
             if isinstance(value, int | float)
         }
 
+        def home(word: str | None, form: str, name: str) -> tuple[str, str]:
+            """Entry, the family's before the general one, and field of a constant; no entry if none."""
+            family = self.entry("accelerators", word).get("family", "") if word else ""
+            field = f"{form}_{name}" if name == "precision_factor" else name
+            found = (entry for entry in (family, "general") if field in families.get(entry, {}))
+            return next(found, ""), field
+
         def constant(word: str | None, form: str, name: str) -> float | None:
-            entry = self.entry("accelerators", word) if word else {}
-            family = {**general, **families.get(entry.get("family", ""), {})}
-            if name == "precision_factor":
-                name = f"{form}_precision_factor"
-                return float(family.get(name, 1.0))
-            if name == "scale_out_gbit_s_per_device":
-                found = entry.get(name, family.get(name))
-                return None if found is None else float(found)
-            return float(family.get(name, _GENERAL.get(name, math.nan)))
+            if name == "scale_out_gbit_s_per_device" and word:
+                own = self.entry("accelerators", word).get(name)
+                if own is not None:
+                    return float(own)
+            entry, field = home(word, form, name)
+            if entry:
+                return float(families[entry][field])
+            return (
+                None
+                if name == "scale_out_gbit_s_per_device"
+                else float(_GENERAL.get(name, math.nan))
+            )
 
         def origin(name: str) -> str:
-            family = ""
-            if isinstance(accelerator, str):
-                family = self.entry("accelerators", accelerator).get("family", "")
-            elif accelerator is not None:
-                return "catalog: performance, by accelerator"
-            field = f"{precision}_{name}" if name == "precision_factor" else name
-            for entry in (family, "general"):
-                if field in families.get(entry, {}):
-                    return f"catalog: performance/{entry}"
+            if not isinstance(accelerator, str | None) or not isinstance(precision, str):
+                return "catalog: performance, by accelerator and precision"
+            entry, _ = home(accelerator, precision, name)
+            if entry:
+                return f"catalog: performance/{entry}"
             return "default: 16 bits, or a family without published step times"
 
         for name in sorted(names | set(_GENERAL)):
@@ -768,10 +774,13 @@ class _Resolver:
             if isinstance(accelerator, str)
             else "catalog: accelerators"
         )
-        unmeasured = np.isnan(known["matmul_ceiling_flops"]).all()
+        measured = not np.isnan(known["matmul_ceiling_flops"]).all()
+        given = f"cluster.{precision}_matmul_tflops"
         self.inputs.constants |= {
             "bf16_peak_flops": device if accelerator is not None else "cluster.peak_flops",
-            "matmul_ceiling_flops": "nobody measured it" if unmeasured else device,
+            "matmul_ceiling_flops": (given if given in self.inputs.sources else device)
+            if measured
+            else "nobody measured it",
             "prediction_factor": "1, but for uncertainty",
         }
         known.setdefault("scale_up_domain", known["devices_per_node"])
@@ -782,18 +791,11 @@ class _Resolver:
                 "training.expert_overlap", 0.0, "default: as in the published step times"
             )
             recent = start is not None and start >= _FUSED_EXPERTS
-            fused = self.look(
-                lambda word, form: float(
-                    recent
-                    and form in ("fp8", "fp4")
-                    and self.entry("accelerators", word).get("family") == "blackwell"
-                ),
-                accelerator,
-                precision,
-            )
+            narrow = self.look(lambda form: float(form in ("fp8", "fp4")), precision)
+            fused = float(recent) * known["fused_expert_kernels"] * narrow
             self._enter_missing(
                 "training.fused_experts",
-                0.0 if fused is None else fused,
+                fused,
                 "default: from July 2026 on, with 8 or 4 bits on Blackwell",
                 shown=None if np.ndim(fused) else bool(fused),
             )
