@@ -333,11 +333,11 @@ def layer_elementwise_s(
     ----------
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, section 4.
     """
-    unfused = (1 - fused_experts) * moe_layers / layers
-    sorting = 2 * (1 + experts_per_token) * unfused
+    mixtures = moe_layers / layers
+    sorting = 2 * (1 + experts_per_token) * mixtures * (1 - fused_experts)
     outer = (8 + sorting) * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
-    hidden = (moe_layers / layers - unfused) * experts_per_token * expert_ffn_hidden_size
-    inner = (2 * (heads + kv_heads) * head_dim + (2 + gated_ffn) * (ffn_width - hidden)) / tp
+    width = ffn_width - experts_per_token * expert_ffn_hidden_size * mixtures * fused_experts
+    inner = (2 * (heads + kv_heads) * head_dim + (2 + gated_ffn) * width) / tp
     return elementwise_factor * _WIDTH * micro_tokens * (outer + inner) / (memory_tb_s * 1e12)
 
 
@@ -790,30 +790,31 @@ def sharers(
 
 
 @rule(
+    "expert_sharers",
+    formula="sharers * tp / (ep * expert_tp), at least 1",
+    reference="Rajbhandari et al. 2022, arXiv:2201.05596",
+)
+def expert_sharers(sharers: Array, tp: Array, ep: Array, expert_tp: Array) -> Array:
+    """Replicas of an expert that share its states: fewer than of the rest of the model [1]."""
+    return np.maximum(sharers * tp / (ep * expert_tp), 1.0)
+
+
+@rule(
     "own_params",
-    formula="device_dense_params / sharers + device_expert_params / (sharers * tp / (ep * expert_tp))",
-    reference="Rajbhandari et al. 2020, arXiv:1910.02054; Rajbhandari et al. 2022, arXiv:2201.05596",
+    formula="device_dense_params / sharers + device_expert_params / expert_sharers",
+    reference="Rajbhandari et al. 2020, arXiv:1910.02054",
 )
 def own_params(
-    device_dense_params: Array,
-    device_expert_params: Array,
-    sharers: Array,
-    tp: Array,
-    ep: Array,
-    expert_tp: Array,
+    device_dense_params: Array, device_expert_params: Array, sharers: Array, expert_sharers: Array
 ) -> Array:
-    """Parameters that a device looks after where its replicas share them.
-
-    Replicas of an expert are those of its `ep` group, fewer than of the rest [1].
-    """
-    copies = np.maximum(sharers * tp / (ep * expert_tp), 1.0)
-    return device_dense_params / sharers + device_expert_params / copies
+    """Parameters that a device looks after where its replicas share them [1]."""
+    return device_dense_params / sharers + device_expert_params / expert_sharers
 
 
 @rule(
     "data_parallel_s",
-    formula="gradients and parameters of the device over the network of their sharers (of experts"
-    " sharers * tp / (ep * expert_tp)), once a step, or with zero3 twice gathered and once reduced each micro-batch;"
+    formula="gradients and parameters of the device over the network of their sharers or expert_sharers,"
+    " once a step, or with zero3 twice gathered and once reduced each micro-batch;"
     " gradients of own_params between groups of sharers; less what overlap hides of the compute",
     reference="Rajbhandari et al. 2020, arXiv:1910.02054; Zhao et al. 2023, arXiv:2304.11277",
 )
@@ -824,6 +825,7 @@ def data_parallel_s(
     dp: Array,
     cp: Array,
     sharers: Array,
+    expert_sharers: Array,
     ep: Array,
     expert_tp: Array,
     tp: Array,
@@ -846,7 +848,7 @@ def data_parallel_s(
     ----------
     device_dense_params, device_expert_params, own_params : array_like
         Parameters of a device, and those that it looks after [1].
-    dp, cp, sharers, ep, expert_tp, tp, pp : array_like
+    dp, cp, sharers, expert_sharers, ep, expert_tp, tp, pp : array_like
         The layout; dp and cp replicas share gradients, those of an expert are fewer [1].
     sharding : array_like
         0 none, 1 to 3 as ZeRO [1].
@@ -873,9 +875,8 @@ def data_parallel_s(
     """
     every = np.where(sharding > 2, micro_batches * 3.0, 2.0)
 
-    def collectives(params: Array, stride: Array) -> Array:
-        """Time of the collectives of every `stride`-th device of a stage [s]."""
-        group = np.maximum(sharers * tp / stride, 1.0)
+    def collectives(params: Array, group: Array, stride: Array) -> Array:
+        """Time of the collectives of a group of every `stride`-th device of a stage [s]."""
         here = np.maximum(np.maximum(devices_per_node, scale_up_domain) / stride, 1.0)
         outside = np.maximum(scale_out_bytes_s * here, 1.0)
         fits = group * stride <= scale_up_domain
@@ -887,11 +888,10 @@ def data_parallel_s(
 
     groups = dp * cp / sharers
     between = 2 * (groups - 1) / groups * _WIDTH * own_params / np.maximum(scale_out_bytes_s, 1.0)
-    busy = np.where(groups > 1, between, 0.0)
     busy = (
-        busy
-        + collectives(device_dense_params, tp)
-        + collectives(device_expert_params, ep * expert_tp)
+        between
+        + collectives(device_dense_params, sharers, tp)
+        + collectives(device_expert_params, expert_sharers, ep * expert_tp)
     )
     return np.where(
         dp * cp > 1, np.maximum(busy - data_overlap * compute_s, busy * data_floor), 0.0
