@@ -8,9 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmcost.errors import InputError, NoAnswerError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 #: No scenario, catalog or config is larger than this.
 MAX_BYTES = 1_000_000
@@ -35,7 +38,21 @@ def _has_long_key(line: str) -> bool:
     return False
 
 
-def read_text(path: str | Path, what: str) -> str:
+def packaged(*parts: str) -> Path | Traversable:
+    """A file or folder that comes with the program.
+
+    It lies in the package, which may be a zip archive; in a checkout, ``scenarios`` lies beside it.
+    """
+    package = Path(__file__).parent
+    if not package.is_dir():
+        from importlib.resources import files
+
+        return files("llmcost").joinpath("/".join(parts))
+    inside = package.joinpath(*parts)
+    return inside if inside.exists() else package.parent.joinpath(*parts)
+
+
+def read_text(path: str | Path | Traversable, what: str) -> str:
     """Read a UTF-8 text file of at most 1 MB; ``-`` is standard input.
 
     Raises
@@ -50,7 +67,7 @@ def read_text(path: str | Path, what: str) -> str:
                 raise InputError(f"{name}: it is closed")
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
-            with open(path, "rb") as stream:
+            with open(path, "rb") if isinstance(path, str) else path.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError(f"{name}: no such {what} file") from None
@@ -69,7 +86,7 @@ def read_text(path: str | Path, what: str) -> str:
         ) from None
 
 
-def read_toml(path: str | Path, what: str) -> dict[str, Any]:
+def read_toml(path: str | Path | Traversable, what: str) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises

@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from io import StringIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate, estimate
 from llmcost.catalog import Catalog
 from llmcost.errors import LlmcostError
-from llmcost.files import read_text
+from llmcost.files import packaged, read_text
 from llmcost.scenario import load_scenario, parse_scenario
 
-_DATA = Path(__file__).parent.parent / "catalog" / "data"
 #: How far a case of a group may be off before validation fails, and how far the group's mean.
 #: Throughput: a single published run is as noisy as the software that it ran on (docs/method.md).
 TOLERANCES = {
@@ -69,7 +67,7 @@ class Summary(NamedTuple):
 
 def rows(name: str) -> list[dict[str, str]]:
     """A file of published cases."""
-    return list(csv.DictReader(StringIO(read_text(_DATA / name, "cases"))))
+    return list(csv.DictReader(StringIO(read_text(packaged("catalog", "data", name), "cases"))))
 
 
 def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcost.errors import InputError, nearest
-from llmcost.files import read_text, read_toml
+from llmcost.files import packaged, read_text, read_toml
 
 Entry = dict[str, Any]
 
@@ -38,8 +38,6 @@ REQUIRED = {
     "trends": ("key", "value", "low", "high", "unit"),
     "levers": ("year",),
 }
-
-_DATA = Path(__file__).parent / "data"
 
 
 class Catalog:
@@ -180,12 +178,12 @@ def _empty_ranges(where: str, entry: Entry) -> list[str]:
 @cache
 def builtin(kind: str) -> dict[str, Entry]:
     """Read the entries of a kind that llmcost carries."""
-    return read_toml(_DATA / f"{kind}.toml", "catalog")
+    return read_toml(packaged("catalog", "data", f"{kind}.toml"), "catalog")
 
 
 @cache
 def _builtin_text(kind: str) -> str:
-    return read_text(_DATA / f"{kind}.toml", "catalog")
+    return read_text(packaged("catalog", "data", f"{kind}.toml"), "catalog")
 
 
 @cache

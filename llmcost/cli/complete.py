@@ -64,7 +64,7 @@ def _starting(items: Iterable[tuple[str, str]], incomplete: str) -> Offer:
 
 def _scenarios(incomplete: str) -> Offer:
     """Bundled scenarios, and TOML files."""
-    from llmcost.scenario.read import BUNDLED
+    from llmcost.scenario.read import bundled_names
 
     folder, _, start = incomplete.rpartition("/")
     here = Path(folder or ("/" if incomplete.startswith("/") else "."))
@@ -78,7 +78,7 @@ def _scenarios(incomplete: str) -> Offer:
                 files.append((lead + path.name, "scenario file"))
             elif path.is_dir():
                 files.append((f"{lead}{path.name}/", "folder"))
-    bundled = [(path.stem, "bundled scenario") for path in sorted(BUNDLED.glob("*.toml"))]
+    bundled = [(name, "bundled scenario") for name in bundled_names()]
     return [*_starting(bundled, incomplete), *files]
 
 

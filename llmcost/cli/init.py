@@ -20,10 +20,9 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Write a commented starter scenario."""
-    from llmcost.files import write_atomic
-    from llmcost.scenario.read import BUNDLED
+    from llmcost.files import packaged, write_atomic
 
-    text = (BUNDLED / "starter" / "starter.toml").read_text(encoding="utf-8")
+    text = packaged("scenarios", "starter", "starter.toml").read_text(encoding="utf-8")
     if path == "-":
         from llmcost.cli.options import write_out
 

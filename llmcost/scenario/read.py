@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError, nearest
-from llmcost.files import read_toml
+from llmcost.files import packaged, read_toml
 from llmcost.scenario.schema import (
     ENTRY,
     KEYS,
@@ -24,8 +24,9 @@ from llmcost.scenario.schema import (
 )
 from llmcost.scenario.values import ValueProblem, parse_number, parse_value, show
 
-#: Where the bundled scenarios lie.
-BUNDLED = Path(__file__).parent.parent / "scenarios"
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
 #: More problems than this are cut off: nobody reads them.
 MAX_PROBLEMS = 50
 #: More [[levers]] or [[correlation]] tables than this are no scenario.
@@ -86,7 +87,8 @@ def place(key: str) -> str:
 
 def bundled_names() -> list[str]:
     """Names of the bundled scenarios."""
-    return sorted(path.stem for path in BUNDLED.glob("*.toml"))
+    files = (file.name for file in packaged("scenarios").iterdir())
+    return sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml"))
 
 
 def load_scenario(
@@ -109,17 +111,18 @@ def load_scenario(
         With every problem of the file and of `sets`.
     """
     path, label = _find(source)
-    directory = Path(".") if source == "-" else Path(path).parent
+    directory = Path(path).parent if isinstance(path, str) and source != "-" else Path(".")
     return parse_scenario(read_toml(path, "scenario"), label, directory, sets, catalog)
 
 
-def _find(source: str) -> tuple[str, str]:
+def _find(source: str) -> tuple[str | Path | Traversable, str]:
     if source == "-":
         return source, "standard input"
-    bundled = BUNDLED / f"{source}.toml"
     plain = source and "/" not in source and "\\" not in source and "\0" not in source
-    if plain and not Path(source).is_file() and bundled.is_file():
-        return str(bundled), source
+    if plain and not Path(source).is_file():
+        bundled = packaged("scenarios", f"{source}.toml")
+        if bundled.is_file():
+            return bundled, source
     if plain and not Path(source).exists() and not source.endswith(".toml"):
         hint = nearest(source, bundled_names()) or f"; bundled are {', '.join(bundled_names())}"
         raise InputError(

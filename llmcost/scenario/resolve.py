@@ -18,7 +18,7 @@ from llmcost.catalog import Catalog, load_catalog
 from llmcost.engine.chain import execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.errors import InputError
-from llmcost.scenario.huggingface import read_config
+from llmcost.scenario.importers.huggingface import read_config
 from llmcost.scenario.read import Scenario, place
 from llmcost.scenario.schema import KEYS, NUMBER, PRECISIONS, RECOMPUTE, SHARDINGS, SOFTWARE, Key
 from llmcost.scenario.values import Distribution, ValueProblem, check_number, show

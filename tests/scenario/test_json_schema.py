@@ -12,11 +12,11 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docs import update
 from llmcost.catalog import load_catalog
 from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
 from llmcost.scenario.json_schema import json_schema
-from llmcost.scenario.read import BUNDLED
 from llmcost.scenario.schema import CHOICE, DATE, ENTRY, FLAG, KEYS, NUMBER
 from tests.conftest import Run
 
@@ -37,7 +37,9 @@ def test_it_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("path", sorted(BUNDLED.rglob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(update.ROOT.joinpath("scenarios").rglob("*.toml")), ids=lambda path: path.stem
+)
 def test_bundled_scenarios_are_valid(path: Any) -> None:
     CHECK.validate(plain(tomli.loads(path.read_text())))
 

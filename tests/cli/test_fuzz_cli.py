@@ -1,6 +1,6 @@
 """Anything at all into the command line: exit 0, 1 or 2, errors that a user can read, nothing else.
 
-`FUZZ_EXAMPLES=5000 pytest tests/test_fuzz_cli.py` looks harder; what it finds goes into tests/corpus.
+`FUZZ_EXAMPLES=5000 pytest tests/cli/test_fuzz_cli.py` looks harder; what it finds goes into tests/corpus.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 from llmcost.catalog import KINDS, load_catalog
 from llmcost.cli.main import run
 from llmcost.engine.results import RESULTS
-from llmcost.scenario.read import BUNDLED, bundled_names
+from llmcost.files import packaged
+from llmcost.scenario.read import bundled_names
 from llmcost.scenario.schema import CHOICE, DATE, ENTRY, FLAG, KEYS, LEVER_KEYS, NUMBER, Key
 
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = Path(__file__).parent.parent / "corpus"
 #: Any input below 1 MB is answered within this time and this memory.
 MOST_SECONDS, MOST_MB = 2.0, 500
 
@@ -199,7 +200,7 @@ def scenarios(draw: st.DrawFn) -> str:
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
     """A bundled scenario with a piece cut out, doubled or replaced."""
-    text = (BUNDLED / f"{draw(st.sampled_from(bundled_names()))}.toml").read_text()
+    text = packaged("scenarios", f"{draw(st.sampled_from(bundled_names()))}.toml").read_text()
     start = draw(st.integers(0, len(text)))
     end = min(len(text), start + draw(st.integers(0, 40)))
     return (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = Path(__file__).parent.parent / "corpus"
 #: Any input below 1 MB is answered within this time and this memory.
 MOST_SECONDS, MOST_MB = 2.0, 500
 #: Inputs too large to keep as files.
