@@ -1,16 +1,14 @@
-"""Memory of a device: weights, gradients, optimizer states, activations."""
+"""Activations that wait for the backward pass."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-
-_KORTHIKANTI = "Korthikanti et al. 2022, arXiv:2205.05198"
-_ZERO = "Rajbhandari et al. 2020, arXiv:1910.02054"
+from llmcost.engine.papers import KORTHIKANTI
 
 
-def _inner_bytes(
+def inner_bytes(
     hidden_size: Array,
     heads: Array,
     kv_heads: Array,
@@ -28,46 +26,11 @@ def _inner_bytes(
 
 
 @rule(
-    "state_bytes",
-    formula="2 weights + 4 gradients + 12 optimizer a parameter of the device, or of own_params where sharded:"
-    " the optimizer with zero1, gradients with zero2, weights with zero3",
-    reference=f"{_KORTHIKANTI}; {_ZERO}",
-)
-def state_bytes(
-    device_dense_params: Array, device_expert_params: Array, own_params: Array, sharding: Array
-) -> Array:
-    """Weights, gradients and optimizer states on the device that holds most.
-
-    Parameters
-    ----------
-    device_dense_params, device_expert_params : array_like
-        Parameters of the device [1].
-    own_params : array_like
-        Those that it keeps where its replicas share them [1].
-    sharding : array_like
-        0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
-
-    Returns
-    -------
-    ndarray
-        Memory [B]: 16-bit weights, 32-bit gradients, 32-bit weights and two moments.
-
-    References
-    ----------
-    .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
-    """
-    params = device_dense_params + device_expert_params
-    weights = 2 * np.where(sharding > 2, own_params, params)
-    gradients = 4 * np.where(sharding > 1, own_params, params)
-    return np.asarray(weights + gradients + 12 * np.where(sharding > 0, own_params, params))
-
-
-@rule(
     "layer_activation_bytes",
     formula="micro_tokens * (10 hidden_size (/ tp with sequence parallelism) + (4 heads + 4 kv_heads) head_dim / tp"
     " + (4 or, gated, 6) ffn_width / tp + 2 (ffn_copies - 1) hidden_size / tp + unfused: 5 heads seq_len / tp);"
     " full recompute: 2 hidden_size alone",
-    reference=f"{_KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
+    reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
 def layer_activation_bytes(
     micro_tokens: Array,
@@ -105,7 +68,7 @@ def layer_activation_bytes(
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, equations 1 to 4.
     """
     split = np.where(sequence_parallel > 0, tp, 1.0)
-    inner = _inner_bytes(hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn)
+    inner = inner_bytes(hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn)
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     kept = 10 * hidden_size / split + (inner + stored) / tp
     return micro_tokens * np.where(recompute_level > 1, 2 * hidden_size / split, kept)
@@ -115,7 +78,7 @@ def layer_activation_bytes(
     "activation_bytes",
     formula="stage_layers * layer_activation_bytes * min(pp, micro_batches) (1 + (pp - 1) / (pp vpp) where"
     " interleaved), and the logits of a model without pipeline",
-    reference=_KORTHIKANTI,
+    reference=KORTHIKANTI,
 )
 def activation_bytes(
     stage_layers: Array,
@@ -151,44 +114,3 @@ def activation_bytes(
     flight = np.minimum(pp, micro_batches) * np.where(vpp > 1, 1 + (pp - 1) / (pp * vpp), 1.0)
     head = 4 * micro_tokens * (hidden_size + vocab_size) / tp
     return np.asarray(stage_layers * layer_activation_bytes * flight + np.where(pp > 1, 0.0, head))
-
-
-@rule(
-    "working_bytes",
-    formula="zero3: two gathered layers; full recompute: one layer made again",
-    reference="Zhao et al. 2023, arXiv:2304.11277; " + _KORTHIKANTI,
-)
-def working_bytes(
-    device_dense_params: Array,
-    device_expert_params: Array,
-    stage_layers: Array,
-    sharding: Array,
-    recompute_level: Array,
-    micro_tokens: Array,
-    hidden_size: Array,
-    heads: Array,
-    kv_heads: Array,
-    head_dim: Array,
-    ffn_width: Array,
-    ffn_copies: Array,
-    gated_ffn: Array,
-    tp: Array,
-) -> Array:
-    """Temporary buffers [B]."""
-    layer_params = (device_dense_params + device_expert_params) / stage_layers
-    gathered = np.where(sharding > 2, 2 * 2 * layer_params, 0.0)
-    inner = _inner_bytes(hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn)
-    again = np.where(recompute_level > 1, micro_tokens * (10 * hidden_size + inner / tp), 0.0)
-    return np.asarray(gathered + again)
-
-
-@rule(
-    "memory_gb_per_device",
-    formula="(state_bytes + activation_bytes + working_bytes) / 1e9",
-    reference=_KORTHIKANTI,
-)
-def memory_gb_per_device(
-    state_bytes: Array, activation_bytes: Array, working_bytes: Array
-) -> Array:
-    """Memory that the layout needs on the fullest device [GB]."""
-    return (state_bytes + activation_bytes + working_bytes) / 1e9

@@ -1,0 +1,165 @@
+"""The search for a layout and for a cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmcost.analysis.axes import parse_axes
+from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.layout import candidates, search, words
+from llmcost.analysis.sampling import Sampling
+from llmcost.analysis.sweep import Sweep
+from llmcost.analysis.uncertainty import with_uncertainty
+from llmcost.engine.evaluate import evaluate
+from llmcost.errors import InputError, NoAnswerError
+from llmcost.scenario import parse_scenario, resolve
+from tests.conftest import Run
+from tests.layouts import CATALOG, LAYOUT_8, run, scenario
+
+
+def test_search_equals_the_single_path_exactly() -> None:
+    table = scenario(parallelism="auto")
+    inputs = resolve(parse_scenario(table), CATALOG)
+    inputs.known.pop("recompute_level")
+    found = search(inputs, 512)
+    for item in (found.best, *found.runners_up):
+        written = words(item)
+        training = {"activation_recompute": written.pop("activation_recompute")}
+        layout = {**written, "global_batch_seqs": float(inputs.known["global_batch_seqs"])}
+        single = run(parallelism=layout, training=training)
+        assert single.result("step_time_s") == item["step_time_s"]
+        assert single.result("memory_gb_per_device") == item["memory_gb_per_device"]
+        assert single.result("predicted_mfu") == item["predicted_mfu"]
+
+
+def test_search_finds_the_best_of_all() -> None:
+    inputs = resolve(parse_scenario(scenario(parallelism="auto")), CATALOG)
+    inputs.known.pop("recompute_level")
+    found = search(inputs, 512)
+    layouts = candidates(inputs.known, 512)
+    values, _ = evaluate(
+        {**inputs.known, **layouts, "devices": 512.0}, ["step_time_s", "memory_gb_per_device"]
+    )
+    rounds = float(inputs.known["global_batch_seqs"]) / (layouts["dp"] * layouts["micro_batch"])
+    split = layouts["pp"] * layouts["vpp"]
+    valid = (
+        (layouts["dp"] % 1 == 0)
+        & (rounds >= 1)
+        & (rounds % 1 == 0)
+        & (80 % split == 0)
+        & (64 % layouts["tp"] == 0)
+    )
+    valid &= ((layouts["pp"] == 1) & (layouts["vpp"] == 1)) | (
+        (layouts["pp"] > 1)
+        & ((layouts["vpp"] == 1) | (rounds >= layouts["pp"]))
+        & (layouts["sharding"] < 2)
+    )
+    valid &= (values["memory_gb_per_device"] <= 0.95 * 80) & (layouts["recompute_level"] != 1)
+    assert found.best["step_time_s"] <= float(np.min(values["step_time_s"][valid]))
+    assert found.searched == len(layouts["tp"])
+    assert found.feasible + sum(found.excluded.values()) == found.searched
+
+
+def test_auto_in_the_command(llmcost: Run, tmp_path: Path) -> None:
+    done = llmcost(
+        "estimate",
+        "llama-3.1-405b",
+        "--set",
+        "training.mfu=",
+        "--set",
+        "parallelism=auto",
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    best = found["performance"]["layout_search"]["best"]
+    assert best["tp"] * best["pp"] * best["cp"] * best["dp"] == 16384
+    assert found["inputs"]["parallelism.tp"] == {
+        "value": best["tp"],
+        "source": "derived",
+    }
+    assert found["results"]["mfu"] == found["results"]["predicted_mfu"]
+    assert sum(found["performance"]["step_breakdown_s"].values()) == pytest.approx(
+        found["results"]["step_time_s"]
+    )
+    table = llmcost(
+        "estimate",
+        "llama-3.1-405b",
+        "--set",
+        "training.mfu=",
+        "--set",
+        "parallelism=auto",
+        "--set",
+        "parallelism.tp=8",
+    )
+    assert "Layouts found" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80
+
+
+def test_smallest_cluster_for_a_deadline() -> None:
+    def days_of(deadline: float) -> Estimate:
+        return run(
+            cluster={"accelerator": "h100-sxm", "devices": "auto", "deadline_days": deadline}
+        )
+
+    slow, fast = days_of(60), days_of(20)
+    for result, deadline in ((slow, 60), (fast, 20)):
+        assert (result.result("days") or 99) <= deadline
+        assert (result.result("devices") or 0) % 8 == 0
+    assert (slow.result("devices") or 0) < (fast.result("devices") or 0)
+    with pytest.raises(NoAnswerError, match="data-parallel replicas"):
+        days_of(0.01)
+
+
+def test_nothing_fits() -> None:
+    with pytest.raises(NoAnswerError, match=r"leanest.*GB a device"):
+        run(cluster={"accelerator": "h100-sxm", "devices": 8}, parallelism="auto")
+    with pytest.raises(InputError, match="a search needs"):
+        estimate(parse_scenario({"name": "x", "parallelism": "auto"}), CATALOG)
+
+
+def test_open_parts_of_a_layout_are_filled_with_the_fastest() -> None:
+    partial = run(parallelism={"tp": 8, "pp": 4, "global_batch_seqs": 512, "sharding": "zero1"})
+    chosen = {name: float(partial.values[name]) for name in ("micro_batch", "vpp")}
+    for micro in (1, 2, 4):
+        for vpp in (1, 2, 5):
+            other = run(parallelism={**LAYOUT_8, "micro_batch": micro, "vpp": vpp})
+            if (other.result("memory_gb_per_device") or 0) <= 0.95 * 80:
+                assert (partial.result("step_time_s") or 0) <= (other.result("step_time_s") or 0), (
+                    chosen,
+                    micro,
+                    vpp,
+                )
+
+
+def test_uncertainty_keeps_the_layout_found() -> None:
+    result = with_uncertainty(run(parallelism="auto"), Sampling(500, defaults=True), CATALOG)
+    band = result.intervals["mfu"]
+    assert (band["p5"] or 0) < (result.result("mfu") or 0) < (band["p95"] or 0)
+
+
+def test_layouts_as_axes_of_a_sweep() -> None:
+    table = parse_scenario(scenario(parallelism=LAYOUT_8))
+    sweep = Sweep(
+        table,
+        parse_axes(["parallelism.tp=1,2,4,8", "parallelism.micro_batch=1,2"], [], CATALOG),
+        CATALOG,
+    )
+    block = sweep.block(0)
+    for index in range(block.rows):
+        layout = {
+            **LAYOUT_8,
+            "tp": float(block.columns["parallelism.tp"][index]),
+            "micro_batch": float(block.columns["parallelism.micro_batch"][index]),
+        }
+        assert run(parallelism=layout).result("step_time_s") == block.columns["step_time_s"][index]
+    with pytest.raises(InputError, match="does not search"):
+        Sweep(
+            parse_scenario(scenario(parallelism="auto")),
+            parse_axes(["training.mfu=0.3"], [], CATALOG),
+            CATALOG,
+        )
