@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from llmcost.version import __version__
 
 __all__ = [
     "Estimate",
@@ -31,7 +31,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from llmcost.analysis.estimate import Estimate
-    from llmcost.api import Table, compare, estimate, project, sweep
+    from llmcost.api import compare, estimate, project, sweep
+    from llmcost.columns import Table
     from llmcost.errors import InputError, LlmcostError, NoAnswerError
 
 
@@ -41,10 +42,9 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name.endswith("Error"):
-        where = "llmcost.errors"
-    else:
-        where = "llmcost.analysis.estimate" if name == "Estimate" else "llmcost.api"
+    where = {"Estimate": "llmcost.analysis.estimate", "Table": "llmcost.columns"}.get(
+        name, "llmcost.errors" if name.endswith("Error") else "llmcost.api"
+    )
     found = globals()[name] = getattr(import_module(where), name)
     return found
 

@@ -5,90 +5,59 @@ A *scenario* is a bundled name, a path to a TOML file, or a dict as TOML would g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import Parameter, signature
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 
 import numpy as np
 
-from llmcost.analysis.engines import run_local
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.estimate import estimate as estimate_one
-from llmcost.analysis.question import Question
 from llmcost.analysis.sampling import Sampling
 from llmcost.catalog import Catalog, load_catalog
+from llmcost.columns import Table
 from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError
-from llmcost.render.writers import arrow, arrow_array, arrow_schema, field_notes
+from llmcost.errors import nearest
+from llmcost.jobs.question import Question
+from llmcost.jobs.sweep import in_memory
 from llmcost.scenario import Scenario, load_scenario, parse_scenario
 
-#: More numbers than this (8 GB) are not held in memory.
-MOST_NUMBERS = 10**9
-
+Function = TypeVar("Function", bound=Callable[..., Any])
 Source = str | PathLike[str] | Mapping[str, Any]
 Sets = Mapping[str, Any] | Iterable[str]
 
 
-class Table(Mapping[str, Any]):
-    """Columns by name, each an array of one length.
+class Common(TypedDict, total=False):
+    """What every function takes besides its scenario; :func:`estimate` says what it means."""
 
-    Numbers are float64 with NaN for what is not determined, words are objects. Any library that
-    reads Arrow takes it: ``polars.DataFrame(table)``, ``pandas.DataFrame.from_arrow(table)``,
-    ``pyarrow.table(table)``; these need the extra ``llmcost[parquet]``.
-
-    Attributes
-    ----------
-    rows : int
-        Length of each column.
-    warnings : tuple of str
-        What the engine found odd.
-    """
-
-    def __init__(self, columns: Mapping[str, Any], warnings: Iterable[str] = ()) -> None:
-        self._columns = {name: np.asarray(column) for name, column in columns.items()}
-        self.rows = len(next(iter(self._columns.values()))) if self._columns else 0
-        self.warnings = tuple(warnings)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._columns[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
-
-    def __len__(self) -> int:
-        return len(self._columns)
-
-    def __repr__(self) -> str:
-        return f"<Table of {self.rows:,} rows: {', '.join(self._columns)}>"
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each column; empty where it has none."""
-        return {name: field_notes(name).get("unit", "") for name in self._columns}
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        """The columns as an Arrow stream (the PyCapsule interface).
-
-        Raises
-        ------
-        InputError
-            If pyarrow is not installed; the message names the extra.
-        """
-        pa = arrow()
-        schema = arrow_schema(pa, list(self._columns), self._columns)
-        arrays = [arrow_array(pa, self._columns[field.name], field.type) for field in schema]
-        return pa.table(arrays, schema=schema).__arrow_c_stream__(requested_schema)
+    sets: Sets
+    samples: int | None
+    seed: int
+    uncertainty: str
+    catalog: Sequence[str]
 
 
-def estimate(
-    scenario: Source,
-    *,
-    sets: Sets = (),
-    samples: int | None = None,
-    seed: int = 0,
-    uncertainty: str = "none",
-    catalog: Sequence[str] = (),
-) -> Estimate:
+_DEFAULTS: Common = {
+    "sets": (), "samples": None, "seed": 0, "uncertainty": "none", "catalog": (),
+}  # fmt: skip
+
+
+def _with_common(function: Function) -> Function:
+    """Write the common arguments out in a function's signature, where ``help`` looks."""
+    *own, _ = signature(function).parameters.values()
+    hints = get_type_hints(Common)
+    shared = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[name])
+        for name, default in _DEFAULTS.items()
+    ]
+    whole = signature(function).replace(parameters=[*own, *shared])
+    function.__signature__ = whole  # type: ignore[attr-defined]
+    return function
+
+
+@_with_common
+def estimate(scenario: Source, **common: Unpack[Common]) -> Estimate:
     """Estimate one scenario.
 
     Parameters
@@ -125,20 +94,11 @@ def estimate(
     """
     from llmcost.analysis.uncertainty import estimate_uncertain
 
-    entries = load_catalog(catalog)
-    sampling = Sampling.of(samples, seed, None, uncertainty)
-    return estimate_uncertain(_scenario(scenario, sets, entries), entries, sampling)
+    return estimate_uncertain(*_read(scenario, common))
 
 
-def compare(
-    scenarios: Sequence[Source],
-    *,
-    sets: Sets = (),
-    samples: int | None = None,
-    seed: int = 0,
-    uncertainty: str = "none",
-    catalog: Sequence[str] = (),
-) -> Table:
+@_with_common
+def compare(scenarios: Sequence[Source], **common: Unpack[Common]) -> Table:
     """Estimate scenarios side by side, a row each.
 
     Parameters
@@ -164,12 +124,7 @@ def compare(
     >>> [round(x) for x in table["devices"]]
     [10000, 16384]
     """
-    found = [
-        estimate(
-            item, sets=sets, samples=samples, seed=seed, uncertainty=uncertainty, catalog=catalog
-        )
-        for item in scenarios
-    ]
+    found = [estimate(item, **common) for item in scenarios]
     columns: dict[str, Any] = {"scenario": np.array([item.name for item in found], dtype=object)}
     for key in RESULTS:
         columns[key] = _numbers(item.result(key) for item in found)
@@ -180,6 +135,7 @@ def compare(
     return Table(columns, dict.fromkeys(text for item in found for text in item.warnings))
 
 
+@_with_common
 def sweep(
     scenario: Source,
     axis: Mapping[str, Iterable[Any]] | Iterable[str] = (),
@@ -194,11 +150,7 @@ def sweep(
     solve: str | None = None,
     target: Iterable[str] = (),
     between: str | None = None,
-    sets: Sets = (),
-    samples: int | None = None,
-    seed: int = 0,
-    uncertainty: str = "none",
-    catalog: Sequence[str] = (),
+    **common: Unpack[Common],
 ) -> Table:
     """Evaluate a grid over any keys; what it takes is what ``llmcost sweep`` takes.
 
@@ -231,56 +183,28 @@ def sweep(
     >>> [round(x) for x in table["days"]]
     [157, 78]
     """
-    entries = load_catalog(catalog)
+    base, entries, sampling = _read(scenario, common)
     axes = (
         [f"{key}={','.join(map(_text, values))}" for key, values in axis.items()]
         if isinstance(axis, Mapping)
         else list(axis)
     )
     question = Question.of(
-        _scenario(scenario, sets, entries),
-        entries,
-        axes,
-        list(zip),
-        list(where),
-        minimize,
-        maximize,
-        top,
-        ",".join(pareto) or None,
-        None if select is None else ",".join(select),
-        solve,
-        list(target),
-        between,
-        False,
-        Sampling.of(samples, seed, None, uncertainty),
-    )
-    numbers = question.sweep.cells * len(question.sweep.select)
-    if numbers > MOST_NUMBERS and not (top or pareto or question.sweep.conditions):
-        raise InputError(
-            f"{question.sweep.cells:,} rows of {len(question.sweep.select)} columns do not fit into memory; narrow the axes, "
-            "select fewer columns, give top, or write them with `llmcost sweep --output`"
-        )
-    keeper = question.collector(None)
-    for block in run_local(question.sweep):
-        keeper.add(block)
-    rows = keeper.rows()
-    names = question.sweep.select
-    return Table(
-        {name: rows.get(name, np.empty(0)) for name in names}, question.sweep.inputs.warnings
-    )
+        base, entries, axes, list(zip), list(where), minimize, maximize, top,
+        ",".join(pareto) or None, None if select is None else ",".join(select),
+        solve, list(target), between, sampling=sampling,
+    )  # fmt: skip
+    return in_memory(question)
 
 
+@_with_common
 def project(
     scenario: Source,
     *,
     follow: str = "model",
     until: int | None = None,
     roadmap: bool = False,
-    sets: Sets = (),
-    samples: int | None = None,
-    seed: int = 0,
-    uncertainty: str = "none",
-    catalog: Sequence[str] = (),
+    **common: Unpack[Common],
 ) -> Table:
     """Project a scenario year by year.
 
@@ -316,10 +240,9 @@ def project(
     from llmcost.analysis.project import project as by_year
     from llmcost.analysis.project import with_samples
 
-    entries = load_catalog(catalog)
-    base = estimate_one(_scenario(scenario, sets, entries), entries)
+    given, entries, sampling = _read(scenario, common)
+    base = estimate_one(given, entries)
     found = by_year(base, entries, follow, until, roadmap=roadmap)
-    sampling = Sampling.of(samples, seed, None, uncertainty)
     if sampling is not None:
         found = with_samples(found, sampling, entries)
     columns: dict[str, Any] = {"year": found.years.astype(np.float64)}
@@ -330,12 +253,21 @@ def project(
     return Table(columns, found.warnings)
 
 
-def _scenario(source: Source, sets: Sets, catalog: Catalog) -> Scenario:
+def _read(source: Source, common: Common) -> tuple[Scenario, Catalog, Sampling | None]:
+    """The scenario with its keys set, the catalog and the sampling."""
+    if unknown := sorted(common.keys() - _DEFAULTS.keys()):
+        raise TypeError(f'no argument "{unknown[0]}"{nearest(unknown[0], _DEFAULTS)}')
+    asked: Common = {**_DEFAULTS, **common}
+    entries = load_catalog(asked["catalog"])
+    sets = asked["sets"]
     if isinstance(sets, Mapping):
         sets = [f"{key}={'' if value is None else _text(value)}" for key, value in sets.items()]
     if isinstance(source, Mapping):
-        return parse_scenario(source, sets=sets, catalog=catalog)
-    return load_scenario(fspath(source), sets, catalog)
+        scenario = parse_scenario(source, sets=sets, catalog=entries)
+    else:
+        scenario = load_scenario(fspath(source), sets, entries)
+    sampling = Sampling.of(asked["samples"], asked["seed"], None, asked["uncertainty"])
+    return scenario, entries, sampling
 
 
 def _text(value: Any) -> str:

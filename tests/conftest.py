@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -20,6 +22,8 @@ settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True
 settings.load_profile("ci")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+#: A small scenario for sweeps.
+BASE = 'name = "base"\nstart_date = 2025-01-01\n[model]\nparams = "70B"\n[cluster]\naccelerator = "h100-sxm"\ndevices = 1024\n'
 
 
 @pytest.fixture
@@ -49,3 +53,15 @@ def of(*sets: str, **sections: Any) -> Estimate:
 def results(output: str) -> dict[str, Any]:
     """The results of a JSON output."""
     return json.loads(output)["results"]
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> str:
+    """That scenario as a file in the test's folder."""
+    (tmp_path / "base.toml").write_text(BASE)
+    return "base.toml"
+
+
+def rows_of_csv(output: str) -> list[dict[str, str]]:
+    """Rows of a CSV output."""
+    return list(csv.DictReader(io.StringIO(output)))

@@ -6,13 +6,14 @@ import doctest
 import json
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import llmcost
-from llmcost import InputError, NoAnswerError, Table, api, compare, estimate, project, sweep
+from llmcost import InputError, NoAnswerError, api, compare, estimate, project, sweep
 from llmcost.engine.results import RESULTS
 from tests.conftest import Run
 
@@ -113,28 +114,13 @@ def test_project_by_year() -> None:
     assert set(RESULTS) <= set(table)
 
 
-def test_a_table_is_arrow() -> None:
-    pa = pytest.importorskip("pyarrow")
-    pl = pytest.importorskip("polars")
-    table = sweep(
-        "llama-3.1-405b",
-        {"cluster.accelerator": ["h100-sxm", "h800-sxm"], "carbon.grid": ["FRA", "USA"]},
-    )
-    as_arrow = pa.table(table)
-    assert as_arrow.num_rows == 4
-    assert as_arrow.schema.field("energy_mwh").metadata[b"unit"] == b"MWh"
-    assert as_arrow["cost_amortized_usd"].null_count == 2  # nobody published a price of H800
-    frame = pl.DataFrame(table)
-    assert frame["carbon.grid"].to_list() == ["FRA", "USA", "FRA", "USA"]
-    assert frame["days"].to_list() == table["days"].tolist()
-    assert table.units["days"] == "days"
-    assert "4 rows" in repr(table)
-
-
-def test_a_table_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(InputError, match=r"llmcost\[parquet\]"):
-        Table({"a": [1.0]}).__arrow_c_stream__()
+def test_common_arguments_are_the_same_everywhere() -> None:
+    own = list(signature(estimate).parameters.values())[1:]
+    assert [item.name for item in own] == ["sets", "samples", "seed", "uncertainty", "catalog"]
+    for function in (compare, sweep, project):
+        assert list(signature(function).parameters.values())[-len(own) :] == own
+    with pytest.raises(TypeError, match='no argument "sample"; did you mean "samples"'):
+        estimate("gpt-3", sample=100)  # type: ignore[call-arg]
 
 
 def test_errors_are_those_of_the_commands() -> None:

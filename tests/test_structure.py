@@ -18,32 +18,85 @@ from llmcost.engine.chain import RULES
 from llmcost.engine.results import RESULTS
 
 ROOT = Path(llmcost.__file__).parent
-#: What each part may import of ours.
-ALLOWED = {
-    "engine": {"engine"},
-    "catalog": {"catalog", "errors", "files"},
-    "scenario": {"scenario", "catalog", "engine", "errors", "files"},
-    "analysis": {"analysis", "scenario", "catalog", "engine", "errors", "files"},
-    "render": {"render", "analysis", "scenario", "catalog", "engine", "errors", "files"},
+MODULES = {
+    ".".join(("llmcost", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path
+    for path in ROOT.rglob("*.py")
+}
+_DATA = {"errors", "files", "version"}
+_MODEL = {"engine", "catalog", "scenario", "columns", *_DATA}
+#: What each part, a folder or a file beside them, may import of ours besides itself.
+ALLOWED: dict[str, set[str]] = {
+    "version": set(),
+    "errors": set(),
+    "files": {"errors"},
+    "engine": set(),
+    "catalog": {"errors", "files"},
+    "scenario": {"catalog", "engine", "errors", "files"},
+    "columns": {"scenario", "engine", "errors"},
+    "analysis": _MODEL,
+    "render": {"analysis", *_MODEL},
+    "jobs": {"render", "analysis", *_MODEL},
+    "cli": {"jobs", "render", "analysis", *_MODEL},
+    "api": {"jobs", "analysis", *_MODEL},
+    "__init__": {"api", "analysis", "columns", "errors", "version"},
+    "__main__": {"cli"},
 }
 EVERYTHING_HEAVY = {"matplotlib", "pyarrow", "dask", "distributed", "scipy", "pandas"}
 
 
-@pytest.mark.parametrize("part", list(ALLOWED))
+def _part(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def _imports(module: str) -> set[str]:
+    """What a module imports, anywhere in it; of ours by the name of the module."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: a relative import"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else str(node.module) for name in whole}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+IMPORTS = {module: _imports(module) for module in MODULES}
+
+
+@pytest.mark.parametrize("part", sorted({_part(module) for module in MODULES}))
 def test_imports_point_one_way(part: str) -> None:
-    for path in (ROOT / part).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                if name.startswith("llmcost."):
-                    assert name.split(".")[1] in ALLOWED[part], f"{path}: {name}"
-                elif part == "engine":
-                    known = {"numpy", "math", "collections", "functools", "typing", "__future__"}
-                    assert name.split(".")[0] in known, f"{path}: {name}"
+    for module in (module for module in MODULES if _part(module) == part):
+        for name in IMPORTS[module]:
+            if name in MODULES:
+                assert _part(name) in {part, *ALLOWED[part]}, f"{module}: {name}"
+            elif part == "engine":
+                known = {"numpy", "math", "collections", "functools", "typing", "__future__"}
+                assert name.split(".")[0] in known, f"{module}: {name}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    for module in MODULES:
+        ways = {name: f"{module} → {name}" for name in IMPORTS[module] if name in MODULES}
+        new = list(ways)
+        while new:
+            name = new.pop()
+            for other in (IMPORTS[name] & MODULES.keys()) - ways.keys():
+                ways[other] = f"{ways[name]} → {other}"
+                new.append(other)
+        assert module not in ways, ways[module]
+
+
+def test_shared_options_stand_once() -> None:
+    shared = ("--samples", "--seed", "--quantiles", "--format", "--json", "--no-color", "--quiet", "--set", "--catalog")  # fmt: skip
+    declared = re.compile(r'"(--[a-z-]+)"')
+    found = [
+        name for path in (ROOT / "cli").glob("*.py") for name in declared.findall(path.read_text())
+    ]
+    for name in shared:
+        assert found.count(name) == 1, name
 
 
 def test_nothing_evaluates_text_runs_a_shell_or_unpickles() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from llmcost.catalog import Catalog
 from llmcost.errors import InputError
 from llmcost.files import read_text
-from llmcost.scenario.read import find_key, parse_raw
+from llmcost.scenario.keys import find_key, parse_raw
 from llmcost.scenario.schema import DATE, ENTRY, NUMBER, Key
 from llmcost.scenario.values import (
     Distribution,

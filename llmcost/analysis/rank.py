@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.analysis.sweep import Block, Columns
+from llmcost.analysis.sweep import Block
+from llmcost.columns import Columns
 from llmcost.engine.chain import Array
 from llmcost.errors import InputError
 

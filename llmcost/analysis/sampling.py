@@ -16,7 +16,7 @@ import numpy as np
 from llmcost.engine.chain import Array
 from llmcost.engine.distributions import normal_quantile
 from llmcost.errors import InputError, nearest
-from llmcost.scenario.read import Correlation
+from llmcost.scenario.tables import Correlation
 from llmcost.scenario.values import ValueProblem, parse_number
 
 QUANTILES = (0.05, 0.5, 0.95)

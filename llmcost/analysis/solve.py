@@ -10,7 +10,7 @@ import numpy as np
 from llmcost.engine.chain import Array, execute, plan
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
-from llmcost.scenario.read import find_key
+from llmcost.scenario.keys import find_key
 from llmcost.scenario.schema import NUMBER
 from llmcost.scenario.values import ValueProblem, check_number, parse_number
 

@@ -7,8 +7,7 @@ it. A block is a run of rows in the order of the axes, the last fastest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from llmcost.analysis.expression import Expression
 from llmcost.analysis.sampling import Sampling, label, quantiles_of, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
+from llmcost.columns import Columns
 from llmcost.engine.chain import Array, execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
@@ -31,8 +31,6 @@ from llmcost.scenario.schema import KEYS
 BLOCK_CELLS = 32_768
 #: More cells than this are refused: their number alone would take days.
 MOST_CELLS = 10**12
-
-Columns = dict[str, Array]
 
 
 class Block(NamedTuple):
@@ -349,21 +347,3 @@ def _cut(value: Array, place: tuple[slice, ...]) -> Array:
             part if size > 1 else slice(None) for part, size in zip(place, value.shape, strict=True)
         )
     ]
-
-
-def plain(value: Any) -> Any:
-    """A cell as a Python value: None for NaN, ISO text for dates."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, date):
-        return value.isoformat()
-    return value
-
-
-def records(columns: Mapping[str, Array], names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rows as flat objects."""
-    lists = [columns[name].tolist() for name in names]
-    for row in zip(*lists, strict=True):
-        yield {name: plain(value) for name, value in zip(names, row, strict=True)}

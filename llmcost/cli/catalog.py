@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import CatalogFiles, Format, Json, NoColor, Output, Quiet, common
+from llmcost.cli.options import Common
 
 EPILOG = "Example: llmcost catalog accelerators h100-sxm"
 
@@ -22,15 +22,9 @@ def command(
         str | None,
         typer.Argument(metavar="[NAME]", help="One entry, with every field and its source."),
     ] = None,
-    format: Format = "table",
-    json: Json = False,
-    output: Output = None,
-    catalog: CatalogFiles = None,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    options: Common = Common(),
 ) -> None:
     """List accelerators, models, clouds, grids, trends and levers with their sources."""
-    options = common(format, json, output, no_color, quiet, catalog)
     from llmcost.catalog import KINDS
     from llmcost.errors import InputError, nearest
     from llmcost.render import catalog as show

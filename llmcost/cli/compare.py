@@ -6,20 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import (
-    CatalogFiles,
-    Format,
-    Json,
-    NoColor,
-    Output,
-    Quantiles,
-    Quiet,
-    Samples,
-    Seed,
-    Sets,
-    Uncertainty,
-    common,
-)
+from llmcost.cli.options import Common, Metrics, Sampled, Sets
 
 EPILOG = "Example: llmcost compare llama-3.1-405b --set-b cluster.accelerator=b200-sxm"
 
@@ -48,9 +35,7 @@ def command(
     set_b: Annotated[_Variant, _variant("b", "second")] = None,
     set_c: Annotated[_Variant, _variant("c", "third")] = None,
     set_d: Annotated[_Variant, _variant("d", "fourth")] = None,
-    metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="A,B,…", help="Results to show.")
-    ] = None,
+    metrics: Metrics = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,30 +44,19 @@ def command(
             help="Exit 1 where it holds, like 'cost_total_usd.ratio > 1.1'; also .difference.",
         ),
     ] = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    quantiles: Quantiles = None,
-    uncertainty: Uncertainty = "none",
-    format: Format = "table",
-    json: Json = False,
-    output: Output = None,
-    catalog: CatalogFiles = None,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    sampled: Sampled = Sampled(),
+    options: Common = Common(),
 ) -> None:
     """Set scenarios side by side: what differs in their inputs and their results."""
-    options = common(format, json, output, no_color, quiet, catalog)
     from llmcost.analysis.compare import METRICS, checked_metrics, compare
     from llmcost.analysis.expression import Expression
-    from llmcost.analysis.uncertainty import Sampling
     from llmcost.analysis.variants import estimate_variants
-    from llmcost.cli.options import say
     from llmcost.errors import NoAnswerError
     from llmcost.render import compare as show
 
     shown = checked_metrics(metrics, METRICS)
     conditions = [Expression(text, "--fail-if") for text in fail_if or ()]
-    sampling = Sampling.of(samples, seed, quantiles, uncertainty)
+    sampling = sampled.sampling()
     variants = (set_b, set_c, set_d)
     found = compare(
         estimate_variants(scenarios, sets or (), variants, options.catalog(), sampling), baseline
@@ -94,7 +68,7 @@ def command(
     if options.format == "table":
         from llmcost.render.table import console, text_of
 
-        target = console(options.color, output is not None)
+        target = console(options.color, options.output is not None)
         show.compare_table(found, shown, target)
         options.deliver(text_of(target))
     elif options.format == "json":
@@ -107,8 +81,6 @@ def command(
         options.deliver(show.compare_markdown(found, shown))
     broken = [f"{text}: holds for {', '.join(names)}" for text, names in failing if names]
     if broken:
-        if quiet:
-            raise NoAnswerError([])
         for line in broken:
-            say(f"failed: {line}")
+            options.note(f"failed: {line}")
         raise NoAnswerError([])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterable
+from inspect import signature
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import typer
-
-from llmcost.cli.main import COMPLETING
 
 Offer = list[tuple[str, str]]
 #: The key whose value bash completes.
@@ -19,22 +18,20 @@ _key: str | None = None
 
 def attach(command: Callable[..., None]) -> None:
     """Give the parameters of a command their completions."""
-    # Annotations are text that typer evaluates again: it must find these objects, not new ones.
-    command.__annotations__ = hints = get_type_hints(command, include_extras=True)
-    for name, hint in hints.items():
-        for note in getattr(hint, "__metadata__", ()):
+    for name, parameter in signature(command).parameters.items():
+        for note in getattr(parameter.annotation, "__metadata__", ()):
             if name in _OFFERS:
                 note.autocompletion = _OFFERS[name]
 
 
-def join_words() -> None:
+def join_words(shell: str) -> None:
     """Undo what bash does to ``key=value``, which it splits at the ``=``.
 
     Where the word to complete is a value, its key is kept aside, as bash replaces the value alone.
     """
     global _key
     _key = None
-    if not os.environ.get(COMPLETING, "").endswith("bash"):
+    if not shell.endswith("bash"):
         return
     try:
         parts = shlex.split(os.environ.get("COMP_WORDS", "").replace("\n", " "))

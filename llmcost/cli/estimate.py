@@ -6,28 +6,14 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import (
-    SCENARIO_HELP,
-    CatalogFiles,
-    Format,
-    Json,
-    NoColor,
-    Output,
-    Quantiles,
-    Quiet,
-    Samples,
-    Seed,
-    Sets,
-    Uncertainty,
-    common,
-)
+from llmcost.cli.options import Common, Sampled, Scenario, Sets
 from llmcost.errors import InputError
 
 EPILOG = "Example: llmcost estimate llama-3.1-405b --set cluster.accelerator=b200-sxm --json"
 
 
 def command(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help=SCENARIO_HELP)],
+    scenario: Scenario,
     sets: Sets = None,
     explain: Annotated[
         str | None,
@@ -37,10 +23,7 @@ def command(
             help="Show the formula of a result with the numbers put in; of all without KEY.",
         ),
     ] = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    quantiles: Quantiles = None,
-    uncertainty: Uncertainty = "none",
+    sampled: Sampled = Sampled(),
     tornado: Annotated[
         str | None,
         typer.Option(
@@ -55,29 +38,23 @@ def command(
             "--plot", metavar="FILE", help="Draw the tornado: svg, png or pdf (llmcost[plot])."
         ),
     ] = None,
-    format: Format = "table",
-    json: Json = False,
-    output: Output = None,
-    catalog: CatalogFiles = None,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    options: Common = Common(),
 ) -> None:
     """Estimate one scenario: devices, days, energy, carbon, water and cost."""
-    options = common(format, json, output, no_color, quiet, catalog)
     from llmcost.analysis.estimate import estimate, published_run
     from llmcost.scenario import load_scenario
 
     entries = options.catalog()
     result = estimate(load_scenario(scenario, sets or (), entries), entries)
     bars = None
-    if samples is not None or uncertainty != "none" or quantiles or tornado or plot:
+    if sampled.asked or tornado or plot:
         from llmcost.analysis import uncertainty as analysis
 
         if plot and not tornado:
             raise InputError("--plot draws a tornado; give --tornado RESULT")
-        sampling = analysis.Sampling.of(samples, seed, quantiles, uncertainty)
+        sampling = sampled.sampling()
         if sampling is None and tornado:
-            sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, seed)
+            sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, sampled.seed)
         if sampling is not None:
             result = analysis.with_uncertainty(result, sampling, entries)
             bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
@@ -85,13 +62,13 @@ def command(
     if explain is not None:
         from llmcost.render.table import console, explanation, text_of
 
-        target = console(options.color, output is not None)
+        target = console(options.color, options.output is not None)
         explanation(result, None if explain == "all" else explain, target)
         options.deliver(text_of(target))
     elif options.format == "table":
         from llmcost.render.table import console, estimate_table, text_of, tornado_table
 
-        target = console(options.color, output is not None)
+        target = console(options.color, options.output is not None)
         estimate_table(result, published_run(result, entries), target)
         if tornado and bars:
             tornado_table(tornado, bars, target)

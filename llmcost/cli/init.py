@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import NoColor, Quiet, say
+from llmcost.cli.options import Common, Force
 
 EPILOG = "Example: llmcost init my-run.toml && llmcost estimate my-run.toml"
 
@@ -15,9 +15,8 @@ def command(
     path: Annotated[
         str, typer.Argument(metavar="[PATH]", help="Where to write it.")
     ] = "scenario.toml",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    force: Force = False,
+    options: Common = Common(without=("format", "json", "output", "catalog_files")),
 ) -> None:
     """Write a commented starter scenario."""
     from llmcost.files import packaged, write_atomic
@@ -29,5 +28,4 @@ def command(
         write_out(text)
         return
     write_atomic(path, text, force)
-    if not quiet:
-        say(f"wrote {path}; try: llmcost estimate {path}")
+    options.note(f"wrote {path}; try: llmcost estimate {path}")

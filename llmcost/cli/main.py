@@ -14,9 +14,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-import llmcost
-from llmcost.cli.options import say
+from llmcost.cli.options import say, spread
 from llmcost.errors import LlmcostError, ReaderGoneError, nearest
+from llmcost.version import __version__
 
 # Start-up makes tens of thousands of objects that all live to the end: looking for garbage among
 # them every 700 costs 5 ms of an estimate.
@@ -60,12 +60,13 @@ class LazyGroup(TyperGroup):
         module = import_module(f"llmcost.cli.{cmd_name}")
         if self._listing:
             return TyperCommand(cmd_name, help=inspect.cleandoc(module.command.__doc__ or ""))
+        command = spread(module.command)
         if COMPLETING in os.environ:
             from llmcost.cli.complete import attach
 
-            attach(module.command)
+            attach(command)
         single = typer.Typer(add_completion=False)
-        single.command(cmd_name, epilog=module.EPILOG)(module.command)
+        single.command(cmd_name, epilog=module.EPILOG)(command)
         return get_command(single)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -87,7 +88,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"llmcost {llmcost.__version__}\n")
+        sys.stdout.write(f"llmcost {__version__}\n")
         raise typer.Exit
 
 
@@ -122,7 +123,7 @@ def run(arguments: list[str]) -> int:
     if COMPLETING in os.environ:
         from llmcost.cli.complete import join_words
 
-        join_words()
+        join_words(os.environ[COMPLETING])
     # ClickException, in click or wherever this typer keeps its own.
     usage_error: type[Exception] = cast("type[Exception]", typer.BadParameter.__mro__[2])
     try:

@@ -1,83 +1,158 @@
-"""Options that every command takes."""
+"""Options that commands share, and where their answers go."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from inspect import Parameter, Signature, signature
+from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
+    from llmcost.analysis.sampling import Sampling
     from llmcost.catalog import Catalog
 
 SCENARIO_HELP = "A scenario file, - for standard input, or a bundled name."
+FORMATS = ("table", "json", "csv", "markdown")
 
+Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help=SCENARIO_HELP)]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="KEY=VALUE", help="Set a scenario key; repeatable, wins over the file."
     ),
 ]
-Format = Annotated[
-    str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or markdown.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
-Output = Annotated[
+Metrics = Annotated[str | None, typer.Option("--metrics", metavar="A,B,…", help="Results to show.")]
+Plot = Annotated[
     str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
+    typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost[plot])."),
 ]
-NoColor = Annotated[bool, typer.Option("--no-color", help="No colour; NO_COLOR does the same.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings and no progress.")]
-CatalogFiles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--catalog", metavar="FILE", help="A catalog file on top of the built-in one; repeatable."
-    ),
-]
-Samples = Annotated[
-    int | None,
-    typer.Option(
-        "--samples", metavar="N", help="Sample uncertain inputs; ranges for every result."
-    ),
-]
-Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the samples.")]
-Quantiles = Annotated[
-    str | None,
-    typer.Option("--quantiles", metavar="A,B,…", help="Shares of the ranges; 0.05,0.5,0.95."),
-]
-Uncertainty = Annotated[
-    str,
-    typer.Option(
-        "--uncertainty",
-        metavar="none|defaults",
-        help="Take the published intervals of defaulted inputs.",
-    ),
-]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
+
+
+class Sampled(NamedTuple):
+    """The options of uncertainty."""
+
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            "--samples", metavar="N", help="Sample uncertain inputs; ranges for every result."
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the samples.")] = 0
+    quantiles: Annotated[
+        str | None,
+        typer.Option("--quantiles", metavar="A,B,…", help="Shares of the ranges; 0.05,0.5,0.95."),
+    ] = None
+    uncertainty: Annotated[
+        str,
+        typer.Option(
+            "--uncertainty",
+            metavar="none|defaults",
+            help="Take the published intervals of defaulted inputs.",
+        ),
+    ] = "none"
+    #: Options that the command does not have.
+    without: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> bool:
+        """Whether an option is given."""
+        return self.samples is not None or bool(self.quantiles) or self.uncertainty != "none"
+
+    def sampling(self) -> Sampling | None:
+        """How to sample; None where no uncertainty is asked for.
+
+        Raises
+        ------
+        InputError
+            If an option is wrong.
+        """
+        from llmcost.analysis.sampling import Sampling
+
+        return Sampling.of(self.samples, self.seed, self.quantiles, self.uncertainty)
 
 
 class Common(NamedTuple):
-    """What the common options say."""
+    """The options of every command: how it shows what, and where."""
 
-    format: str
-    output: str | None
-    color: bool
-    quiet: bool
-    catalog_files: tuple[str, ...]
+    format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or markdown.")
+    ] = "table"
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None
+    catalog_files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--catalog",
+            metavar="FILE",
+            help="A catalog file on top of the built-in one; repeatable.",
+        ),
+    ] = None
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colour; NO_COLOR does the same.")
+    ] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No warnings and no progress.")] = (
+        False
+    )
+    #: Options that the command does not have.
+    without: tuple[str, ...] = ()
+    #: Formats that the command knows.
+    formats: tuple[str, ...] = FORMATS
+
+    def checked(self) -> Common:
+        """The same, with the format that is meant.
+
+        Raises
+        ------
+        InputError
+            If the command does not know it.
+        """
+        from llmcost.errors import InputError, nearest
+
+        if self.json and self.format not in ("table", "json"):
+            raise InputError(f"--json contradicts --format {self.format}; give one of them")
+        chosen = "json" if self.json else self.format
+        if chosen not in self.formats:
+            raise InputError(
+                f'--format "{chosen}": is not one of {", ".join(self.formats)}{nearest(chosen, self.formats)}'
+            )
+        return self._replace(format=chosen)
+
+    @property
+    def color(self) -> bool:
+        """Whether a table may be coloured."""
+        return not self.no_color and not os.environ.get("NO_COLOR")
 
     def catalog(self) -> Catalog:
         """The catalog with the user's files on top."""
         from llmcost.catalog import load_catalog
 
-        return load_catalog(self.catalog_files)
+        return load_catalog(self.catalog_files or ())
 
     def warn(self, messages: list[str]) -> None:
         """Say warnings on standard error."""
+        for message in messages:
+            self.note(f"warning: {message}")
+
+    def note(self, message: str) -> None:
+        """Say what was done on standard error."""
         if not self.quiet:
-            for message in messages:
-                say(f"warning: {message}")
+            say(message)
+
+    def progress(self, cells: int) -> AbstractContextManager[Callable[[int, int], None]]:
+        """A bar on standard error, if that is a terminal and it takes long."""
+        from llmcost.cli.progress import progress
+
+        return progress(cells, self.quiet)
 
     def deliver(self, text: str) -> None:
         """Write the result to standard output or to the file."""
@@ -89,7 +164,7 @@ class Common(NamedTuple):
             stream.writelines(pieces)
             stream.flush()
 
-    def stream(self, binary: bool = False) -> Any:
+    def stream(self, binary: bool = False) -> AbstractContextManager[Any]:
         """Where the result goes: standard output, or the file, whole or not at all."""
         if self.output is None:
             return standard_output()
@@ -98,33 +173,48 @@ class Common(NamedTuple):
         return atomic_stream(self.output, binary)
 
 
-def common(
-    format: str,
-    json: bool = False,
-    output: str | None = None,
-    no_color: bool = False,
-    quiet: bool = False,
-    catalog: list[str] | None = None,
-    formats: tuple[str, ...] = ("table", "json", "csv", "markdown"),
-) -> Common:
-    """Check the common options.
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each field of its parameters of shared options.
 
-    Raises
-    ------
-    InputError
-        If the format is none of `formats`.
+    Parameters
+    ----------
+    command : callable
+        Parameters whose default is a :class:`Sampled` or :class:`Common` are spread where they
+        stand; what those hold is the default of each option.
     """
-    from llmcost.errors import InputError, nearest
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[Parameter] = []
+    groups: dict[str, Sampled | Common] = {}
+    for name, parameter in signature(command).parameters.items():
+        group = parameter.default
+        if not isinstance(group, Sampled | Common):
+            parameters.append(parameter.replace(annotation=hints[name]))
+            continue
+        groups[name] = group
+        for field, hint in get_type_hints(type(group), include_extras=True).items():
+            if get_origin(hint) is Annotated and field not in group.without:
+                default = getattr(group, field)
+                parameters.append(
+                    Parameter(
+                        field, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=hint
+                    )
+                )
 
-    if json and format not in ("table", "json"):
-        raise InputError(f"--json contradicts --format {format}; give one of them")
-    chosen = "json" if json else format
-    if chosen not in formats:
-        raise InputError(
-            f'--format "{chosen}": is not one of {", ".join(formats)}{nearest(chosen, formats)}'
-        )
-    color = not no_color and not os.environ.get("NO_COLOR")
-    return Common(chosen, output, color, quiet, tuple(catalog or ()))
+    def spread_out(**given: Any) -> None:
+        for name, group in groups.items():
+            own = {
+                field: given.pop(field)
+                for field in group._fields
+                if field in given and field not in group.without
+            }
+            whole = group._replace(**own)
+            given[name] = whole.checked() if isinstance(whole, Common) else whole
+        command(**given)
+
+    spread_out.__doc__ = command.__doc__
+    spread_out.__annotations__ = {item.name: item.annotation for item in parameters}
+    spread_out.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return spread_out
 
 
 def write_out(text: str) -> None:

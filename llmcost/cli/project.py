@@ -6,27 +6,13 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import (
-    SCENARIO_HELP,
-    CatalogFiles,
-    Format,
-    Json,
-    NoColor,
-    Output,
-    Quantiles,
-    Quiet,
-    Samples,
-    Seed,
-    Sets,
-    Uncertainty,
-    common,
-)
+from llmcost.cli.options import Common, Metrics, Plot, Sampled, Scenario, Sets
 
 EPILOG = "Example: llmcost project frontier --follow frontier --threshold cost_total_usd=1e9"
 
 
 def command(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help=SCENARIO_HELP)],
+    scenario: Scenario,
     sets: Sets = None,
     until: Annotated[
         int | None, typer.Option("--until", metavar="YEAR", help="Last year; 2035 by default.")
@@ -65,54 +51,32 @@ def command(
             help="The largest compute-optimal model that it trains, by year.",
         ),
     ] = None,
-    metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="A,B,…", help="Results to show.")
-    ] = None,
-    plot: Annotated[
-        str | None,
-        typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost[plot])."),
-    ] = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    quantiles: Quantiles = None,
-    uncertainty: Uncertainty = "none",
-    format: Format = "table",
-    json: Json = False,
-    output: Output = None,
-    catalog: CatalogFiles = None,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    metrics: Metrics = None,
+    plot: Plot = None,
+    sampled: Sampled = Sampled(),
+    options: Common = Common(formats=("table", "json", "jsonl", "csv", "markdown")),
 ) -> None:
     """Project a scenario year by year under growth trends and levers."""
-    options = common(
-        format,
-        json,
-        output,
-        no_color,
-        quiet,
-        catalog,
-        ("table", "json", "jsonl", "csv", "markdown"),
-    )
-    from llmcost.analysis import project as analysis
+    from llmcost.analysis import milestones
     from llmcost.analysis.compare import checked_metrics
     from llmcost.analysis.estimate import estimate
-    from llmcost.analysis.uncertainty import Sampling
+    from llmcost.analysis.project import project, with_samples
     from llmcost.render import project as show
     from llmcost.scenario import load_scenario
 
-    thresholds = [analysis.parse_threshold(text) for text in threshold or ()]
+    thresholds = [milestones.parse_threshold(text) for text in threshold or ()]
     shown = checked_metrics(metrics, show.COLUMNS)
-    falls = [analysis.check_metric(name, "--waterfall") for name in waterfall or ()]
-    usd = None if budget is None else analysis.parse_budget(budget)
+    falls = [milestones.check_metric(name, "--waterfall") for name in waterfall or ()]
+    usd = None if budget is None else milestones.parse_budget(budget)
     entries = options.catalog()
     base = estimate(load_scenario(scenario, sets or (), entries), entries)
-    found = analysis.project(base, entries, follow, until, roadmap=roadmap)
-    sampling = Sampling.of(samples, seed, quantiles, uncertainty)
+    found = project(base, entries, follow, until, roadmap=roadmap)
+    sampling = sampled.sampling()
     if sampling is not None:
-        found = analysis.with_samples(found, sampling, entries)
-    crossings = [analysis.crossing(found, *item) for item in thresholds]
-    steps = {name: analysis.waterfall(found, name) for name in falls}
-    rows = None if usd is None else analysis.budget(base, entries, usd, until, roadmap)
+        found = with_samples(found, sampling, entries)
+    crossings = [milestones.crossing(found, *item) for item in thresholds]
+    steps = {name: milestones.waterfall(found, name) for name in falls}
+    rows = None if usd is None else milestones.budget(base, entries, usd, until, roadmap)
     if plot is not None:
         from llmcost.files import write_atomic
         from llmcost.render import plots
@@ -128,7 +92,7 @@ def command(
     if options.format == "table":
         from llmcost.render.table import console, text_of
 
-        target = console(options.color, output is not None)
+        target = console(options.color, options.output is not None)
         show.project_table(found, shown, target)
         if crossings:
             show.crossings_table(crossings, target)

@@ -6,17 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import (
-    SCENARIO_HELP,
-    CatalogFiles,
-    NoColor,
-    Quiet,
-    Samples,
-    Seed,
-    Sets,
-    Uncertainty,
-    common,
-)
+from llmcost.cli.options import SCENARIO_HELP, Common, Force, Sampled, Sets
 
 EPILOG = "Example: llmcost report llama-3.1-405b deepseek-v3 --output report.html"
 
@@ -34,20 +24,14 @@ def command(
     until: Annotated[
         int | None, typer.Option("--until", metavar="YEAR", help="Last year of the projection.")
     ] = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    uncertainty: Uncertainty = "defaults",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    catalog: CatalogFiles = None,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    sampled: Sampled = Sampled(uncertainty="defaults", without=("quantiles",)),
+    force: Force = False,
+    options: Common = Common(without=("format", "json", "output")),
 ) -> None:
     """Write a report as one HTML page: tables, ranges, sources and charts."""
-    options = common("table", False, output, no_color, quiet, catalog)
     from llmcost.analysis.compare import compare
     from llmcost.analysis.estimate import estimate
     from llmcost.analysis.report import look_into
-    from llmcost.analysis.sampling import Sampling
     from llmcost.errors import InputError
     from llmcost.files import check_new
     from llmcost.render.plots import figure
@@ -60,7 +44,7 @@ def command(
         check_new(output, force)
     figure()  # without matplotlib, say so before the work
     entries = options.catalog()
-    sampling = Sampling.of(samples, seed, None, uncertainty)
+    sampling = sampled.sampling()
     bases = [estimate(load_scenario(name, sets or (), entries), entries) for name in scenarios]
     found = [look_into(base, entries, sampling, until) for base in bases]
     page = report_page(
@@ -71,11 +55,6 @@ def command(
     )
     for base in bases:
         options.warn(base.warnings)
-    if output == "-":
-        options._replace(output=None).deliver(page)
-    else:
-        options.deliver(page)
-        if not quiet:
-            from llmcost.cli.options import say
-
-            say(f"wrote {output}")
+    options._replace(output=None if output == "-" else output).deliver(page)
+    if output != "-":
+        options.note(f"wrote {output}")

@@ -6,28 +6,14 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import (
-    SCENARIO_HELP,
-    CatalogFiles,
-    Format,
-    Json,
-    NoColor,
-    Output,
-    Quantiles,
-    Quiet,
-    Samples,
-    Seed,
-    Sets,
-    Uncertainty,
-    common,
-)
+from llmcost.cli.options import Common, Plot, Sampled, Scenario, Sets
 
 EPILOG = "Example: llmcost sweep llama-3.1-405b --axis training.mfu=0.3:0.5:0.05 --minimize cost_total_usd"
 _Many = list[str] | None
 
 
 def command(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help=SCENARIO_HELP)],
+    scenario: Scenario,
     axis: Annotated[
         _Many,
         typer.Option(
@@ -87,10 +73,7 @@ def command(
     between: Annotated[
         str | None, typer.Option("--between", metavar="LOW:HIGH", help="Where --solve looks.")
     ] = None,
-    plot: Annotated[
-        str | None,
-        typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost[plot])."),
-    ] = None,
+    plot: Plot = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the sweep in the folder --output.")
     ] = False,
@@ -114,37 +97,20 @@ def command(
         ),
     ] = None,
     sets: Sets = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    quantiles: Quantiles = None,
-    uncertainty: Uncertainty = "none",
-    format: Format = "table",
-    json: Json = False,
-    output: Output = None,
-    catalog: CatalogFiles = None,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    sampled: Sampled = Sampled(),
+    options: Common = Common(formats=("table", "json", "jsonl", "csv", "markdown", "parquet")),
 ) -> None:
     """Evaluate a grid over scenario keys: filter, rank, solve, Pareto front, files."""
-    options = common(
-        format,
-        json,
-        output,
-        no_color,
-        quiet,
-        catalog,
-        ("table", "json", "jsonl", "csv", "markdown", "parquet"),
-    )
-    from llmcost.analysis.question import Question
-    from llmcost.analysis.sampling import Sampling
-    from llmcost.cli.sweep_run import run
+    from llmcost.jobs.order import Order
+    from llmcost.jobs.question import Question
+    from llmcost.jobs.sweep import deliver
     from llmcost.scenario import load_scenario
 
     entries = options.catalog()
     base = load_scenario(scenario, sets or (), entries)
     question = Question.of(
         base, entries, axis, zip, where, minimize, maximize, top, pareto, select, solve, target, between,
-        drawn=plot is not None,
-        sampling=Sampling.of(samples, seed, quantiles, uncertainty),
+        drawn=plot is not None, sampling=sampled.sampling(),
     )  # fmt: skip
-    run(question, options, plot, resume, shard, engine, scheduler)
+    order = Order.of(options.format, options.output, plot, resume, shard, engine, scheduler)
+    deliver(question, order, options)

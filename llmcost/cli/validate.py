@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import CatalogFiles, Format, Json, NoColor, Output, Quiet, common
+from llmcost.cli.options import Common
 
 EPILOG = "Example: llmcost validate --json"
 
@@ -15,15 +15,9 @@ def command(
     all_cases: Annotated[
         bool, typer.Option("--all", help="Show every case, not the worst alone.")
     ] = False,
-    format: Format = "table",
-    json: Json = False,
-    output: Output = None,
-    catalog: CatalogFiles = None,
-    no_color: NoColor = False,
-    quiet: Quiet = False,
+    options: Common = Common(),
 ) -> None:
     """Run the published cases: predicted against published; exit 1 outside a tolerance."""
-    options = common(format, json, output, no_color, quiet, catalog)
     from llmcost.analysis.validate import summarize, validate
     from llmcost.errors import NoAnswerError
     from llmcost.render import validate as show
@@ -41,7 +35,7 @@ def command(
     else:
         from llmcost.render.table import console, text_of
 
-        target = console(options.color, output is not None)
+        target = console(options.color, options.output is not None)
         show.validate_table(cases, groups, sources, all_cases, target)
         options.deliver(text_of(target))
     broken = [group.group for group in groups if not group.passed]

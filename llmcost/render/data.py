@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import llmcost
 from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.engine.results import RESULTS, STEP_PARTS
 from llmcost.render.numbers import plain, readable
 from llmcost.scenario.schema import KEYS
+from llmcost.version import __version__
 
 #: Version of the JSON that commands print.
 JSON_VERSION = 1
@@ -39,7 +39,7 @@ def estimate_object(result: Estimate) -> dict[str, Any]:
     """An estimate as the contract's JSON object."""
     return {
         "schema_version": JSON_VERSION,
-        "llmcost_version": llmcost.__version__,
+        "llmcost_version": __version__,
         "scenario": result.name,
         "inputs": result.provenance(),
         "results": result.results,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmcost.analysis.project import Projection, Step
+from llmcost.analysis.milestones import Step
+from llmcost.analysis.project import Projection
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
 from llmcost.render.numbers import readable

@@ -7,12 +7,13 @@ from typing import Any
 
 from rich.console import Console
 
-import llmcost
-from llmcost.analysis.project import Crossing, Projection, Step
+from llmcost.analysis.milestones import Crossing, Step
+from llmcost.analysis.project import Projection
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.numbers import readable, share_bar, significant, span
 from llmcost.render.table import grid
+from llmcost.version import __version__
 
 COLUMNS = (
     "flops",
@@ -46,7 +47,7 @@ def project_object(
     """The contract's JSON object, with trends, levers and what was asked for."""
     return {
         "schema_version": 1,
-        "llmcost_version": llmcost.__version__,
+        "llmcost_version": __version__,
         "scenario": found.base.name,
         "follow": found.follow,
         "trends": {f"projection.{key}": trend._asdict() for key, trend in found.trends.items()},

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-import llmcost
 from llmcost.analysis.compare import Comparison
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
@@ -17,6 +16,7 @@ from llmcost.render import plots
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.numbers import plain, readable, span
 from llmcost.render.project import COLUMNS
+from llmcost.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +95,7 @@ def report_page(
     charts = _Charts()
     body = [f"<h1>{escape(title)}</h1>"]
     body.append(
-        f'<p class="muted">Made by llmcost {escape(llmcost.__version__)}. {escape(_ranges(sampling))}'
+        f'<p class="muted">Made by llmcost {escape(__version__)}. {escape(_ranges(sampling))}'
         " Every number has its formula in <code>llmcost estimate SCENARIO --explain</code>.</p>"
     )
     if len(sections) > 1:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-import llmcost
 from llmcost.analysis.axes import Axis
-from llmcost.analysis.sweep import Columns, Sweep, plain, records
+from llmcost.analysis.sweep import Sweep
+from llmcost.columns import Columns, plain, records
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
 from llmcost.render.data import to_json, to_markdown
@@ -18,6 +18,7 @@ from llmcost.render.numbers import plain as show
 from llmcost.render.numbers import readable
 from llmcost.render.table import grid
 from llmcost.scenario.schema import KEYS
+from llmcost.version import __version__
 
 #: Rows of a table unless asked for more.
 TABLE_ROWS = 20
@@ -127,7 +128,7 @@ def sweep_json(
     """A sweep as one JSON object, in pieces: rows in full would be hundreds of times their columns."""
     whole = {
         "schema_version": 1,
-        "llmcost_version": llmcost.__version__,
+        "llmcost_version": __version__,
         "scenario": sweep.inputs.scenario.name,
         "axes": [{"keys": list(axis.keys), "size": axis.size} for axis in sweep.axes],
         "cells": counts["cells"],

@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-import llmcost
 from llmcost.analysis.validate import Case, Summary
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.numbers import readable
 from llmcost.render.table import grid
+from llmcost.version import __version__
 
 
 def validate_object(
@@ -21,7 +21,7 @@ def validate_object(
     """All cases and their summary."""
     return {
         "schema_version": 1,
-        "llmcost_version": llmcost.__version__,
+        "llmcost_version": __version__,
         "passed": all(group.passed for group in groups),
         "summary": [{**group._asdict(), "passed": group.passed} for group in groups],
         "by_source": [item._asdict() for item in sources],

@@ -8,9 +8,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from llmcost.analysis.sweep import plain
-from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError
+from llmcost.columns import arrow, arrow_array, arrow_schema, plain
 from llmcost.render.data import csv_cell
 from llmcost.scenario.schema import KEYS
 
@@ -69,74 +67,6 @@ def _cells(column: Any, missing: str, other: Callable[[Any], Any]) -> list[Any]:
 
 def _json_cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def arrow() -> Any:
-    """The pyarrow package.
-
-    Raises
-    ------
-    InputError
-        If it is not installed; the message names the extra.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError('Parquet needs pyarrow: pip install "llmcost[parquet]"') from None
-    return pyarrow
-
-
-def field_notes(name: str) -> dict[str, str]:
-    """Unit and description of a column."""
-    result, _, share = name.rpartition(".p")
-    if result in RESULTS:
-        item = RESULTS[result]
-        return {
-            "unit": item.unit,
-            "label": f"{item.label}, {share}th percentile",
-            "description": item.description,
-        }
-    if name in RESULTS:
-        item = RESULTS[name]
-        return {
-            "unit": item.unit,
-            "label": item.label,
-            "description": item.description,
-            "source": item.source,
-        }
-    if name in KEYS:
-        return {"unit": KEYS[name].unit, "description": KEYS[name].help}
-    if name == "solutions":
-        return {"unit": "1", "description": "values of the key that meet the target"}
-    return {}
-
-
-def _arrow_type(pa: Any, sample: Any) -> Any:
-    from datetime import date
-
-    if sample.dtype != object:
-        return pa.float64()
-    first = sample[0] if len(sample) else ""
-    if isinstance(first, bool):
-        return pa.bool_()
-    return pa.date32() if isinstance(first, date) else pa.string()
-
-
-def arrow_schema(pa: Any, names: Sequence[str], samples: Columns) -> Any:
-    """Arrow schema of columns, with unit and description of each."""
-    fields = []
-    for name in names:
-        notes = {key: value for key, value in field_notes(name).items() if value}
-        fields.append(pa.field(name, _arrow_type(pa, samples[name]), metadata=notes))
-    return pa.schema(fields, metadata={"llmcost.schema_version": "1"})
-
-
-def arrow_array(pa: Any, column: Any, type: Any) -> Any:
-    """A column as an Arrow array, NaN as null."""
-    if column.dtype == object:
-        return pa.array(column.tolist(), type=type)
-    return pa.array(column.astype(np.float64, copy=False), from_pandas=True)
 
 
 class ParquetWriter:

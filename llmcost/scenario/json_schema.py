@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from llmcost.catalog import Catalog
-from llmcost.scenario.read import MOST_TABLES
 from llmcost.scenario.schema import (
     CHOICE,
     DATE,
@@ -18,6 +17,7 @@ from llmcost.scenario.schema import (
     SWEEP_KEYS,
     Key,
 )
+from llmcost.scenario.tables import MOST_TABLES
 from llmcost.scenario.values import SHAPES, SUFFIXES
 
 _SECTIONS = {

@@ -10,27 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_toml
-from llmcost.scenario.schema import (
-    ENTRY,
-    KEYS,
-    LEVER_KEYS,
-    NUMBER,
-    SPECIAL_SECTIONS,
-    SWEEP_KEYS,
-    TEXT,
-    Key,
-    by_quantity,
-    sections,
-)
-from llmcost.scenario.values import ValueProblem, parse_number, parse_value, show
+from llmcost.scenario.keys import near, parse_raw, split_set, unquoted
+from llmcost.scenario.keys import place as place
+from llmcost.scenario.schema import ENTRY, KEYS, SPECIAL_SECTIONS, sections
+from llmcost.scenario.values import ValueProblem, parse_value, show
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
+    from llmcost.scenario.tables import Correlation
+
 #: More problems than this are cut off: nobody reads them.
 MAX_PROBLEMS = 50
-#: More [[levers]] or [[correlation]] tables than this are no scenario.
-MOST_TABLES = 1_000
 
 
 class Given(NamedTuple):
@@ -39,13 +30,6 @@ class Given(NamedTuple):
     value: Any
     source: str
     where: str
-
-
-class Correlation(NamedTuple):
-    """Rank correlation of two uncertain inputs."""
-
-    keys: tuple[str, str]
-    rho: float
 
 
 class Scenario(NamedTuple):
@@ -77,12 +61,6 @@ class Scenario(NamedTuple):
     def start(self) -> date | None:
         """Start of training."""
         return self.get("start_date")  # type: ignore[no-any-return]
-
-
-def place(key: str) -> str:
-    """A key as its file shows it: ``[cluster] devices``."""
-    section, _, short = key.rpartition(".")
-    return f"[{section}] {short}" if section else short
 
 
 def bundled_names() -> list[str]:
@@ -183,62 +161,6 @@ def with_sets(
     return scenario._replace(values=reader.values)
 
 
-def split_set(text: str, option: str = "--set") -> tuple[Key, str]:
-    """Split ``section.key=value`` and find the key.
-
-    Raises
-    ------
-    InputError
-        If there is no ``=`` or no such key.
-    """
-    name, equals, raw = text.partition("=")
-    name = name.strip()
-    if not equals:
-        raise InputError(f"{option} {show(text)}: write it as section.key=value")
-    return find_key(name, f"{option} "), raw.strip()
-
-
-def find_key(name: str, prefix: str = "") -> Key:
-    """The key of a dotted name.
-
-    Raises
-    ------
-    InputError
-        If there is none; the message starts with `prefix` and the name.
-    """
-    if name in KEYS:
-        return KEYS[name]
-    short = name.rpartition(".")[2]
-    same = [key for key in KEYS if key.rpartition(".")[2] == short]
-    hint = f'; did you mean "{same[0]}"?' if same else nearest(name, KEYS)
-    if name.partition(".")[0].partition("[")[0] in SPECIAL_SECTIONS:
-        hint = "; that section is written in the file"
-    shown = show(name)[1:-1]
-    raise InputError(f"{prefix}{shown}: unknown key{hint}")
-
-
-def parse_raw(key: Key, raw: str) -> Any:
-    """Read the value of a key from command-line text: a TOML value, or plain text.
-
-    Raises
-    ------
-    ValueProblem
-        If the key cannot hold it.
-    """
-    import tomli
-
-    value: Any = raw
-    try:
-        table = tomli.loads(f"value = {raw}") if len(raw) < 10_000 else {}
-        if set(table) == {"value"} and (
-            key.kind not in (TEXT, "entry", "choice") or isinstance(table["value"], str)
-        ):
-            value = table["value"]
-    except (tomli.TOMLDecodeError, RecursionError, ValueError):
-        pass
-    return parse_value(key, value)
-
-
 class _Reader:
     """Collects values and problems."""
 
@@ -254,12 +176,8 @@ class _Reader:
         for name, value in table.items():
             if name == "parallelism" and not isinstance(value, dict):
                 self._value(name, value)
-            elif name == "levers":
-                self._levers(value)
-            elif name == "correlation":
-                self._correlations(value)
-            elif name == "sweep":
-                self._sweep(value)
+            elif name in SPECIAL_SECTIONS:
+                self._special(name, value)
             elif name in sections():
                 if not isinstance(value, dict):
                     self.problems.append(
@@ -271,12 +189,22 @@ class _Reader:
             else:
                 self._value(name, value)
 
+    def _special(self, name: str, value: Any) -> None:
+        from llmcost.scenario.tables import correlations, levers, sweep
+
+        if name == "levers":
+            self.levers = levers(self.label, value, self.problems)
+        elif name == "correlation":
+            self.correlations = correlations(self.label, value, self.problems)
+        else:
+            self.sweep = sweep(self.label, value, self.problems)
+
     def _value(self, name: str, value: Any) -> None:
-        where = f"{self.label}: {_quoted(place(name))}"
+        where = f"{self.label}: {unquoted(place(name))}"
         key = KEYS.get(name)
         if key is None:
             # To look for the nearest name takes its time: not for more than are shown.
-            hint = _hint(name) if len(self.problems) < MAX_PROBLEMS else ""
+            hint = near(name) if len(self.problems) < MAX_PROBLEMS else ""
             self.problems.append(f"{where}: unknown key{hint}")
             return
         try:
@@ -309,98 +237,6 @@ class _Reader:
                 }
             self.values[key.name] = Given(value, "set", where)
 
-    def _levers(self, value: Any) -> None:
-        for index, item in enumerate(self._tables("levers", value), 1):
-            where = f"{self.label}: [[levers]] {index}"
-            lever: dict[str, Any] = {}
-            for name, raw in item.items():
-                key = LEVER_KEYS.get(name)
-                if key is None:
-                    self.problems.append(
-                        f"{where} {_quoted(name)}: unknown key{nearest(name, LEVER_KEYS)}"
-                    )
-                    continue
-                try:
-                    lever[name] = parse_value(key, raw)
-                except ValueProblem as problem:
-                    self.problems.append(f"{where} {name}: {problem}")
-            if "name" not in item:
-                self.problems.append(f"{where} name: is missing")
-            self.levers.append(lever)
-
-    def _correlations(self, value: Any) -> None:
-        seen: set[frozenset[str]] = set()
-        for index, item in enumerate(self._tables("correlation", value), 1):
-            where = f"{self.label}: [[correlation]] {index}"
-            before = len(self.problems)
-            for name in item:
-                if name not in ("keys", "rho"):
-                    self.problems.append(
-                        f"{where} {_quoted(name)}: unknown key{nearest(name, ('keys', 'rho'))}"
-                    )
-            names = item.get("keys")
-            if not (
-                isinstance(names, list)
-                and len(names) == 2
-                and all(isinstance(n, str) for n in names)
-            ):
-                self.problems.append(f"{where} keys: must be two scenario keys")
-            else:
-                for name in names:
-                    if name not in KEYS or KEYS[name].kind != NUMBER:
-                        self.problems.append(
-                            f"{where} keys: {show(name)} is no numeric key{_hint(name)}"
-                        )
-                if names[0] == names[1] or frozenset(names) in seen:
-                    self.problems.append(
-                        f"{where} keys: name two different keys, and each pair once"
-                    )
-                seen.add(frozenset(names))
-            try:
-                rho = parse_number(item.get("rho", "missing"))
-                if not -1 < rho < 1:
-                    self.problems.append(f"{where} rho: {rho:g} is not between -1 and 1")
-            except ValueProblem as problem:
-                self.problems.append(f"{where} rho: {problem}")
-            if len(self.problems) == before and isinstance(names, list):
-                self.correlations.append(Correlation((names[0], names[1]), rho))
-
-    def _sweep(self, value: Any) -> None:
-        where = f"{self.label}: [sweep]"
-        if not isinstance(value, dict):
-            self.problems.append(f"{where}: must be a table")
-            return
-        for name, item in value.items():
-            if name not in SWEEP_KEYS:
-                self.problems.append(
-                    f"{where} {_quoted(name)}: unknown key{nearest(name, SWEEP_KEYS)}"
-                )
-                continue
-            if name == "top":
-                good = isinstance(item, int) and not isinstance(item, bool) and item > 0
-                wanted = "a whole number > 0"
-            elif name in ("minimize", "maximize"):
-                good, wanted = isinstance(item, str), "a result"
-            else:
-                items = item if isinstance(item, list) else [item]
-                good, wanted = all(isinstance(one, str) for one in items), "text or a list of texts"
-                item = items
-            if good:
-                self.sweep[name] = item
-            else:
-                self.problems.append(f"{where} {name}: must be {wanted}")
-
-    def _tables(self, name: str, value: Any) -> list[dict[str, Any]]:
-        if isinstance(value, list) and len(value) > MOST_TABLES:
-            self.problems.append(
-                f"{self.label}: {name}: {len(value):,} tables; at most {MOST_TABLES:,} are taken"
-            )
-            return []
-        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-            return value
-        self.problems.append(f"{self.label}: {name}: must be tables; write [[{name}]] for each")
-        return []
-
     def names(self, catalog: Catalog) -> None:
         """Look the named entries up, and take the catalog's spelling of their names."""
         for name, given in self.values.items():
@@ -429,21 +265,3 @@ class _Reader:
             more = len(self.problems) - MAX_PROBLEMS
             extra = [f"{self.label}: and {more} more problems"] if more > 0 else []
             raise InputError([*self.problems[:MAX_PROBLEMS], *extra])
-
-
-def _hint(name: str) -> str:
-    """The nearest key: of the same section first, then of any."""
-    section, _, short = name.rpartition(".")
-    here = [key.short for key in KEYS.values() if key.section == section]
-    if not section:
-        here += sections()
-    elsewhere = [key for key in KEYS if key.rpartition(".")[2] == short]
-    if not elsewhere and short in by_quantity():
-        elsewhere = [by_quantity()[short].name]
-    if elsewhere:
-        return f"; did you mean {place(elsewhere[0])}?"
-    return nearest(short, here) or nearest(name, KEYS)
-
-
-def _quoted(text: str) -> str:
-    return show(text)[1:-1]

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import BASE
+
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
 
-BASE = 'name = "base"\nstart_date = 2025-01-01\n[model]\nparams = "70B"\n[cluster]\naccelerator = "h100-sxm"\ndevices = 1024\n'
 AXES = [
     "--axis", "model.params=1B:1T:log:400", "--axis", "training.mfu=0.3:0.5:lin:400",
     "--axis", "cluster.devices=128:1024:128", "--axis", "cluster.accelerator=h100-sxm,b200-sxm,tpu-v5p,a100-sxm-80gb",

@@ -19,7 +19,7 @@ from llmcost.engine.distributions import quantile
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario, parse_scenario
-from llmcost.scenario.read import Correlation
+from llmcost.scenario.tables import Correlation
 from llmcost.scenario.values import Distribution
 from tests.conftest import Run
 

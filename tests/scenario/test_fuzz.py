@@ -13,9 +13,10 @@ from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.estimate import estimate
 from llmcost.analysis.project import project
 from llmcost.analysis.sampling import Sampling
-from llmcost.analysis.sweep import Sweep, records
+from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.catalog import load_catalog
+from llmcost.columns import records
 from llmcost.errors import LlmcostError
 from llmcost.render import data, table
 from llmcost.scenario import parse_scenario, with_sets

@@ -99,6 +99,11 @@ class Question(NamedTuple):
         return cls(sweep, best, maximize is not None, top, objectives, wanted is not None)
 
     @property
+    def ranked(self) -> bool:
+        """Whether the rows leave the order of the axes, or some of them are left out."""
+        return bool(self.best or self.pareto or self.top)
+
+    @property
     def needed(self) -> list[str]:
         """What the rows are ranked by."""
         return [name.lstrip("-") for name in self.pareto] + ([self.best] if self.best else [])

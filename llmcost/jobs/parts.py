@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import llmcost
 from llmcost.analysis.sweep import Block, Sweep
-from llmcost.errors import InputError, NoAnswerError
+from llmcost.errors import NoAnswerError
 from llmcost.files import atomic_stream, write_atomic
 from llmcost.render.data import clean, to_json
 from llmcost.render.writers import ParquetWriter
+from llmcost.version import __version__
 
 #: Cells of a part.
 PART_CELLS = 1 << 20
@@ -29,7 +29,7 @@ Runner = Callable[[int, int], Iterator[Block]]
 def fingerprint(sweep: Sweep) -> str:
     """What makes two sweeps the same: version, inputs, axes, conditions and columns."""
     inputs = {
-        "version": llmcost.__version__,
+        "version": __version__,
         "known": {
             name: hashlib.sha256(value.tobytes()).hexdigest()
             for name, value in sorted(sweep.known.items())
@@ -60,24 +60,6 @@ def shard_of(sweep: Sweep, shard: tuple[int, int]) -> tuple[int, int, int]:
     number, count = shard
     first, last = parts * (number - 1) // count, parts * number // count
     return first * step, min(last * step, sweep.blocks), step
-
-
-def parse_shard(text: str | None) -> tuple[int, int]:
-    """Read ``i/n``.
-
-    Raises
-    ------
-    InputError
-        If it is not of that form.
-    """
-    if text is None:
-        return 1, 1
-    first, slash, second = text.partition("/")
-    if not (
-        slash and first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second) <= 10**6
-    ):
-        raise InputError(f"--shard {text}: write it as i/n, with i from 1 to n")
-    return int(first), int(second)
 
 
 def manifest_name(shard: tuple[int, int]) -> str:
@@ -155,7 +137,7 @@ def write_parts(
 def _old(path: Path, mark: str, resume: bool, folder: Path) -> dict[str, Any]:
     fresh = {
         "schema_version": 1,
-        "llmcost_version": llmcost.__version__,
+        "llmcost_version": __version__,
         "fingerprint": mark,
         "complete": False,
         "rows": 0,

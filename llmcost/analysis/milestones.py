@@ -1,0 +1,241 @@
+"""What a projection is asked: when a line is crossed, what each lever does, what a budget trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import factorial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.project import Projection, project
+from llmcost.analysis.trends import pull
+from llmcost.catalog import Catalog
+from llmcost.engine.chain import Array
+from llmcost.engine.evaluate import evaluate
+from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError, NoAnswerError, nearest
+
+#: More levers than this have too many orders to average over exactly.
+MOST_LEVERS = 12
+
+
+class Crossing(NamedTuple):
+    """When a result crosses a threshold."""
+
+    metric: str
+    threshold: float
+    year: int | None
+    date: str | None
+    note: str
+    probability_by_year: Mapping[str, float] | None = None
+
+
+class Step(NamedTuple):
+    """One bar of a waterfall."""
+
+    name: str
+    value: float
+    change: float
+    shapley: float
+
+
+def crossing(projection: Projection, metric: str, threshold: float) -> Crossing:
+    """When a result first crosses a threshold, between years on a logarithmic scale.
+
+    The value of a year stands for its middle, the first of July.
+    """
+    found = projection.result(metric)
+    if found is None:
+        return Crossing(metric, threshold, None, None, "not determined by the scenario")
+    chances = _chances(projection, metric, threshold)
+    above = found >= threshold
+    if np.all(above == above[0]):
+        side = "above" if above[0] else "below"
+        note = f"{side} it in every year until {projection.years[-1]}"
+        return Crossing(metric, threshold, None, None, note, chances)
+    after = int(np.argmax(above != above[0]))
+    low, high = found[after - 1], found[after]
+    if low > 0 and high > 0 and threshold > 0:
+        share = np.log(threshold / low) / np.log(high / low)
+    else:
+        share = (threshold - low) / (high - low)
+    moment = projection.years[after - 1] + 0.5 + float(share)
+    year = int(moment)
+    month = min(int((moment - year) * 12) + 1, 12)
+    note = "rises above it" if above[after] else "falls below it"
+    return Crossing(metric, threshold, year, f"{year}-{month:02d}", note, chances)
+
+
+def _chances(projection: Projection, metric: str, threshold: float) -> dict[str, float] | None:
+    """Probability by year that the threshold has been crossed by then, from the samples."""
+    if metric not in projection.samples:
+        return None
+    above = projection.samples[metric] >= threshold
+    side = projection.result(metric)
+    starts_above = bool(side is not None and side[0] >= threshold)
+    crossed = np.logical_or.accumulate(above != starts_above, axis=1)
+    return {
+        str(year): float(share)
+        for year, share in zip(projection.years, crossed.mean(axis=0), strict=True)
+    }
+
+
+def waterfall(projection: Projection, metric: str) -> list[Step]:
+    """What each lever takes off a result in the last year.
+
+    Returns
+    -------
+    list of Step
+        The result without levers, then each lever in the order given with what is left after
+        it, the change it makes in that order, and its Shapley share, the mean of its change
+        over all orders. The shares add up to the whole change.
+
+    Raises
+    ------
+    InputError, NoAnswerError
+        If there are no levers, too many, or no such result.
+    """
+    levers = [lever for lever in projection.levers if lever.year <= projection.years[-1]]
+    where = projection.base.inputs.scenario.label
+    if not levers:
+        raise NoAnswerError(
+            f"{where}: no lever applies until {projection.years[-1]}; give [[levers]] or --roadmap"
+        )
+    if len(levers) > MOST_LEVERS:
+        raise InputError(
+            f"{where}: a waterfall takes at most {MOST_LEVERS} levers, here are {len(levers)}"
+        )
+    count = len(levers)
+    subsets = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
+    known = {**projection.known, "elapsed_years": projection.known["elapsed_years"][-1]}
+    values, _ = evaluate({**known, **pull(levers, subsets.astype(bool))}, [metric])
+    if metric not in values or np.isnan(values[metric]).any():
+        raise NoAnswerError(
+            f"{where}: {metric} is not determined, so levers cannot be set against it"
+        )
+    of_subset = np.broadcast_to(values[metric], (2**count,))
+    steps = [Step("without levers", float(of_subset[0]), 0.0, 0.0)]
+    for index, lever in enumerate(levers):
+        after = of_subset[(1 << (index + 1)) - 1]
+        change = after - of_subset[(1 << index) - 1]
+        steps.append(
+            Step(lever.name, float(after), float(change), _shapley(of_subset, index, count))
+        )
+    return steps
+
+
+def _shapley(of_subset: Array, index: int, count: int) -> float:
+    """Mean change that one lever makes over all orders [unit of the result]."""
+    subsets = np.arange(len(of_subset))
+    without = subsets[(subsets >> index) & 1 == 0]
+    sizes = np.array([int(s).bit_count() for s in without])
+    weight = np.array(
+        [factorial(s) * factorial(count - 1 - s) / factorial(count) for s in range(count)]
+    )
+    change = of_subset[without | (1 << index)] - of_subset[without]
+    return float(np.sum(weight[sizes] * change))
+
+
+def budget(
+    base: Estimate, catalog: Catalog, usd: float, until: int | None, roadmap: bool
+) -> list[dict[str, Any]]:
+    """The largest compute-optimal model that a budget trains, by year, without and with levers.
+
+    Raises
+    ------
+    NoAnswerError
+        If the cost per FLOP is not known.
+    """
+    tables = []
+    for with_levers in (False, True):
+        projection = project(base, catalog, "model", until, with_levers, roadmap)
+        params, active = base.values.get("params"), base.values.get("active_params")
+        sparsity = 1.0 if params is None or active is None else params / active
+        inputs = base.inputs.known
+        extra = {
+            "budget_usd": usd,
+            "sparsity_ratio": sparsity,
+            "flops_per_param_token": inputs["flops_per_param_token"],
+            "budget_tokens_per_param": inputs.get(
+                "tokens_per_param",
+                float(catalog.entry("defaults", "data.tokens_per_param")["value"]),
+            ),
+        }
+        first = projection.years[0]
+        active_levers = (
+            projection.years[:, None]
+            >= np.array([lever.year for lever in projection.levers])[None, :]
+        )
+        values, _ = evaluate(
+            {**projection.known, **pull(projection.levers, active_levers), **extra}
+        )
+        if "budget_params" not in values or np.isnan(values["budget_params"]).all():
+            raise NoAnswerError(
+                f"{base.inputs.scenario.label}: the cost per FLOP is not known, so a budget cannot be turned into a model"
+            )
+        keys = ("budget_flops", "budget_params", "budget_tokens")
+        tables.append({key: np.broadcast_to(values[key], projection.years.shape) for key in keys})
+    years = range(first, first + len(tables[0]["budget_params"]))
+    return [
+        {
+            "year": year,
+            **{
+                name: {key.removeprefix("budget_"): float(table[key][index]) for key in table}
+                for name, table in zip(("without_levers", "with_levers"), tables, strict=True)
+            },
+        }
+        for index, year in enumerate(years)
+    ]
+
+
+def check_metric(name: str, option: str) -> str:
+    """A result's name, checked.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if name not in RESULTS:
+        raise InputError(f'{option} "{name}": is not a result{nearest(name, RESULTS)}')
+    return name
+
+
+def parse_threshold(text: str) -> tuple[str, float]:
+    """Read ``result=value``.
+
+    Raises
+    ------
+    InputError
+        If it is not of that form.
+    """
+    from llmcost.scenario.values import ValueProblem, parse_number
+
+    name, equals, raw = text.partition("=")
+    if not equals:
+        raise InputError(f'--threshold "{text}": write it as result=value, like cost_total_usd=1e9')
+    try:
+        return check_metric(name.strip(), "--threshold"), parse_number(raw.strip())
+    except ValueProblem as problem:
+        raise InputError(f"--threshold {name}: {problem}") from None
+
+
+def parse_budget(text: str) -> float:
+    """Read an amount of dollars.
+
+    Raises
+    ------
+    InputError
+        If it is no amount above 0.
+    """
+    from llmcost.scenario.values import ValueProblem, parse_number
+
+    try:
+        usd = parse_number(text.lstrip("$"))
+    except ValueProblem as problem:
+        raise InputError(f"--budget: {problem}") from None
+    if usd <= 0:
+        raise InputError(f"--budget: {usd:g} is not > 0")
+    return usd

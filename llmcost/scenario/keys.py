@@ -1,0 +1,90 @@
+"""Keys by name: as a file shows them, as ``--set`` writes them, and the nearest to a wrong one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmcost.errors import InputError, nearest
+from llmcost.scenario.schema import KEYS, SPECIAL_SECTIONS, TEXT, Key, by_quantity, sections
+from llmcost.scenario.values import parse_value, show
+
+
+def place(key: str) -> str:
+    """A key as its file shows it: ``[cluster] devices``."""
+    section, _, short = key.rpartition(".")
+    return f"[{section}] {short}" if section else short
+
+
+def split_set(text: str, option: str = "--set") -> tuple[Key, str]:
+    """Split ``section.key=value`` and find the key.
+
+    Raises
+    ------
+    InputError
+        If there is no ``=`` or no such key.
+    """
+    name, equals, raw = text.partition("=")
+    name = name.strip()
+    if not equals:
+        raise InputError(f"{option} {show(text)}: write it as section.key=value")
+    return find_key(name, f"{option} "), raw.strip()
+
+
+def find_key(name: str, prefix: str = "") -> Key:
+    """The key of a dotted name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message starts with `prefix` and the name.
+    """
+    if name in KEYS:
+        return KEYS[name]
+    short = name.rpartition(".")[2]
+    same = [key for key in KEYS if key.rpartition(".")[2] == short]
+    hint = f'; did you mean "{same[0]}"?' if same else nearest(name, KEYS)
+    if name.partition(".")[0].partition("[")[0] in SPECIAL_SECTIONS:
+        hint = "; that section is written in the file"
+    shown = show(name)[1:-1]
+    raise InputError(f"{prefix}{shown}: unknown key{hint}")
+
+
+def parse_raw(key: Key, raw: str) -> Any:
+    """Read the value of a key from command-line text: a TOML value, or plain text.
+
+    Raises
+    ------
+    ValueProblem
+        If the key cannot hold it.
+    """
+    import tomli
+
+    value: Any = raw
+    try:
+        table = tomli.loads(f"value = {raw}") if len(raw) < 10_000 else {}
+        if set(table) == {"value"} and (
+            key.kind not in (TEXT, "entry", "choice") or isinstance(table["value"], str)
+        ):
+            value = table["value"]
+    except (tomli.TOMLDecodeError, RecursionError, ValueError):
+        pass
+    return parse_value(key, value)
+
+
+def near(name: str) -> str:
+    """The nearest key: of the same section first, then of any."""
+    section, _, short = name.rpartition(".")
+    here = [key.short for key in KEYS.values() if key.section == section]
+    if not section:
+        here += sections()
+    elsewhere = [key for key in KEYS if key.rpartition(".")[2] == short]
+    if not elsewhere and short in by_quantity():
+        elsewhere = [by_quantity()[short].name]
+    if elsewhere:
+        return f"; did you mean {place(elsewhere[0])}?"
+    return nearest(short, here) or nearest(name, KEYS)
+
+
+def unquoted(text: str) -> str:
+    """A name as a message shows it: cut and escaped, without quotes."""
+    return show(text)[1:-1]

@@ -1,0 +1,115 @@
+"""What a scenario file holds besides keys with values: levers, correlations and the sweep."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from llmcost.errors import nearest
+from llmcost.scenario.keys import near, unquoted
+from llmcost.scenario.schema import KEYS, LEVER_KEYS, NUMBER, SWEEP_KEYS
+from llmcost.scenario.values import ValueProblem, parse_number, parse_value, show
+
+#: More [[levers]] or [[correlation]] tables than this are no scenario.
+MOST_TABLES = 1_000
+
+
+class Correlation(NamedTuple):
+    """Rank correlation of two uncertain inputs."""
+
+    keys: tuple[str, str]
+    rho: float
+
+
+def levers(label: str, value: Any, problems: list[str]) -> list[dict[str, Any]]:
+    """Read [[levers]]; what is wrong with them joins the problems."""
+    found: list[dict[str, Any]] = []
+    for index, item in enumerate(_tables(label, "levers", value, problems), 1):
+        where = f"{label}: [[levers]] {index}"
+        lever: dict[str, Any] = {}
+        for name, raw in item.items():
+            key = LEVER_KEYS.get(name)
+            if key is None:
+                problems.append(f"{where} {unquoted(name)}: unknown key{nearest(name, LEVER_KEYS)}")
+                continue
+            try:
+                lever[name] = parse_value(key, raw)
+            except ValueProblem as problem:
+                problems.append(f"{where} {name}: {problem}")
+        if "name" not in item:
+            problems.append(f"{where} name: is missing")
+        found.append(lever)
+    return found
+
+
+def correlations(label: str, value: Any, problems: list[str]) -> list[Correlation]:
+    """Read [[correlation]]; what is wrong with it joins the problems."""
+    found: list[Correlation] = []
+    seen: set[frozenset[str]] = set()
+    for index, item in enumerate(_tables(label, "correlation", value, problems), 1):
+        where = f"{label}: [[correlation]] {index}"
+        before = len(problems)
+        for name in item:
+            if name not in ("keys", "rho"):
+                problems.append(
+                    f"{where} {unquoted(name)}: unknown key{nearest(name, ('keys', 'rho'))}"
+                )
+        names = item.get("keys")
+        if not (
+            isinstance(names, list) and len(names) == 2 and all(isinstance(n, str) for n in names)
+        ):
+            problems.append(f"{where} keys: must be two scenario keys")
+        else:
+            for name in names:
+                if name not in KEYS or KEYS[name].kind != NUMBER:
+                    problems.append(f"{where} keys: {show(name)} is no numeric key{near(name)}")
+            if names[0] == names[1] or frozenset(names) in seen:
+                problems.append(f"{where} keys: name two different keys, and each pair once")
+            seen.add(frozenset(names))
+        try:
+            rho = parse_number(item.get("rho", "missing"))
+            if not -1 < rho < 1:
+                problems.append(f"{where} rho: {rho:g} is not between -1 and 1")
+        except ValueProblem as problem:
+            problems.append(f"{where} rho: {problem}")
+        if len(problems) == before and isinstance(names, list):
+            found.append(Correlation((names[0], names[1]), rho))
+    return found
+
+
+def sweep(label: str, value: Any, problems: list[str]) -> dict[str, Any]:
+    """Read [sweep]; what is wrong with it joins the problems."""
+    found: dict[str, Any] = {}
+    where = f"{label}: [sweep]"
+    if not isinstance(value, dict):
+        problems.append(f"{where}: must be a table")
+        return found
+    for name, item in value.items():
+        if name not in SWEEP_KEYS:
+            problems.append(f"{where} {unquoted(name)}: unknown key{nearest(name, SWEEP_KEYS)}")
+            continue
+        if name == "top":
+            good = isinstance(item, int) and not isinstance(item, bool) and item > 0
+            wanted = "a whole number > 0"
+        elif name in ("minimize", "maximize"):
+            good, wanted = isinstance(item, str), "a result"
+        else:
+            items = item if isinstance(item, list) else [item]
+            good, wanted = all(isinstance(one, str) for one in items), "text or a list of texts"
+            item = items
+        if good:
+            found[name] = item
+        else:
+            problems.append(f"{where} {name}: must be {wanted}")
+    return found
+
+
+def _tables(label: str, name: str, value: Any, problems: list[str]) -> list[dict[str, Any]]:
+    if isinstance(value, list) and len(value) > MOST_TABLES:
+        problems.append(
+            f"{label}: {name}: {len(value):,} tables; at most {MOST_TABLES:,} are taken"
+        )
+        return []
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    problems.append(f"{label}: {name}: must be tables; write [[{name}]] for each")
+    return []
