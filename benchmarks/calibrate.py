@@ -19,51 +19,58 @@ from scipy.optimize import least_squares
 from llmcost.analysis.layout import find, wants_search
 from llmcost.analysis.validate import layout_scenario, rows
 from llmcost.catalog import load_catalog
+from llmcost.catalog.load import PROFILE
 from llmcost.engine.chain import execute, plan
 from llmcost.scenario import parse_scenario, resolve
+from llmcost.scenario.resolve.software import profile_of
 
 CATALOG = load_catalog()
-FILE = Path(__file__).parent.parent / "llmcost" / "catalog" / "data" / "performance.toml"
-#: Constant, family ("" for all), where to start, bounds.
-PARAMETERS: list[tuple[str, str, float, float, float]] = [
-    ("plain_matmul_share", "", 0.9, 0.5, 1.0),
-    ("tuned_matmul_share", "", 0.9, 0.5, 1.0),
-    ("tuned_matmul_share", "tpu", 1.05, 0.4, 1.1),
-    ("fp8_precision_factor", "hopper", 0.9, 0.2, 1.2),
-    ("fp8_precision_factor", "blackwell", 0.9, 0.2, 1.2),
-    ("fp4_precision_factor", "blackwell", 0.7, 0.1, 1.2),
-    ("plain_attention_share", "ampere", 0.32, 0.1, 0.9),
-    ("plain_attention_share", "hopper", 0.2, 0.1, 0.9),
-    ("tuned_attention_share", "hopper", 0.6, 0.1, 0.9),
-    ("tuned_attention_share", "blackwell", 0.4, 0.1, 0.9),
-    ("tuned_attention_share", "tpu", 0.3, 0.05, 0.9),
-    ("pytorch_elementwise_factor", "", 3.0, 0.8, 6.0),
-    ("megatron_elementwise_factor", "", 1.5, 0.8, 6.0),
-    ("tuned_elementwise_factor", "", 2.5, 0.8, 6.0),
-    ("tuned_elementwise_factor", "tpu", 1.0, 0.8, 6.0),
-    ("data_floor", "", 0.9, 0.0, 1.0),
-    ("data_floor", "tpu", 0.5, 0.0, 1.0),
-    ("data_overlap", "", 0.8, 0.0, 1.0),
-    ("data_latency_s", "", 5e-6, 0.0, 2e-4),
-    ("optimizer_factor", "", 3.0, 1.0, 12.0),
-    ("operand_exposure", "", 0.5, 0.0, 1.0),
-    ("score_share", "", 0.17, 0.05, 1.0),
-    ("score_bytes", "", 4.0, 2.0, 40.0),
-    ("misaligned_factor", "", 3.0, 1.0, 6.0),
-    ("scale_up_share", "", 0.8, 0.5, 1.0),
-    ("scale_out_share", "", 0.75, 0.3, 1.0),
-    ("plain_tensor_exposure", "", 0.85, 0.3, 1.0),
-    ("tuned_tensor_exposure", "", 0.4, 0.0, 1.0),
-    ("tuned_tensor_exposure", "tpu", 0.4, 0.0, 1.0),
-    ("collective_latency_s", "", 1e-4, 0.0, 3e-4),
-    ("collective_latency_s", "tpu", 1e-5, 0.0, 5e-5),
-    ("expert_exposure", "", 1.0, 0.2, 3.0),
-    ("logit_bytes", "", 30.0, 2.0, 80.0),
-    ("launch_s", "", 1e-3, 2e-4, 2e-3),
-    ("synchronous_launch_s", "", 5e-3, 2e-4, 8e-3),
-    ("straggler_share", "", 0.012, 0.0, 0.04),
+DATA = Path(__file__).parent.parent / "llmcost" / "catalog" / "data"
+#: Profiles of software that share a constant.
+_PLAIN, _TUNED = ("pytorch", "megatron"), ("transformer-engine", "xla")
+#: Constant, profiles of software that have it (none where the hardware has), family ("" for all),
+#: where to start, bounds.
+PARAMETERS: list[tuple[str, tuple[str, ...], str, float, float, float]] = [
+    ("matmul_share", _PLAIN, "", 0.9, 0.5, 1.0),
+    ("matmul_share", _TUNED, "", 0.9, 0.5, 1.0),
+    ("matmul_share", _TUNED, "tpu", 1.05, 0.4, 1.1),
+    ("fp8_precision_factor", (), "hopper", 0.9, 0.2, 1.2),
+    ("fp8_precision_factor", (), "blackwell", 0.9, 0.2, 1.2),
+    ("fp4_precision_factor", (), "blackwell", 0.7, 0.1, 1.2),
+    ("attention_share", _PLAIN, "ampere", 0.32, 0.1, 0.9),
+    ("attention_share", _PLAIN, "hopper", 0.2, 0.1, 0.9),
+    ("attention_share", _TUNED, "hopper", 0.6, 0.1, 0.9),
+    ("attention_share", _TUNED, "blackwell", 0.4, 0.1, 0.9),
+    ("attention_share", _TUNED, "tpu", 0.3, 0.05, 0.9),
+    ("elementwise_factor", ("pytorch",), "", 3.0, 0.8, 6.0),
+    ("elementwise_factor", ("megatron",), "", 1.5, 0.8, 6.0),
+    ("elementwise_factor", _TUNED, "", 2.5, 0.8, 6.0),
+    ("elementwise_factor", _TUNED, "tpu", 1.0, 0.8, 6.0),
+    ("data_floor", (), "", 0.9, 0.0, 1.0),
+    ("data_floor", (), "tpu", 0.5, 0.0, 1.0),
+    ("data_overlap", (), "", 0.8, 0.0, 1.0),
+    ("data_latency_s", (), "", 5e-6, 0.0, 2e-4),
+    ("optimizer_factor", (), "", 3.0, 1.0, 12.0),
+    ("operand_exposure", (), "", 0.5, 0.0, 1.0),
+    ("score_share", (), "", 0.17, 0.05, 1.0),
+    ("score_bytes", (), "", 4.0, 2.0, 40.0),
+    ("misaligned_factor", (), "", 3.0, 1.0, 6.0),
+    ("scale_up_share", (), "", 0.8, 0.5, 1.0),
+    ("scale_out_share", (), "", 0.75, 0.3, 1.0),
+    ("tensor_exposure", _PLAIN, "", 0.85, 0.3, 1.0),
+    ("tensor_exposure", _TUNED, "", 0.4, 0.0, 1.0),
+    ("tensor_exposure", _TUNED, "tpu", 0.4, 0.0, 1.0),
+    ("collective_latency_s", (), "", 1e-4, 0.0, 3e-4),
+    ("collective_latency_s", (), "tpu", 1e-5, 0.0, 5e-5),
+    ("expert_exposure", (), "", 1.0, 0.2, 3.0),
+    ("logit_bytes", (), "", 30.0, 2.0, 80.0),
+    ("launch_s", (), "", 1e-3, 2e-4, 2e-3),
+    ("synchronous_launch_s", (), "", 5e-3, 2e-4, 8e-3),
+    ("straggler_share", (), "", 0.012, 0.0, 0.04),
 ]
-START, LOW, HIGH = (np.array([p[i] for p in PARAMETERS]) for i in (2, 3, 4))
+START, LOW, HIGH = (np.array([p[i] for p in PARAMETERS]) for i in (3, 4, 5))
+#: A constant of a profile by the engine's names.
+_BOTH = {name: [f"fsdp_{name}", f"family_{name}"] for name in PROFILE}
 #: Pull towards the start, in shares of the range: what the rows do not determine stays put.
 _REGULARISATION = 0.05
 #: Errors above this count by their size, not their square: what the model lacks must not bend it.
@@ -85,10 +92,15 @@ class Rows:
         self.known = {n: np.array([item.get(n, np.nan) for item in known]) for n in sorted(names)}
         if np.isnan(self.known.get("fused_attention", np.nan)).all():
             self.known.pop("fused_attention", None)
-        rule_s = dict(self.known)
-        given = rule_s.pop("software", np.full(len(known), np.nan))
-        execute(plan(frozenset(rule_s), frozenset({"software"})), rule_s)
-        self.known["software"] = np.where(np.isnan(given), rule_s["software"], given)
+        laid = dict(self.known)
+        execute(plan(frozenset(laid), frozenset({"fsdp"})), laid)
+        self.software = np.array(
+            [
+                row["software"]
+                or profile_of(CATALOG, row["accelerator"], "fsdp" if fsdp else "family")
+                for row, fsdp in zip(self.cases, laid["fsdp"], strict=True)
+            ]
+        )
         self.target = np.array([float(row["published_step_s"]) for row in self.cases])
         self.weight = np.array([float(row["calibration_weight"]) for row in self.cases])
         self.family = np.array(
@@ -108,12 +120,16 @@ class Rows:
     def constants(self, theta: Any) -> dict[str, Any]:
         """The constants of each row."""
         found: dict[str, Any] = {}
-        for (name, family, *_), value in zip(PARAMETERS, theta, strict=True):
+        for (name, profiles, family, *_), value in zip(PARAMETERS, theta, strict=True):
             where = np.ones(len(self.cases), dtype=bool) if not family else self.family == family
-            if name.endswith("precision_factor"):
-                where, name = where & (self.precision == name[:3]), "precision_factor"
-            before = found.get(name, self.known.get(name))
-            found[name] = np.where(where, value, before)
+            names = [name]
+            if profiles:  # the row's software is known, so the layout chooses between equals
+                where, names = where & np.isin(self.software, profiles), _BOTH[name]
+            elif name.endswith("precision_factor"):
+                where, names = where & (self.precision == name[:3]), ["precision_factor"]
+            for quantity in names:
+                before = found.get(quantity, self.known.get(quantity))
+                found[quantity] = np.where(where, value, before)
         return found
 
     def error(self, theta: Any) -> Any:
@@ -222,8 +238,8 @@ def main() -> None:
         mine = data.source == name
         print(f"  {name[:58]:58} {mine.sum():4} rows {_shown(errors[mine])}")
     baselines(data)
-    for (name, family, *_), value in zip(PARAMETERS, theta, strict=True):
-        print(f"  {family or 'all':10} {name:28} {value:.4g}")
+    for (name, profiles, family, *_), value in zip(PARAMETERS, theta, strict=True):
+        print(f"  {family or 'all':10} {name:24} {value:<10.4g} {', '.join(profiles)}".rstrip())
     if "--write" in sys.argv:
         _write(theta)
     if "--fast" in sys.argv:
@@ -241,14 +257,17 @@ def main() -> None:
 
 
 def _write(theta: Any) -> None:
-    """Replace the constants in the catalog's file, its comments kept."""
-    text = FILE.read_text()
-    for (name, family, *_), value in zip(PARAMETERS, theta, strict=True):
-        pattern = re.compile(rf"(\[{family or 'general'}\]\n(?:(?!\[).*\n)*?{name} = )\S+")
+    """Replace the constants in the catalog's files, their comments kept."""
+    for (name, profiles, family, *_), value in zip(PARAMETERS, theta, strict=True):
+        file = DATA / ("software.toml" if profiles else "performance.toml")
+        field = f"{family}_{name}" if profiles and family else name
         shown = 0.0 if value < 1e-9 else value  # a bound that the fit comes close to
-        text, count = pattern.subn(rf"\g<1>{shown:.4g}", text)
-        assert count == 1, (name, family)
-    FILE.write_text(text)
+        text = file.read_text()
+        for entry in profiles or (family or "general",):
+            pattern = re.compile(rf"(\[{entry}\]\n(?:(?!\[).*\n)*?{field} = )\S+")
+            text, count = pattern.subn(rf"\g<1>{shown:.4g}", text)
+            assert count == 1, (field, entry)
+        file.write_text(text)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,11 @@ KINDS = {
     "levers": "the roadmap of cost levers of Faraboschi et al. 2024",
     "runs": "published runs to check against",
     "performance": "constants of the performance model by accelerator family",
+    "software": "constants of the performance model by the software that trains",
 }
+#: The constants of a profile of software. A profile may also give each for one family of
+#: accelerators, with the family's name before it: hopper_attention_share.
+PROFILE = ("matmul_share", "elementwise_factor", "tensor_exposure", "attention_share")
 #: What an entry of a kind cannot be without; every entry also says where it comes from.
 REQUIRED = {
     "clouds": ("accelerator", "vendor", "date"),
@@ -37,6 +41,7 @@ REQUIRED = {
     "defaults": ("value",),
     "trends": ("key", "value", "low", "high", "unit"),
     "levers": ("year",),
+    "software": PROFILE,
 }
 
 
@@ -55,21 +60,22 @@ class Catalog:
 
     def _add(self, path: Path) -> list[str]:
         problems = []
-        for kind, entries in read_toml(path, "catalog").items():
+        table = read_toml(path, "catalog")
+        for kind, entries in table.items():
             if kind not in KINDS:
                 problems.append(f'{path}: unknown kind "{kind}"{nearest(kind, KINDS)}')
                 continue
             if not isinstance(entries, dict):
                 problems.append(f"{path}: [{kind}] must hold tables, one an entry")
                 continue
+            known = builtin(kind)
+            samples = _samples(kind, table)
+            fields = {*samples, *(f"{key}_{end}" for key in samples for end in ("low", "high"))}
             for name, entry in entries.items():
                 where = f"{path}: [{kind}.{name}]"
                 if not isinstance(entry, dict):
                     problems.append(f"{where} must be a table")
                     continue
-                known = builtin(kind)
-                fields = {key for item in known.values() for key in item}
-                fields |= {f"{key}_{end}" for key in fields for end in ("low", "high")}
                 problems += [
                     f"{where} {key}: unknown field{nearest(key, fields)}"
                     for key in entry
@@ -89,7 +95,7 @@ class Catalog:
                     problems.append(f"{where}: unknown entry{nearest(name, known)}")
                 if kind == "trends" and merged.get("key") != known.get(name, merged).get("key"):
                     problems.append(f"{where} key: is {known[name]['key']}; it cannot change")
-                problems += _wrong_types(where, entry, known)
+                problems += _wrong_types(where, entry, samples)
                 problems += _empty_ranges(where, merged)
                 self._extra.setdefault(kind, {})[name] = merged
         return problems
@@ -137,12 +143,31 @@ def _plain(name: str) -> str:
     return "".join(char for char in name.lower() if char.isalnum())
 
 
-def _wrong_types(where: str, entry: Entry, known: Mapping[str, Entry]) -> list[str]:
+def _samples(kind: str, table: Mapping[str, Any]) -> Entry:
+    """A value of each field that an entry of a kind may have, to compare the user's with.
+
+    A profile of software may name the families of the user's own accelerators too.
+    """
+    samples: Entry = {}
+    for entry in builtin(kind).values():
+        samples = {**entry, **samples}
+    if kind == "software":
+        own = table.get("accelerators")
+        devices = [
+            *builtin("accelerators").values(),
+            *(own.values() if isinstance(own, dict) else ()),
+        ]
+        families = {item.get("family") for item in devices if isinstance(item, dict)} - {None}
+        samples |= {f"{family}_{name}": 1.0 for family in families for name in PROFILE}
+    return samples
+
+
+def _wrong_types(where: str, entry: Entry, samples: Mapping[str, Any]) -> list[str]:
     """Compare the fields of a user's entry with those that the catalog carries."""
     problems = []
     for key, value in entry.items():
         base = re.sub(r"_(low|high)$", "", key)
-        sample = next((item[k] for k in (key, base) for item in known.values() if k in item), None)
+        sample = samples.get(key, samples.get(base))
         if sample is None:
             continue
         number = isinstance(sample, int | float) and not isinstance(sample, bool)

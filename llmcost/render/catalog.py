@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Protocol
 
+from llmcost.catalog.load import PROFILE
 from llmcost.render.data import to_csv, to_json, to_markdown
 from llmcost.render.numbers import plain
 
@@ -31,12 +32,8 @@ COLUMNS = {
     "defaults": ("value", "low", "high"),
     "trends": ("value", "low", "high", "unit"),
     "levers": ("year", "flops", "device_price", "power", "mfu"),
-    "performance": (
-        "matmul_share",
-        "plain_attention_share",
-        "tuned_attention_share",
-        "plain_elementwise_factor",
-    ),
+    "performance": ("software", "fsdp_software", "fp8_precision_factor", "fp4_precision_factor"),
+    "software": PROFILE,
     "runs": (
         "accelerator",
         "devices",
@@ -56,14 +53,19 @@ _SHORT = {
     "operational_tco2e": "tCO2e",
     "cost_amortized_usd": "amortized $",
     "bf16_tflops": "bf16 TF/s",
+    "fsdp_software": "with FSDP layouts",
+    "fp8_precision_factor": "fp8 factor",
+    "fp4_precision_factor": "fp4 factor",
     "matmul_share": "matmul",
-    "plain_attention_share": "attention",
-    "tuned_attention_share": "tuned attention",
-    "plain_elementwise_factor": "element-wise",
+    "elementwise_factor": "element-wise",
+    "tensor_exposure": "tensor exposure",
+    "attention_share": "attention",
     "memory_gb": "GB",
     "tdp_w": "TDP W",
     "price_usd": "USD",
 }
+#: Columns of text; all others hold numbers, to the right.
+_TEXTS = ("available", "full_name", "unit", "accelerator", "software", "fsdp_software")
 
 
 class Options(Protocol):
@@ -141,11 +143,7 @@ def listing(kind: str, entries: Mapping[str, Mapping[str, Any]], options: Option
                 [*row, entry["source"]] for row, entry in zip(rows, entries.values(), strict=True)
             ]
     data = {name: _plain_entry(entry) for name, entry in entries.items()}
-    numbers = [
-        i
-        for i, column in enumerate(columns, 1)
-        if column not in ("available", "full_name", "unit", "accelerator")
-    ]
+    numbers = [i for i, column in enumerate(columns, 1) if column not in _TEXTS]
     return _render(header, rows, data, options, numbers, [])
 
 

@@ -83,7 +83,6 @@ PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "fp4")
 METHODS = ("amortized", "cloud", "purchase")
 COMMITMENTS = ("on-demand", "1y", "3y")
 RECOMPUTE = ("none", "selective", "full")
-SOFTWARE = ("pytorch", "megatron", "transformer-engine", "xla")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
 
 _KEYS = [
@@ -127,7 +126,7 @@ _KEYS = [
     Key("training.flops_method", CHOICE, "Rule of thumb by parameters, or count of the architecture", choices=("params", "architecture"), quantity="by_architecture"),
     Key("training.precision", CHOICE, "Number format: picks the dense peak", choices=PRECISIONS),
     Key("training.activation_recompute", CHOICE, "What the backward pass recomputes", choices=RECOMPUTE, quantity="recompute_level"),
-    Key("training.software", CHOICE, "Software that trains, as the step time knows it; by the layout and the accelerator if not given", choices=SOFTWARE, quantity="software"),
+    Key("training.software", ENTRY, "Software that trains: its profile of the performance model; by the layout and the accelerator if not given", catalog="software"),
     Key("training.synchronous_launch", FLAG, "Whether the host waits for each kernel (CUDA_LAUNCH_BLOCKING=1)", quantity="synchronous_launch"),
     Key("training.expert_overlap", NUMBER, "Share of the exchange between experts that computation hides (DualPipe); 0 if not given", "1", high=1.0, quantity="expert_overlap"),
     Key("training.fused_experts", FLAG, "Whether the products of experts also sort, activate and quantise, and no host is waited for; by date, accelerator and precision if not given", quantity="fused_experts"),

@@ -73,19 +73,19 @@ def device_expert_params(
 
 @rule(
     "sharers",
-    formula="dp * cp; with zero3 on TPUs those of a slice: min(dp * cp, scale_up_domain / tp)",
+    formula="dp * cp; with zero3 on slices those of one: min(dp * cp, scale_up_domain / tp)",
     reference="MaxText documentation: fully sharded inside a slice, replicated between slices",
 )
 def sharers(
-    dp: Array, cp: Array, tp: Array, scale_up_domain: Array, sharding: Array, family_software: Array
+    dp: Array, cp: Array, tp: Array, scale_up_domain: Array, sharding: Array, slices: Array
 ) -> Array:
     """Replicas that share states where they are sharded [1].
 
-    `family_software` is 3 for TPUs, whose slices are joined by the data centre's network.
+    `slices` is 1 for TPUs, whose slices are joined by the data centre's network.
     """
     group = dp * cp
-    slices = (family_software > 2) & (sharding > 2)
-    return np.where(slices, np.minimum(group, np.maximum(scale_up_domain / tp, 1.0)), group)
+    inside = (slices > 0) & (sharding > 2)
+    return np.where(inside, np.minimum(group, np.maximum(scale_up_domain / tp, 1.0)), group)
 
 
 @rule(

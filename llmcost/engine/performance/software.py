@@ -9,20 +9,18 @@ from llmcost.engine.chain import Array, rule
 _DAO = "Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691"
 
 
+# Where the scenario names the software, the constants of its profile are given twice, and this choice is none.
 @rule(
-    "software",
-    formula="0 (PyTorch) for zero2 and zero3 without sequence parallelism; else what the hardware's family"
-    " trains with: 1 Megatron-LM until Ampere, 2 Transformer Engine from Hopper on, 3 XLA on TPUs",
-    reference="PyTorch FSDP, Megatron-LM, NVIDIA Transformer Engine, MaxText documentation",
+    "fsdp",
+    formula="1 for zero2 and zero3 without sequence parallelism, else 0",
+    reference="PyTorch FSDP documentation",
 )
-def software(sequence_parallel: Array, sharding: Array, family_software: Array) -> Array:
-    """Software that trains, where nothing says: 0 PyTorch, 1 Megatron-LM, 2 Transformer Engine, 3 XLA [1].
+def fsdp(sequence_parallel: Array, sharding: Array) -> Array:
+    """Whether a layout looks like that of PyTorch's FSDP, which then trains where nothing else is said [1].
 
-    Transformer Engine came with Hopper; it fuses element-wise work and hides tensor-parallel
-    communication under the products, as XLA does.
+    Other layouts are those of the software that the accelerator's family trains with.
     """
-    plain = (sharding > 1) & (sequence_parallel == 0) & (family_software < 3)
-    return np.where(plain, 0.0, family_software)
+    return np.where((sharding > 1) & (sequence_parallel == 0), 1.0, 0.0)
 
 
 @rule(
@@ -48,57 +46,50 @@ def fused_attention(
 
 @rule(
     "matmul_share",
-    formula="(tuned_matmul_share with Transformer Engine or XLA, else plain_matmul_share) * precision_factor",
+    formula="that of the software's profile (fsdp_matmul_share or family_matmul_share, by fsdp) * precision_factor",
     reference="calibrated, benchmarks/calibrate.py",
 )
 def matmul_share(
-    plain_matmul_share: Array,
-    tuned_matmul_share: Array,
-    precision_factor: Array,
-    software: Array,
+    fsdp: Array, fsdp_matmul_share: Array, family_matmul_share: Array, precision_factor: Array
 ) -> Array:
     """Share of the matmul ceiling that products inside a step reach [1].
 
     `precision_factor` is what 8 and 4 bits keep of it: scaling factors, casts, thinner tiles.
     """
-    return np.where(software > 1, tuned_matmul_share, plain_matmul_share) * precision_factor
+    return np.where(fsdp > 0, fsdp_matmul_share, family_matmul_share) * precision_factor
 
 
 @rule(
     "attention_share",
-    formula="tuned_attention_share with Transformer Engine or XLA, else plain_attention_share",
+    formula="that of the software's profile: fsdp_attention_share or family_attention_share, by fsdp",
     reference="calibrated, benchmarks/calibrate.py",
 )
 def attention_share(
-    plain_attention_share: Array, tuned_attention_share: Array, software: Array
+    fsdp: Array, fsdp_attention_share: Array, family_attention_share: Array
 ) -> Array:
     """Share of the peak that fused attention reaches [1]."""
-    return np.where(software > 1, tuned_attention_share, plain_attention_share)
+    return np.where(fsdp > 0, fsdp_attention_share, family_attention_share)
 
 
 @rule(
     "elementwise_factor",
-    formula="tuned_elementwise_factor with Transformer Engine or XLA, else that of Megatron-LM or PyTorch",
+    formula="that of the software's profile: fsdp_elementwise_factor or family_elementwise_factor, by fsdp",
     reference="calibrated, benchmarks/calibrate.py",
 )
 def elementwise_factor(
-    pytorch_elementwise_factor: Array,
-    megatron_elementwise_factor: Array,
-    tuned_elementwise_factor: Array,
-    software: Array,
+    fsdp: Array, fsdp_elementwise_factor: Array, family_elementwise_factor: Array
 ) -> Array:
     """Bytes that element-wise kernels move over those of perfect fusion [1]."""
-    plain = np.where(software > 0, megatron_elementwise_factor, pytorch_elementwise_factor)
-    return np.where(software > 1, tuned_elementwise_factor, plain)
+    return np.where(fsdp > 0, fsdp_elementwise_factor, family_elementwise_factor)
 
 
 @rule(
     "tensor_exposure",
-    formula="tuned_tensor_exposure with Transformer Engine or XLA, else plain_tensor_exposure",
+    formula="that of the software's profile: fsdp_tensor_exposure or family_tensor_exposure, by fsdp",
     reference="calibrated, benchmarks/calibrate.py",
 )
 def tensor_exposure(
-    plain_tensor_exposure: Array, tuned_tensor_exposure: Array, software: Array
+    fsdp: Array, fsdp_tensor_exposure: Array, family_tensor_exposure: Array
 ) -> Array:
     """Share of tensor-parallel communication that computation does not hide [1]."""
-    return np.where(software > 1, tuned_tensor_exposure, plain_tensor_exposure)
+    return np.where(fsdp > 0, fsdp_tensor_exposure, family_tensor_exposure)

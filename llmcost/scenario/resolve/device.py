@@ -1,0 +1,118 @@
+"""The accelerator: what its entry of the catalog gives, and its peak at the precision of training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from llmcost.scenario.resolve.inputs import Inputs, number
+from llmcost.scenario.schema import PRECISIONS
+from llmcost.scenario.values import show
+
+#: What a catalog accelerator gives, by scenario key.
+_DEVICE_FIELDS = {
+    "cluster.devices_per_node": "devices_per_node",
+    "cluster.memory_gb": "memory_gb",
+    "cluster.memory_tb_s": "memory_tb_s",
+    "cluster.tdp_w": "tdp_w",
+    "cluster.scale_up_gb_s_each_way": "scale_up_gb_s_each_way",
+    "cluster.scale_up_domain": "scale_up_domain",
+    "cluster.scale_out_gbit_s_per_device": "scale_out_gbit_s_per_device",
+    "cost.device_price_usd": "price_usd",
+    "cost.price_includes_server": "price_includes_server",
+    "cost.available_date": "available",
+    "cost.server_cost_ratio": "server_cost_ratio",
+    "energy.server_power_ratio": "server_power_ratio",
+    "energy.power_utilisation": "power_utilisation",
+    "carbon.embodied_kgco2e_per_device": "embodied_kgco2e",
+}
+
+
+def fill(inputs: Inputs) -> None:
+    """Take the accelerator's figures, and its rates at the precision of training."""
+    _accelerator(inputs)
+    _peak(inputs)
+
+
+def _accelerator(inputs: Inputs) -> None:
+    words = inputs.word("cluster.accelerator")
+    if words is None:
+        return
+    source = f"catalog: accelerators/{words}" if isinstance(words, str) else "axis"
+    for key, name in _DEVICE_FIELDS.items():
+        if inputs.has(key):
+            continue
+        if key == "cost.price_includes_server" and inputs.has("cost.device_price_usd"):
+            continue  # that field describes the catalog's price, not the user's
+        value = inputs.look(
+            lambda word, name=name: number(inputs.entry("accelerators", word).get(name)), words
+        )
+        shown = inputs.entry("accelerators", words).get(name) if isinstance(words, str) else None
+        inputs.enter(key, value, source, shown)
+        if isinstance(words, str):
+            inputs.interval(key, inputs.entry("accelerators", words), name)
+
+
+def _peak(inputs: Inputs) -> None:
+    """Pick the dense peak and the measured matmul ceiling of the precision."""
+    known = inputs.known
+    precision = inputs.word("training.precision")
+    if precision is None:
+        precision = "bf16"
+        if "cluster.accelerator" in inputs.sources or "peak_flops" in known:
+            inputs.sources["training.precision"] = "default: bf16, mixed precision"
+            inputs.shown["training.precision"] = precision
+    accelerator = inputs.word("cluster.accelerator")
+
+    def rate(suffix: str) -> Any:
+        """The catalog's rates, and the scenario's own where it is of the precision."""
+
+        def published(word: str | None, name: str) -> float | None:
+            found = inputs.entry("accelerators", word).get(f"{name}{suffix}") if word else None
+            return None if found is None else float(found) * 1e12
+
+        value = inputs.look(published, accelerator, precision)
+        for name in PRECISIONS:
+            own = known.get(f"{name}{suffix}")
+            if own is None:
+                continue
+            mine = inputs.look(lambda word, name=name: float(word == name), precision)
+            if isinstance(mine, np.ndarray):
+                value = np.where(mine > 0, own * 1e12, math.nan if value is None else value)
+            elif mine:
+                value = own * 1e12
+        return value
+
+    own_rates = any(inputs.has(f"cluster.{name}_tflops") for name in PRECISIONS)
+    if "peak_flops" not in known and (accelerator is not None or own_rates):
+        peak = rate("_tflops")
+        if peak is None:
+            entry = (
+                inputs.entry("accelerators", accelerator) if isinstance(accelerator, str) else {}
+            )
+            has = [name for name in PRECISIONS if f"{name}_tflops" in entry]
+            key = (
+                "training.precision" if inputs.has("training.precision") else "cluster.accelerator"
+            )
+            inputs.problem(
+                key,
+                f"{show(precision)}: no published peak for {accelerator}{'; it has ' + ', '.join(has) if has else ''}; or give cluster.peak_flops",
+            )
+        source = (
+            f"catalog: accelerators/{accelerator} {precision}_tflops"
+            if isinstance(accelerator, str) and isinstance(precision, str)
+            else "axis"
+        )
+        if isinstance(precision, str) and inputs.has(f"cluster.{precision}_tflops"):
+            source = "derived"
+        inputs.enter("cluster.peak_flops", peak, source)
+    ceiling = rate("_matmul_tflops")
+    if ceiling is not None:
+        known["matmul_ceiling_flops"] = ceiling
+    inputs.enter_missing(
+        "cluster.devices_per_node",
+        inputs.entry("defaults", "cluster.devices_per_node")["value"],
+        f"default: {inputs.entry('defaults', 'cluster.devices_per_node')['source']}",
+    )

@@ -1,0 +1,76 @@
+"""Data and training: defaults, goodput, the limits of time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmcost.scenario.resolve.inputs import Inputs
+
+
+def fill(inputs: Inputs) -> None:
+    """Complete [data] and [training]."""
+    known = inputs.known
+    inputs.default("data.epochs")
+    inputs.default("training.flops_per_param_token")
+    if "tokens_per_param" not in known and "tokens_per_epoch" not in known:
+        ratio = inputs.entry("defaults", "data.tokens_per_param")
+        known["default_tokens_per_param"] = float(ratio["value"])
+        inputs.interval("data.tokens_per_param", ratio, "", "default_tokens_per_param")
+    known.setdefault("tokens_basis_active", 0.0)
+    known.setdefault("by_architecture", 0.0)
+    known.setdefault("recompute_level", 0.0)
+    if np.any(np.asarray(known["by_architecture"]) > 0):
+        wanted = ("layers", "hidden_size", "heads", "vocab_size", "seq_len")
+        missing = [f"model.{name}" for name in wanted if name not in known]
+        if missing:
+            inputs.problem(
+                "training.flops_method",
+                f'"architecture" needs {", ".join(missing)}, or a model.preset or model.config',
+            )
+    elif "flops" not in known:
+        known.pop("flops_method", None)
+
+
+def fill_reliability(inputs: Inputs) -> None:
+    """Complete [reliability]; without it, goodput is given or 1."""
+    given = any(key.startswith("reliability.") for key in (*inputs.scenario.values, *inputs.arrays))
+    if given and inputs.has("training.goodput"):
+        inputs.problem(
+            "training.goodput",
+            "contradicts [reliability], from which goodput is derived; give one of them",
+        )
+    elif given:
+        for key in (
+            "reliability.device_mtbf_hours",
+            "reliability.checkpoint_seconds",
+            "reliability.restart_seconds",
+        ):
+            inputs.default(key)
+    else:
+        inputs.default("training.goodput")
+
+
+def fill_rest(inputs: Inputs) -> None:
+    """Complete what waits for the layout: the usual MFU, the time limit, the staff."""
+    known = inputs.known
+    if "mfu" not in known:
+        usual = inputs.entry("defaults", "training.mfu")
+        known["default_mfu"] = float(usual["value"])
+        if "prediction_factor" not in known:
+            inputs.interval("training.mfu", usual, "", "default_mfu")
+    days, deadline = known.get("days"), known.get("deadline_days")
+    if deadline is not None:
+        known["time_limit_days"] = deadline
+    if days is not None and "devices" not in known:
+        known["time_limit_days"] = (
+            known.pop("days") if deadline is None else np.minimum(known.pop("days"), deadline)
+        )
+    elif "devices" in known:
+        known.pop("time_limit_days", None)
+    staff = [
+        key
+        for key in ("staff.fte", "staff.months", "staff.usd_per_fte_year")
+        if not inputs.has(key)
+    ]
+    if 0 < len(staff) < 3:
+        inputs.warnings.append(f"cost_staff_usd needs {' and '.join(staff)} as well")
