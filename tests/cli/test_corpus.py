@@ -54,25 +54,30 @@ COMMANDS = [
 ]
 
 
+#: Runs a command and prints what it took: a child of pytest itself would count pytest's memory as its own.
+LAUNCH = """
+import json, resource, subprocess, sys
+with open(".out", "wb") as out, open(".err", "wb") as err:
+    code = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=out, stderr=err).returncode
+took = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, took.ru_utime + took.ru_stime, took.ru_maxrss / 1024]))
+"""
+
+
 class Done:
     """A whole command: what it printed, and what it took."""
 
     def __init__(self, arguments: list[str], folder: Path) -> None:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("LLMCOST", "COLUMNS"))}
-        out, err = folder / ".out", folder / ".err"
         start = time.perf_counter()
-        with out.open("wb") as stdout, err.open("wb") as stderr:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "llmcost", *arguments],
-                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=folder, env=clean,
-            )  # fmt: skip
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
+        done = subprocess.run(
+            [sys.executable, "-c", LAUNCH, sys.executable, "-m", "llmcost", *arguments],
+            stdout=subprocess.PIPE, cwd=folder, env=clean, check=True,
+        )  # fmt: skip
+        self.code, processor_s, self.megabytes = json.loads(done.stdout)
         # Of the machine's time what this command takes, whatever else runs beside it.
-        self.seconds = min(time.perf_counter() - start, usage.ru_utime + usage.ru_stime)
-        self.megabytes = usage.ru_maxrss / 1024
-        self.code = child.returncode
-        self.out, self.err = out.read_text(), err.read_text()
+        self.seconds = min(time.perf_counter() - start, processor_s)
+        self.out, self.err = (folder / ".out").read_text(), (folder / ".err").read_text()
 
     def check(self, *codes: int) -> None:
         assert self.code in (codes or (0, 1, 2)), self.err[:500]
