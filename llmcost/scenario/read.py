@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_toml
-from llmcost.scenario.keys import near, parse_raw, split_set, unquoted
-from llmcost.scenario.keys import place
+from llmcost.scenario.keys import near, parse_raw, place, split_set, unquoted
 from llmcost.scenario.schema import ENTRY, KEYS, SPECIAL_SECTIONS, sections
 from llmcost.scenario.values import ValueProblem, parse_value, show
 
