@@ -8,6 +8,9 @@ from llmcost.engine.chain import Array, rule
 HOURS_PER_YEAR = 8766.0
 #: One eighth of a server without its accelerators [kgCO2e], Luccioni et al. 2022.
 SERVER_SHARE_KGCO2E = 312.5
+#: Board, cooling, assembly and transport of one accelerator [kgCO2e]: what NVIDIA's product carbon
+#: footprint summary of the HGX H100 leaves beside memory and integrated circuits, a GPU.
+BOARD_KGCO2E = 64.0
 
 
 @rule(
@@ -104,5 +107,7 @@ def act_embodied_kgco2e(
     References
     ----------
     .. [1] Gupta et al. (2022), ACT: designing sustainable computer systems.
+    .. [2] NVIDIA, HGX H100 product carbon footprint summary.
     """
-    return die_mm2 / 100 * fab_kgco2e_per_cm2 + memory_gb * dram_kgco2e_per_gb + SERVER_SHARE_KGCO2E
+    silicon = die_mm2 / 100 * fab_kgco2e_per_cm2 + memory_gb * dram_kgco2e_per_gb
+    return silicon + BOARD_KGCO2E + SERVER_SHARE_KGCO2E
