@@ -21,6 +21,7 @@ def test_validate(llmcost: Run) -> None:
         "cost",
         "cost, by name and dates",
         "energy and carbon",
+        "energy and carbon of TPUs",
     }
     assert all(item["error"] is not None for item in found["cases"])
     table = llmcost("validate")

@@ -24,16 +24,41 @@ PUBLISHED = [
     ("deepseek-v3", "cost_total_usd", 5.576e6, 1e-9),
     ("gpt-4", "cost_amortized_usd", 40155933.94, 1e-3),
     ("gpt-4", "cost_purchase_usd", 767746913.58, 1e-3),
-    ("palm-540b", "cost_amortized_usd", 2810003.93, 0.01),
+    ("palm-540b", "cost_accelerator_usd", 1344543.0, 1e-3),
+    ("palm-540b", "cost_server_usd", 860507.5, 1e-3),
+    ("palm-540b", "cost_interconnect_usd", 517234.1, 1e-3),
+    ("palm-540b", "operational_tco2e", 271.4, 0.08),
     ("palm-540b", "flops", 2.5272e24, 0.005),
-    ("gemini-1.0-ultra", "cost_amortized_usd", 29.8e6, 0.03),
 ]
+#: Epoch AI's power of a TPU v4: the mean of the chip, taken for its peak (docs/method.md).
+EPOCH_TPU_V4_W = 170 * 1.56 * 0.43
 
 
 @pytest.mark.parametrize(("name", "key", "published", "tolerance"), PUBLISHED)
 def test_bundled(name: str, key: str, published: float, tolerance: float) -> None:
     result = estimate(load_scenario(name))
     assert result.result(key) == pytest.approx(published, rel=tolerance)
+
+
+def test_gemini_costs_what_epoch_says_with_epochs_power() -> None:
+    same = estimate(load_scenario("gemini-1.0-ultra", [f"energy.device_power_w={EPOCH_TPU_V4_W}"]))
+    assert same.result("cost_amortized_usd") == pytest.approx(29.8e6, rel=0.03)
+    own = estimate(load_scenario("gemini-1.0-ultra"))
+    assert own.result("energy_mwh") == pytest.approx(
+        (same.result("energy_mwh") or 0) * 352 / EPOCH_TPU_V4_W, rel=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "measured"),
+    [("tpu-v2", [208]), ("tpu-v3", [310, 289, 288, 245]), ("tpu-v4", [326, 378.5])],
+)
+def test_a_tpu_draws_what_google_measured(accelerator: str, measured: list[float]) -> None:
+    """The mean of the runs [W], and a peak that none of them exceeds."""
+    run = of(cluster={"accelerator": accelerator, "devices": 1, "days": 1}, energy={"pue": 1.0})
+    power = (run.result("energy_mwh") or 0) / 24 * 1e6
+    assert power == pytest.approx(sum(measured) / len(measured), rel=0.005)
+    assert (run.result("peak_power_mw") or 0) * 1e6 > max(measured)
 
 
 def test_llama_2_7b() -> None:

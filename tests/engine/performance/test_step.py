@@ -71,7 +71,8 @@ def test_monotone(tp: int, pp: int, micro: int, sharding: str) -> None:
 
 
 def test_hardware_without_a_bandwidth_predicts_nothing() -> None:
-    result = run(parallelism=LAYOUT_8, cluster={"accelerator": "tpu-v3", "devices": 512})
+    bare = {"peak_flops": 1e14, "memory_gb": 80, "memory_tb_s": 2, "devices": 512}
+    result = run(parallelism=LAYOUT_8, cluster=bare)
     assert result.result("predicted_mfu") is None
     assert result.result("mfu") == 0.375
     assert any("predicts nothing" in note for note in result.warnings)
