@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.expression import Expression
 from llmcost.analysis.uncertainty import cheaper
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import ADDED_PARTS, RESULTS
 from llmcost.errors import InputError, nearest
 
 #: Results that a comparison shows unless asked for others.
 METRICS = (
     "flops", "devices", "days", "mfu", "device_hours", "energy_mwh", "peak_power_mw", "total_tco2e",
-    "water_m3", "cost_amortized_usd", "cost_purchase_usd", "cost_cloud_usd", "cost_total_usd",
+    "water_m3", "cost_amortized_usd", "cost_purchase_usd", "cost_cloud_usd", *ADDED_PARTS, "cost_total_usd",
 )  # fmt: skip
 
 
@@ -138,6 +138,14 @@ def compare(estimates: Sequence[Estimate], baseline: str | None = None) -> Compa
             f'--baseline "{first}": is none of the scenarios; they are {", ".join(named)}'
         )
     return Comparison(named, first)
+
+
+def default_metrics(found: Comparison) -> list[str]:
+    """Results that a comparison shows: of what comes to the run only what costs something."""
+    items = found.estimates.values()
+    return [
+        key for key in METRICS if key not in ADDED_PARTS or any(item.result(key) for item in items)
+    ]
 
 
 def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:

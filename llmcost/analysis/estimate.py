@@ -11,6 +11,7 @@ import numpy as np
 
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, Rule
+from llmcost.engine.cost import cost_items_usd
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.identity import compared, contradictions
 from llmcost.engine.results import RESULTS
@@ -20,6 +21,13 @@ from llmcost.scenario.schema import KEYS, by_quantity
 
 #: An MFU above this is derived from inputs that do not fit together, or fits no published run.
 HIGHEST_PUBLISHED_MFU = 0.75
+
+
+class Item(NamedTuple):
+    """An item of ``[[cost.items]]`` and what it costs [USD]."""
+
+    name: str
+    usd: float
 
 
 class Estimate(NamedTuple):
@@ -46,6 +54,18 @@ class Estimate(NamedTuple):
     def results(self) -> dict[str, float | None]:
         """All results by key."""
         return {key: self.result(key) for key in RESULTS}
+
+    @property
+    def items(self) -> list[Item]:
+        """The scenario's own items, which add up to ``cost_items_usd``; none where that is not known."""
+        if self.result("cost_items_usd") is None:
+            return []
+        time = {name: self.values[name] for name in ("months", "days") if name in self.values}
+        base = self.values["cost_development_usd"]
+        return [
+            Item(name, float(cost_items_usd(*map(np.asarray, part), base, **time)))
+            for name, part in self.inputs.items.items()
+        ]
 
     def source(self, key: str) -> str:
         """Where the value of a scenario key comes from."""

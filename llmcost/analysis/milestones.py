@@ -175,6 +175,11 @@ def budget(
             raise NoAnswerError(
                 f"{base.inputs.scenario.label}: the cost per FLOP is not known, so a budget cannot be turned into a model"
             )
+        if np.nanmax(values["budget_params"]) == 0:
+            fixed = float(np.min(values["fixed_usd"]))
+            raise NoAnswerError(
+                f"{base.inputs.scenario.label}: --budget {usd:g} trains nothing: staff and items alone cost {fixed:,.0f}"
+            )
         keys = ("budget_flops", "budget_params", "budget_tokens")
         tables.append({key: np.broadcast_to(values[key], projection.years.shape) for key in keys})
     years = range(first, first + len(tables[0]["budget_params"]))

@@ -31,7 +31,8 @@ _KEPT = (
     "start_day", "available_day", "price_includes_server", "server_cost_ratio",
     "interconnect_cost_fraction", "depreciation_ooms_per_year", "server_power_ratio", "pue",
     "embodied_kgco2e_per_device", "hardware_lifetime_years", "fleet_utilisation", "water_l_per_kwh",
-    "water_supply_l_per_kwh", "fte", "months", "usd_per_fte_year", "experiments_ratio",
+    "water_supply_l_per_kwh", "months", "cost_staff_usd",
+    "experiments_ratio", "items_share", "items_usd_per_month", "items_usd",
     "cost_method", "goodput", "recomputed_share",
 )  # fmt: skip
 #: What moves on from year 0; the engine knows it as ``base_*``.

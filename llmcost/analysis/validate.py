@@ -171,7 +171,7 @@ def cost_cases(catalog: Catalog) -> Iterator[Case]:
             },
             "energy": {name: float(row[name]) for name in ("server_power_ratio", "power_utilisation", "pue", "electricity_usd_per_kwh")},
         }  # fmt: skip
-        named = {
+        named: dict[str, Any] = {
             "name": row["model"], "start_date": row["training_start"],
             "cluster": {"accelerator": row["accelerator"], "device_hours": float(row["device_hours"])},
         }  # fmt: skip

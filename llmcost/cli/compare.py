@@ -48,7 +48,7 @@ def command(
     options: Common = Common(),
 ) -> None:
     """Set scenarios side by side: what differs in their inputs and their results."""
-    from llmcost.analysis.compare import METRICS, checked_metrics, compare
+    from llmcost.analysis.compare import METRICS, checked_metrics, compare, default_metrics
     from llmcost.analysis.expression import Expression
     from llmcost.analysis.variants import estimate_variants
     from llmcost.errors import NoAnswerError
@@ -61,6 +61,8 @@ def command(
     found = compare(
         estimate_variants(scenarios, sets or (), variants, options.catalog(), sampling), baseline
     )
+    if metrics is None:
+        shown = default_metrics(found)
     failing = [(item.text, found.failing(item)) for item in conditions]
     options.warn(
         [f"{name}: {text}" for name, item in found.estimates.items() for text in item.warnings]

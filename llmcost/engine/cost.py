@@ -1,8 +1,10 @@
-"""Money: amortized hardware and energy, purchase, cloud rental, staff, development."""
+"""Money: amortized hardware and energy, purchase, cloud rental; experiments, staff and items."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from llmcost.engine.chain import Array, rule
 
 _COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
 DAYS_PER_YEAR = 365.25
+DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 
 
 @rule(
@@ -148,31 +151,126 @@ def cost_staff_usd(fte: Array, months: Array, usd_per_fte_year: Array) -> Array:
 
 
 @rule(
-    "cost_development_usd",
-    formula="(1 + experiments_ratio) * cost_amortized_usd + cost_staff_usd",
-    reference=_COTTIER,
-)
-def cost_development_usd(
-    experiments_ratio: Array, cost_amortized_usd: Array, cost_staff_usd: Array
-) -> Array:
-    """Cost of developing the model: final run, experiments and staff [USD]."""
-    return (1 + experiments_ratio) * cost_amortized_usd + cost_staff_usd
-
-
-@rule(
-    "cost_total_usd",
+    "cost_run_usd",
     formula="cost_amortized_usd, cost_cloud_usd or cost_purchase_usd by cost.method",
     reference=_COTTIER,
 )
-def cost_total_usd(
+def cost_run_usd(
     cost_method: Array,
     cost_amortized_usd: float | Array = math.nan,
     cost_cloud_usd: float | Array = math.nan,
     cost_purchase_usd: float | Array = math.nan,
 ) -> Array:
-    """The cost of the chosen method: 0 amortized, 1 cloud, 2 purchase [USD]."""
+    """The final run by the chosen method: 0 amortized, 1 cloud, 2 purchase [USD]."""
     if cost_method.ndim == 0:
         chosen = (cost_amortized_usd, cost_cloud_usd, cost_purchase_usd)[int(cost_method)]
         return np.asarray(chosen)
     rest = np.where(cost_method < 2, cost_cloud_usd, cost_purchase_usd)
     return np.where(cost_method < 1, cost_amortized_usd, rest)
+
+
+@rule(
+    "cost_experiments_usd",
+    formula="experiments_ratio * cost_run_usd",
+    reference=_COTTIER,
+)
+def cost_experiments_usd(experiments_ratio: Array, cost_run_usd: Array) -> Array:
+    """Cost of the experiments, by the method of the run [USD]."""
+    return experiments_ratio * cost_run_usd
+
+
+@rule(
+    "cost_development_usd",
+    formula="cost_run_usd + cost_experiments_usd + cost_staff_usd",
+    reference=_COTTIER,
+)
+def cost_development_usd(
+    cost_run_usd: Array, cost_experiments_usd: Array, cost_staff_usd: float | Array = 0.0
+) -> Array:
+    """Cost of developing the model: final run, experiments and, where given, staff [USD]."""
+    return np.asarray(cost_run_usd + cost_experiments_usd + cost_staff_usd)
+
+
+@rule(
+    "cost_items_usd",
+    formula="items_share * cost_development_usd + items_usd_per_month * (months, or days / 30.4375)"
+    " + items_usd",
+    reference="the scenario's [[cost.items]]",
+)
+def cost_items_usd(
+    items_share: Array,
+    items_usd_per_month: Array,
+    items_usd: Array,
+    cost_development_usd: Array,
+    months: float | Array = math.nan,
+    days: float | Array = math.nan,
+) -> Array:
+    """Cost of items of the user's own, each of which may be a share of what stands above it.
+
+    Parameters
+    ----------
+    items_share : array_like
+        What :func:`item_parts` makes of the items: their share of the development cost [1].
+    items_usd_per_month, items_usd : array_like
+        What they cost a month [USD/month], and once [USD].
+    cost_development_usd : array_like
+        What stands above the first item [USD].
+    months : array_like
+        Time that the staff works; without staff the run's own time counts [months].
+    days : array_like
+        Wall-clock time of the run [days].
+
+    Returns
+    -------
+    ndarray
+        Cost [USD].
+    """
+    time = np.where(np.isnan(months), np.asarray(days) / DAYS_PER_MONTH, months)
+    monthly = np.where(items_usd_per_month > 0, items_usd_per_month * time, 0.0)
+    return items_share * cost_development_usd + monthly + items_usd
+
+
+@rule(
+    "cost_total_usd",
+    formula="cost_development_usd + cost_items_usd",
+    reference=_COTTIER,
+)
+def cost_total_usd(cost_development_usd: Array, cost_items_usd: float | Array = 0.0) -> Array:
+    """All that the scenario says the project costs [USD]."""
+    return np.asarray(cost_development_usd + cost_items_usd)
+
+
+class ItemParts(NamedTuple):
+    """An item as a share of the development cost [1], an amount a month and an amount [USD]."""
+
+    share: float
+    usd_per_month: float
+    usd: float
+
+
+def item_parts(items: Sequence[Mapping[str, float]]) -> list[ItemParts]:
+    """Solve items that stand on one another for what each takes of the development cost.
+
+    Parameters
+    ----------
+    items : sequence of mapping
+        Each with one of ``usd`` [USD], ``usd_per_month`` [USD/month] and ``share`` [1], the
+        last of everything above it: development and the items before it.
+
+    Returns
+    -------
+    list of ItemParts
+        One an item; :func:`cost_items_usd` takes their sum.
+    """
+    found: list[ItemParts] = []
+    share, monthly, once = 1.0, 0.0, 0.0
+    for item in items:
+        of = item.get("share", 0.0)
+        part = ItemParts(
+            of * share,
+            of * monthly + item.get("usd_per_month", 0.0),
+            of * once + item.get("usd", 0.0),
+        )
+        share, monthly, once = share + part.share, monthly + part.usd_per_month, once + part.usd
+        found.append(part)
+    return found

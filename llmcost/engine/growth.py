@@ -275,12 +275,28 @@ def grid_kgco2e_per_kwh(
 
 @rule(
     "budget_flops",
-    formula="budget_usd * flops / cost_total_usd",
-    reference="cost is proportional to compute at a given machine",
+    formula="flops * (budget_usd - fixed_usd) / (cost_total_usd - fixed_usd), none below 0",
+    reference="the run's cost is proportional to its compute at a given machine",
 )
-def budget_flops(budget_usd: Array, flops: Array, cost_total_usd: Array) -> Array:
-    """Compute that a budget buys at the cost per FLOP of the year [FLOP]."""
-    return budget_usd * flops / cost_total_usd
+def budget_flops(budget_usd: Array, flops: Array, cost_total_usd: Array, fixed_usd: Array) -> Array:
+    """Compute that a budget buys at the cost per FLOP of the year, fixed costs paid first [FLOP]."""
+    bought = flops * (budget_usd - fixed_usd) / (cost_total_usd - fixed_usd)
+    return np.maximum(bought, 0.0)
+
+
+@rule(
+    "fixed_usd",
+    formula="cost_total_usd - (cost_run_usd + cost_experiments_usd) * (1 + items_share)",
+    reference="staff and items that do not grow with the run",
+)
+def fixed_usd(
+    cost_total_usd: Array,
+    cost_run_usd: Array,
+    cost_experiments_usd: Array,
+    items_share: float | Array = 0.0,
+) -> Array:
+    """What the project costs however much it computes: staff and fixed items [USD]."""
+    return cost_total_usd - (cost_run_usd + cost_experiments_usd) * (1 + items_share)
 
 
 @rule(

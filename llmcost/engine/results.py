@@ -49,9 +49,11 @@ _ALL = [
     Result("cost_amortized_usd", "Amortized", "USD", COST, "Amortized hardware plus energy", _COTTIER),
     Result("cost_purchase_usd", "Purchase", "USD", COST, "Price of buying the whole cluster new", _COTTIER),
     Result("cost_cloud_usd", "Cloud rental", "USD", COST, "Device-hours at a cloud price", _COTTIER),
+    Result("cost_experiments_usd", "Experiments", "USD", COST, "Experiments, by the method of the run (cost.method)", _COTTIER),
     Result("cost_staff_usd", "Staff", "USD", COST, "Salaries, equity and overheads of the staff", _COTTIER),
-    Result("cost_development_usd", "Development", "USD", COST, "Amortized cost with experiments, plus staff", _COTTIER),
-    Result("cost_total_usd", "Total", "USD", COST, "The cost of the chosen method (cost.method)", _COTTIER),
+    Result("cost_development_usd", "Development", "USD", COST, "Cost of cost.method with experiments, plus staff", _COTTIER),
+    Result("cost_items_usd", "Items", "USD", COST, "The scenario's own items, [[cost.items]]", "the scenario's [[cost.items]]"),
+    Result("cost_total_usd", "Total", "USD", COST, "All that the scenario says the project costs: development and items", _COTTIER),
 ]  # fmt: skip
 
 RESULTS: dict[str, Result] = {item.key: item for item in _ALL}
@@ -69,6 +71,14 @@ COST_METHODS = {
     "cloud": "cost_cloud_usd",
     "purchase": "cost_purchase_usd",
 }
+#: What adds up to the cost of the run, by method.
+METHOD_PARTS = {
+    "amortized": COST_COMPONENTS,
+    "cloud": ("cost_cloud_usd",),
+    "purchase": ("cost_purchase_usd",),
+}
+#: What comes to the cost of the run; with it, they add up to the total.
+ADDED_PARTS = ("cost_experiments_usd", "cost_staff_usd", "cost_items_usd")
 #: Parts of a step, which add up to its time.
 STEP_PARTS = (
     "compute_s",

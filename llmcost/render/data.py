@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.engine.results import RESULTS, STEP_PARTS
+from llmcost.render.cost import cost_label
 from llmcost.render.numbers import plain, readable
 from llmcost.scenario.schema import KEYS
 from llmcost.version import __version__
@@ -45,6 +46,7 @@ def estimate_object(result: Estimate) -> dict[str, Any]:
         "results": result.results,
         "intervals": result.intervals,
         "warnings": result.warnings,
+        **({"cost_items": [item._asdict() for item in result.items]} if result.items else {}),
         **performance_object(result),
     }
 
@@ -201,9 +203,13 @@ def estimate_markdown(result: Estimate) -> str:
             if band
             else ""
         )
-        rows.append(
-            [item.label, readable(result.result(key), item.unit), span, f"`{key}`", item.source]
-        )
+        label = cost_label(result, key)
+        rows.append([label, readable(result.result(key), item.unit), span, f"`{key}`", item.source])
+        if key == "cost_items_usd":
+            rows += [
+                [f"– {one.name}", readable(one.usd, item.unit), "", "", "scenario"]
+                for one in result.items
+            ]
     header = ["Result", "Value", "90 % range", "Key", "Source"]
     right = [1]
     if not result.intervals:

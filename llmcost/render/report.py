@@ -11,8 +11,9 @@ from llmcost.analysis.compare import Comparison
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
 from llmcost.analysis.sampling import Sampling
-from llmcost.engine.results import COST_COMPONENTS, RESULTS
+from llmcost.engine.results import RESULTS
 from llmcost.render import plots
+from llmcost.render.cost import cost_label, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.numbers import plain, readable, span
 from llmcost.render.project import COLUMNS
@@ -249,40 +250,36 @@ def _results(item: Section) -> str:
         )
         source = {"file": "the scenario", "set": "the scenario"}.get(given or "", given or "")
         row = [
-            entry.label,
+            cost_label(result, key),
             readable(value, entry.unit),
             span(result.intervals.get(key, {}), entry.unit),
             readable(known, entry.unit) if known is not None else "",
             step.reference if step else source or entry.source,
         ]
         rows.append([row[i] for i in keep])
+        if key == "cost_items_usd":
+            for one in result.items:
+                row = [f"– {one.name}", readable(one.usd, "USD"), "", "", "the scenario"]
+                rows.append([row[i] for i in keep])
     right = [keep.index(i) for i in (1, 2, 3) if i in keep]
     caption = f"Results of {result.name}"
     if has_published:
         caption += f"; published: {published['source']}"
     table = _table(caption, [header[i] for i in keep], rows, right, ("Total",))
-    method = result.inputs.scenario.get("cost.method", "amortized")
-    unknown = [
-        entry.label.lower()
-        for key, entry in RESULTS.items()
-        if result.result(key) is None and entry.group != "Layout"
-    ]
-    note = f"Total is the {method} cost."
+    note, unknown = cost_note(result), undetermined(result)
     if unknown:
         note += f" Not determined by the scenario: {', '.join(unknown)}."
     return table + f'<p class="muted">{escape(note)}</p>'
 
 
 def _cost_chart(result: Estimate, charts: _Charts) -> list[str]:
-    parts = [(RESULTS[key].label, result.result(key) or 0.0) for key in COST_COMPONENTS]
-    total = sum(value for _, value in parts)
-    if not total or result.result("cost_amortized_usd") is None:
+    parts = [(part.label, part.usd) for part in cost_parts(result)]
+    total = result.result("cost_total_usd")
+    if not total:
         return []
     said = ", ".join(f"{name} {value / total:.0%}" for name, value in parts)
-    drawn = plots.parts_plot(parts, "USD", "Amortized cost")
-    return [
-        charts.figure(drawn, f"Amortized cost of {readable(total, 'USD')} by component: {said}.")
-    ]
+    drawn = plots.parts_plot(parts, "USD", f"Total, {method_of(result)}")
+    return [charts.figure(drawn, f"Total cost of {readable(total, 'USD')} by part: {said}.")]
 
 
 def _step_chart(result: Estimate, charts: _Charts) -> list[str]:

@@ -6,14 +6,22 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from llmcost.analysis.estimate import Estimate, explain_quantities, input_place, scalar
-from llmcost.engine.results import COST_COMPONENTS, RESULTS
+from llmcost.engine.results import (
+    ADDED_PARTS,
+    COST,
+    COST_METHODS,
+    ENERGY,
+    METHOD_PARTS,
+    RESULTS,
+)
+from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.numbers import readable, share_bar, short_source, span
 from llmcost.scenario.schema import KEYS, by_quantity
@@ -69,84 +77,106 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
     """Print an estimate: results by group, then assumptions."""
     scenario = result.inputs.scenario
     target.print(Text(result.name, "bold"), Text(str(scenario.get("description", ""))), sep="  ")
-    uncertain = bool(result.intervals)
-    has_published = bool(published) and any(
-        published.get(key) is not None for key in RESULTS if published
-    )
+    known = {key: value for key, value in (published or {}).items() if key in RESULTS}
+    sheet = _Sheet(result, known, target)
     for group in dict.fromkeys(item.group for item in RESULTS.values()):
-        items = [item for item in RESULTS.values() if item.group == group]
-        columns = [
-            "Energy, carbon (CO2e)" if group == "Energy and carbon" else group,
-            "",
-            _range_heading(result) if uncertain else "",
-            "Published" if has_published else "",
-            "Share" if group == "Cost" else "",
-            "From",
-        ]
-        keep = [
-            0,
-            1,
-            *([2] if uncertain else []),
-            *([3] if has_published else []),
-            *([4] if group == "Cost" and not uncertain else []),
-            5,
-        ]
-        table = grid(
-            *[columns[i] for i in keep], right=[keep.index(i) for i in (1, 2, 3) if i in keep]
-        )
-        table.padding = (0, 1, 0, 0) if uncertain and has_published else (0, 2, 0, 0)
-        shown = 0
-        for item in items:
-            value = result.result(item.key)
-            if value is None and not (published or {}).get(item.key):
-                continue
-            if item.key == "hardware_flops" and value == result.result("flops"):
-                continue
-            if item.key == "active_params" and value == result.result("params"):
-                continue
-            band = result.intervals.get(item.key, {})
-            interval = span(band, item.unit)
-            known = (published or {}).get(item.key)
-            bar = ""
-            if (
-                item.key in COST_COMPONENTS
-                and value is not None
-                and result.result("cost_amortized_usd")
-            ):
-                share = value / (result.result("cost_amortized_usd") or 1.0)
-                bar = f"{share:4.0%} {share_bar(share, 8)}"
-            cells = [
-                "  " + item.label,
-                _short(readable(value, item.unit)),
-                _short(interval),
-                _short(readable(known, item.unit)) if known is not None else "",
-                bar,
-                origin(result, item.key),
-            ]
-            style = "bold" if item.key == "cost_total_usd" else ""
-            table.add_row(*[cells[i] for i in keep], style=style)
-            shown += 1
-        if shown:
-            target.print()
-            target.print(table)
+        if group == COST:
+            _cost(sheet)
+        else:
+            keys = [item.key for item in RESULTS.values() if item.group == group]
+            rows = [Row(RESULTS[key].label, key) for key in keys if sheet.says(key)]
+            sheet.table("Energy, carbon (CO2e)" if group == ENERGY else group, rows)
     _step(result, target)
-    method = scenario.get("cost.method", "amortized")
     target.print()
-    target.print(
-        f"Total is the {method} cost (cost.method). "
-        + (f"Published: {published['source']}." if has_published and published else ""),
-        style="dim",
-    )
-    unknown = [
-        item.label.lower()
-        for item in RESULTS.values()
-        if result.result(item.key) is None and item.group != "Layout"
-    ]
+    source = f" Published: {published['source']}." if known and published else ""
+    target.print(cost_note(result) + source, style="dim")
+    unknown = undetermined(result)
     if unknown:
-        target.print(
-            f"Not determined by the scenario: {', '.join(dict.fromkeys(unknown))}.", style="dim"
-        )
+        target.print(f"Not determined by the scenario: {', '.join(unknown)}.", style="dim")
     _assumptions(result, target)
+
+
+def _cost(sheet: _Sheet) -> None:
+    """The parts that add up to the total, and apart what other methods would cost."""
+    result = sheet.result
+    total = result.result("cost_total_usd")
+    parts = cost_parts(result)
+    rows, run = [], COST_METHODS[method_of(result)]
+    for part in parts:
+        share = part.usd / total if total else None
+        rows.append(Row(part.label, part.key, share=share, usd=part.usd))
+    subtotal = len([part for part in parts if part.key not in ADDED_PARTS])
+    if run not in METHOD_PARTS[method_of(result)] and sheet.says(run):
+        rows.insert(subtotal, Row(RESULTS[run].label, run))
+    if result.items and sheet.says("cost_development_usd"):
+        rows.insert(len(rows) - len(result.items), Row("Development", "cost_development_usd"))
+    if sheet.says("cost_total_usd"):
+        rows.append(Row("Total", "cost_total_usd", style="bold"))
+    sheet.table(COST, rows)
+    sheet.table("Other methods", [Row(RESULTS[key].label, key) for key in alternatives(result)])
+
+
+class Row(NamedTuple):
+    """A line of a table of results."""
+
+    label: str
+    key: str
+    style: str = ""
+    share: float | None = None
+    usd: float | None = None
+
+
+class _Sheet:
+    """The tables of an estimate, which all have the same columns."""
+
+    def __init__(self, result: Estimate, published: Mapping[str, Any], target: Console) -> None:
+        self.result = result
+        self.published = published
+        self.target = target
+
+    def says(self, key: str) -> bool:
+        """Whether a result has something to say beside another."""
+        same = {"hardware_flops": "flops", "active_params": "params"}.get(key)
+        value = self.result.result(key)
+        if same and value is not None and value == self.result.result(same):
+            return False
+        return value is not None or self.published.get(key) is not None
+
+    def table(self, heading: str, rows: Sequence[Row]) -> None:
+        """Print a table, where there is a row to print."""
+        result, uncertain = self.result, bool(self.result.intervals)
+        shares = any(row.share is not None for row in rows) and not uncertain
+        columns = {
+            heading: True,
+            "": True,
+            "range": uncertain,
+            "Published": bool(self.published),
+            "Share": shares,
+            "From": True,
+        }
+        names = [name for name, wanted in columns.items() if wanted]
+        table = grid(
+            *[_range_heading(result) if name == "range" else name for name in names],
+            right=[i for i, name in enumerate(names) if name in ("", "range", "Published")],
+        )
+        table.padding = (0, 1, 0, 0) if uncertain and self.published else (0, 2, 0, 0)
+        for row in rows:
+            unit = RESULTS[row.key].unit
+            value = result.result(row.key) if row.usd is None else row.usd
+            own = row.label == RESULTS[row.key].label
+            known = self.published.get(row.key) if own else None
+            cells = {
+                heading: "  " + row.label,
+                "": _short(readable(value, unit)),
+                "range": _short(span(result.intervals.get(row.key, {}) if own else {}, unit)),
+                "Published": "" if known is None else _short(readable(known, unit)),
+                "Share": "" if row.share is None else f"{row.share:4.0%} {share_bar(row.share, 8)}",
+                "From": origin(result, row.key) if own else "scenario",
+            }
+            table.add_row(*[cells[name] for name in names], style=row.style)
+        if rows:
+            self.target.print()
+            self.target.print(table)
 
 
 def _short(text: str) -> str:

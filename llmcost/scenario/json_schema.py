@@ -11,6 +11,7 @@ from llmcost.scenario.schema import (
     DATE,
     ENTRY,
     FLAG,
+    ITEM_KEYS,
     KEYS,
     LEVER_KEYS,
     NUMBER,
@@ -65,6 +66,18 @@ def json_schema(catalog: Catalog) -> dict[str, Any]:
                 key.short: _key(key, catalog) for key in KEYS.values() if key.section == section
             },
         }
+    properties["cost"]["properties"]["items"] = {
+        "type": "array",
+        "maxItems": MOST_TABLES,
+        "description": "What the project costs besides, each a [[cost.items]] table",
+        "items": {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": False,
+            "properties": {name: _key(key, catalog) for name, key in ITEM_KEYS.items()},
+            "oneOf": [{"required": [name]} for name in ITEM_KEYS if name != "name"],
+        },
+    }
     layout = properties["parallelism"]
     whole = _key(KEYS["parallelism"], catalog)
     properties["parallelism"] = {

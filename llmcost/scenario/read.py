@@ -40,6 +40,7 @@ class Scenario(NamedTuple):
     levers: tuple[Mapping[str, Any], ...] = ()
     correlations: tuple[Correlation, ...] = ()
     sweep: Mapping[str, Any] = {}
+    items: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -134,6 +135,7 @@ def parse_scenario(
         tuple(reader.levers),
         tuple(reader.correlations),
         reader.sweep,
+        tuple(reader.items),
     )
 
 
@@ -169,6 +171,7 @@ class _Reader:
         self.levers: list[dict[str, Any]] = []
         self.correlations: list[Correlation] = []
         self.sweep: dict[str, Any] = {}
+        self.items: list[dict[str, Any]] = []
         self.problems: list[str] = []
 
     def file(self, table: Mapping[str, Any]) -> None:
@@ -184,14 +187,19 @@ class _Reader:
                     )
                     continue
                 for short, item in value.items():
-                    self._value(f"{name}.{short}", item)
+                    if f"{name}.{short}" == "cost.items":
+                        self._special("cost.items", item)
+                    else:
+                        self._value(f"{name}.{short}", item)
             else:
                 self._value(name, value)
 
     def _special(self, name: str, value: Any) -> None:
-        from llmcost.scenario.tables import correlations, levers, sweep
+        from llmcost.scenario.tables import correlations, items, levers, sweep
 
-        if name == "levers":
+        if name == "cost.items":
+            self.items = items(self.label, value, self.problems)
+        elif name == "levers":
             self.levers = levers(self.label, value, self.problems)
         elif name == "correlation":
             self.correlations = correlations(self.label, value, self.problems)

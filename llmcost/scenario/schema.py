@@ -168,7 +168,7 @@ _KEYS = [
     Key("parallelism.sharding", CHOICE, "What data parallelism shards", choices=SHARDINGS, quantity="sharding"),
     Key("parallelism.sequence_parallel", FLAG, "Whether tensor parallelism also splits the sequence", quantity="sequence_parallel"),
     # cost
-    Key("cost.method", CHOICE, "Which cost cost_total_usd shows", choices=METHODS, quantity="cost_method"),
+    Key("cost.method", CHOICE, "Whose cost of the run cost_total_usd counts", choices=METHODS, quantity="cost_method"),
     _amount("cost.device_price_usd", "Price of one device, new", "USD"),
     Key("cost.price_includes_server", FLAG, "Whether that price has the share of the server in it", quantity="price_includes_server"),
     Key("cost.available_date", DATE, "When the hardware came to market", quantity="available_day"),
@@ -230,6 +230,16 @@ LEVER_KEYS: dict[str, Key] = {
         _positive("mfu", "Multiplies the MFU"),
     )
 }
+#: Keys of one [[cost.items]] table.
+ITEM_KEYS: dict[str, Key] = {
+    key.name: key
+    for key in (
+        Key("name", TEXT, "What it is"),
+        _amount("usd", "What it costs, once", "USD"),
+        _amount("usd_per_month", "What it costs a month, for staff.months or as long as the run", "USD/month"),
+        _amount("share", "Share of everything above it: the run, experiments, staff, earlier items", "1"),
+    )
+}  # fmt: skip
 #: Keys of the [sweep] table, all text or lists of text, as on the command line.
 SWEEP_KEYS = ("axis", "zip", "where", "minimize", "maximize", "top", "pareto", "select")
 #: Sections that are tables or lists of their own kind.

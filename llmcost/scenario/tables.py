@@ -1,13 +1,14 @@
-"""What a scenario file holds besides keys with values: levers, correlations and the sweep."""
+"""What a scenario file holds besides keys with values: levers, items, correlations, the sweep."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from llmcost.errors import nearest
 from llmcost.scenario.keys import near, unquoted
-from llmcost.scenario.schema import KEYS, LEVER_KEYS, NUMBER, SWEEP_KEYS
-from llmcost.scenario.values import ValueProblem, parse_number, parse_value, show
+from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, NUMBER, SWEEP_KEYS, Key
+from llmcost.scenario.values import Distribution, ValueProblem, parse_number, parse_value, show
 
 #: More [[levers]] or [[correlation]] tables than this are no scenario.
 MOST_TABLES = 1_000
@@ -25,19 +26,52 @@ def levers(label: str, value: Any, problems: list[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for index, item in enumerate(_tables(label, "levers", value, problems), 1):
         where = f"{label}: [[levers]] {index}"
-        lever: dict[str, Any] = {}
-        for name, raw in item.items():
-            key = LEVER_KEYS.get(name)
-            if key is None:
-                problems.append(f"{where} {unquoted(name)}: unknown key{nearest(name, LEVER_KEYS)}")
-                continue
-            try:
-                lever[name] = parse_value(key, raw)
-            except ValueProblem as problem:
-                problems.append(f"{where} {name}: {problem}")
+        found.append(_keys(where, item, LEVER_KEYS, problems))
         if "name" not in item:
             problems.append(f"{where} name: is missing")
-        found.append(lever)
+    return found
+
+
+def items(label: str, value: Any, problems: list[str]) -> list[dict[str, Any]]:
+    """Read [[cost.items]]; what is wrong with them joins the problems."""
+    found: list[dict[str, Any]] = []
+    amounts = [name for name in ITEM_KEYS if name != "name"]
+    names: set[str] = set()
+    for index, raw in enumerate(_tables(label, "cost.items", value, problems), 1):
+        where = f"{label}: [[cost.items]] {index}"
+        item = _keys(where, raw, ITEM_KEYS, problems)
+        if "name" not in raw:
+            problems.append(f"{where} name: is missing")
+        elif item.get("name") in names:
+            problems.append(f"{where} name: {show(item['name'])} is there already; name each once")
+        names.add(str(item.get("name")))
+        given = [name for name in amounts if name in raw]
+        if len(given) != 1:
+            problems.append(
+                f"{where}: give one of {', '.join(amounts)}"
+                + (f", not {' and '.join(given)}" if given else "")
+            )
+        for name in amounts:
+            if isinstance(item.get(name), Distribution):
+                problems.append(f"{where} {name}: is a range; an item takes a number")
+        found.append(item)
+    return found
+
+
+def _keys(
+    where: str, table: Mapping[str, Any], keys: Mapping[str, Key], problems: list[str]
+) -> dict[str, Any]:
+    """Read the keys of one table; what is wrong with them joins the problems."""
+    found: dict[str, Any] = {}
+    for name, raw in table.items():
+        key = keys.get(name)
+        if key is None:
+            problems.append(f"{where} {unquoted(name)}: unknown key{nearest(name, keys)}")
+            continue
+        try:
+            found[name] = parse_value(key, raw)
+        except ValueProblem as problem:
+            problems.append(f"{where} {name}: {problem}")
     return found
 
 

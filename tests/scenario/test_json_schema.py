@@ -54,6 +54,7 @@ def test_every_key_is_there_and_no_other() -> None:
             found.add(name)
     extra = {
         "levers",
+        "cost.items",
         "correlation",
         *(f"sweep.{k}" for k in SCHEMA["properties"]["sweep"]["properties"]),
     }

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from llmcost.catalog import Catalog
+from llmcost.engine.cost import ItemParts
 from llmcost.engine.distributions import quantile
 from llmcost.scenario.read import Scenario
 from llmcost.scenario.schema import KEYS, NUMBER, RECOMPUTE, SHARDINGS, Key
@@ -48,6 +49,8 @@ class Inputs:
         engine's name of the quantity; not used unless asked for.
     constants : dict of str to str
         Source of each constant of the performance model, by engine name.
+    items : dict of str to ItemParts
+        What each of the scenario's own items takes, by its name.
     warnings, problems : list of str
         What looks doubtful, and what is wrong.
     """
@@ -64,6 +67,7 @@ class Inputs:
         self.distributions: dict[str, Distribution] = {}
         self.intervals: dict[str, tuple[str, Distribution]] = {}
         self.constants: dict[str, str] = {}
+        self.items: dict[str, ItemParts] = {}
         self.warnings: list[str] = []
         self.problems: list[str] = []
 

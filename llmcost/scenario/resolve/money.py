@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from llmcost.engine.cost import item_parts
 from llmcost.scenario.resolve.inputs import Inputs
 
 _COMMITMENT_FIELDS = {
@@ -35,10 +37,23 @@ def fill(inputs: Inputs) -> None:
             shown=True,
         )
     known.setdefault("cost_method", 0.0)
+    _items(inputs)
     if "cost.method" not in inputs.sources:
         inputs.sources["cost.method"] = "default: amortized hardware and energy"
         inputs.shown["cost.method"] = "amortized"
     _cloud(inputs)
+
+
+def _items(inputs: Inputs) -> None:
+    """Take the scenario's own items, and what they are together."""
+    given = inputs.scenario.items
+    parts = item_parts([{k: v for k, v in item.items() if k != "name"} for item in given])
+    for item, part in zip(given, parts, strict=True):
+        inputs.items[str(item["name"])] = part
+    if parts:
+        together = (math.fsum(values) for values in zip(*parts, strict=True))
+        names = ("items_share", "items_usd_per_month", "items_usd")
+        inputs.known |= dict(zip(names, together, strict=True))
 
 
 def _cloud(inputs: Inputs) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from llmcost.scenario.resolve.inputs import Inputs
@@ -73,4 +75,8 @@ def fill_rest(inputs: Inputs) -> None:
         if not inputs.has(key)
     ]
     if 0 < len(staff) < 3:
-        inputs.warnings.append(f"cost_staff_usd needs {' and '.join(staff)} as well")
+        # A total without them would look like one with them.
+        known["cost_staff_usd"] = math.nan
+        inputs.warnings.append(
+            f"cost_staff_usd, cost_development_usd and cost_total_usd are not known: they need {' and '.join(staff)} as well"
+        )
