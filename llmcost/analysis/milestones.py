@@ -110,7 +110,7 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
     count = len(levers)
     subsets = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
     known = {**projection.known, "elapsed_years": projection.known["elapsed_years"][-1]}
-    values, _ = evaluate({**known, **pull(levers, subsets.astype(bool))}, [metric])
+    values, _ = evaluate({**known, **pull(levers, subsets.astype(bool), known)}, [metric])
     if metric not in values or np.isnan(values[metric]).any():
         raise NoAnswerError(
             f"{where}: {metric} is not determined, so levers cannot be set against it"
@@ -168,9 +168,8 @@ def budget(
             projection.years[:, None]
             >= np.array([lever.year for lever in projection.levers])[None, :]
         )
-        values, _ = evaluate(
-            {**projection.known, **pull(projection.levers, active_levers), **extra}
-        )
+        known = projection.known
+        values, _ = evaluate({**known, **pull(projection.levers, active_levers, known), **extra})
         if "budget_params" not in values or np.isnan(values["budget_params"]).all():
             raise NoAnswerError(
                 f"{base.inputs.scenario.label}: the cost per FLOP is not known, so a budget cannot be turned into a model"

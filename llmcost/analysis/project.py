@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.sampling import quantiles_of
-from llmcost.analysis.trends import Lever, Trend, pull, resolve_levers, resolve_trends
+from llmcost.analysis.trends import (
+    PRICE_PERFORMANCE,
+    Lever,
+    Trend,
+    other_trend,
+    pull,
+    resolve_levers,
+    resolve_trends,
+    unsaid,
+)
 from llmcost.analysis.uncertainty import Sampling, label, sampled, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
@@ -24,6 +33,8 @@ from llmcost.scenario.values import Distribution
 FOLLOW = ("model", "frontier")
 #: The last year unless the scenario or the user says otherwise.
 DEFAULT_UNTIL = 2035
+#: A factor from which the answers of the two published trends are said to disagree.
+FAR_APART = 2.0
 #: Samples times years that are held in memory.
 MOST_SAMPLE_YEARS = 4_000_000
 #: What a year takes over from year 0 as it is.
@@ -59,6 +70,7 @@ class Projection(NamedTuple):
     levers: tuple[Lever, ...]
     warnings: list[str]
     known: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
     samples: Mapping[str, Array] = {}
     shares: tuple[float, ...] = ()
 
@@ -139,7 +151,7 @@ def project(
             f"{scenario.label}: the frontier follows the amortized cost, which this scenario does not determine; "
             "give what it lacks, or projection.compute_growth_per_year"
         )
-    values, _ = evaluate({**known, **pull(levers, active)})
+    values, _ = evaluate({**known, **pull(levers, active, known)})
     warnings = list(base.warnings)
     for key in _LAYOUT:  # of the hardware of year 0; nobody knows that of a later one
         if key in base.values:
@@ -149,7 +161,42 @@ def project(
     mfu = values.get("mfu")
     if levers and mfu is not None and np.any(mfu >= 1) and float(base.values["mfu"]) < 1:
         warnings.append("levers would raise the MFU above 1, where it is held")
-    return Projection(base, follow, years, values, trends, levers, warnings, known)
+    unknown = unsaid(scenario, levers) if trends[PRICE_PERFORMANCE].value else ""
+    if unknown:
+        warnings.append(unknown)
+    notes: tuple[str, ...] = ()
+    other = other_trend(trends, catalog) if follow == "frontier" else None
+    if other is not None:
+        notes = _disagreement(known, pull(levers, active, known), values, other, last)
+    return Projection(base, follow, years, values, trends, levers, warnings, known, notes)
+
+
+def _disagreement(
+    known: Mapping[str, Any],
+    pulled: Mapping[str, Array],
+    values: Mapping[str, Array],
+    other: tuple[str, Trend],
+    last: int,
+) -> tuple[str, ...]:
+    """What the trend that was not followed would say of the last year, where it is far from this."""
+    name, trend = other
+    followed = ("cost_growth_per_year", "compute_growth_per_year")
+    start = {key: value for key, value in known.items() if key not in followed}
+    found, _ = evaluate({**start, name: trend.value, **pulled}, ["cost_total_usd", "flops"])
+    key = next((key for key in ("cost_total_usd", "flops") if key in found and key in values), None)
+    if key is None:
+        return ()
+    shape = known["elapsed_years"].shape
+    there, here = (float(np.broadcast_to(of[key], shape)[-1]) for of in (found, values))
+    factor = max(there / here, here / there) if there > 0 and here > 0 else 1.0
+    if factor < FAR_APART:
+        return ()
+    what = name.removesuffix("_growth_per_year")
+    how = f"{factor:.0f} times {'more' if there > here else 'less'}"
+    return (
+        f"The published trends disagree: by that of {what}, {trend.value:g} times a year ({trend.source.partition(', ')[2]}), "
+        f"{RESULTS[key].label.lower()} of {last} would be {how} than here (docs/method.md)",
+    )
 
 
 def starting_point(values: Mapping[str, Array], trends: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,7 +236,7 @@ def with_samples(projection: Projection, sampling: Sampling, catalog: Catalog) -
     known = {name: _column(value) for name, value in known.items()}
     known["elapsed_years"] = projection.known["elapsed_years"]
     active = years[:, None] >= np.array([lever.year for lever in projection.levers])[None, :]
-    found, _ = evaluate({**known, **pull(projection.levers, active)}, list(RESULTS))
+    found, _ = evaluate({**known, **pull(projection.levers, active, known)}, list(RESULTS))
     if projection.follow == "model":
         found.update({key: _column(values[key]) for key in _UNCHANGED if key in values})
     shape = (sampling.samples, len(years))

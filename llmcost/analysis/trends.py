@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from llmcost.analysis.estimate import Estimate
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
-from llmcost.engine.growth import lever_product
+from llmcost.engine.evaluate import evaluate
+from llmcost.engine.levers import held_by_trend, lever_product
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Scenario
 
-_MULTIPLIERS = ("flops", "device_price", "power", "mfu")
+_MULTIPLIERS = ("flops", "flops_per_device", "device_price", "power", "mfu")
+#: The trend that may contain a multiplier, by the engine's name of its gain since year 0.
+_TRENDS = {
+    "trend_peak_ratio": ("device_price", "flops_per_device"),
+    "efficiency_ratio": ("power", "flops_per_device"),
+    "algorithm_ratio": ("flops",),
+}
+#: The trend in hardware that a lever may be a part of.
+PRICE_PERFORMANCE = "hardware_price_performance_ooms_per_year"
 #: Trends that do not move the same model; the frontier follows them.
 _NEUTRAL = {
     "compute_growth_per_year": 1.0,
@@ -37,9 +46,11 @@ class Lever(NamedTuple):
     name: str
     year: int
     flops: float
+    flops_per_device: float
     device_price: float
     power: float
     mfu: float
+    in_trend: float
     source: str
 
 
@@ -72,12 +83,15 @@ def resolve_levers(
             )
         elif not any(part in entry for part in _MULTIPLIERS):
             problems.append(
-                f'{scenario.label}: [[levers]] "{name}": give flops, device_price, power or mfu'
+                f'{scenario.label}: [[levers]] "{name}": give {", ".join(_MULTIPLIERS[:-1])} or {_MULTIPLIERS[-1]}'
             )
         else:
             source = f"catalog: levers/{name}" if name in known and len(item) == 1 else "file"
             multipliers = {part: float(entry.get(part, 1.0)) for part in _MULTIPLIERS}
-            found.append(Lever(name, int(entry["year"]), source=source, **multipliers))
+            share = float(entry.get("in_trend", 0.0))
+            found.append(
+                Lever(name, int(entry["year"]), in_trend=share, source=source, **multipliers)
+            )
     if problems:
         raise InputError(problems)
     return tuple(found)
@@ -122,9 +136,66 @@ def resolve_trends(base: Estimate, catalog: Catalog, follow: str) -> dict[str, T
     return trends
 
 
-def pull(levers: Sequence[Lever], active: NDArray[np.bool_]) -> dict[str, Array]:
-    """What the active levers multiply, by engine name."""
+def other_trend(trends: Mapping[str, Trend], catalog: Catalog) -> tuple[str, Trend] | None:
+    """The published trend of the frontier that a projection does not follow: compute, or cost."""
+    for entry in catalog.kind("trends").values():
+        name = entry["key"].rpartition(".")[2]
+        if name in ("cost_growth_per_year", "compute_growth_per_year") and name not in trends:
+            return name, Trend(float(entry["value"]), f"catalog: trends, {entry['source']}")
+    return None
+
+
+def unsaid(scenario: Scenario, levers: Sequence[Lever]) -> str:
+    """A warning on levers of hardware of which nothing says what the trends contain; empty if none."""
+    said = {str(item["name"]) for item in scenario.levers if "in_trend" in item}
+    names = [
+        f'"{lever.name}"'
+        for lever in levers
+        if lever.source == "file"
+        and lever.name not in said
+        and not lever.in_trend
+        and min(lever.device_price, lever.power, 1 / lever.flops_per_device) < 1
+    ]
+    if not names:
+        return ""
+    return (
+        f"levers {', '.join(names)}: counted on top of the trends in price-performance and energy efficiency; "
+        "in_trend says which share of a lever they already contain"
+    )
+
+
+def pull(
+    levers: Sequence[Lever], active: NDArray[np.bool_], known: Mapping[str, Any]
+) -> dict[str, Array]:
+    """What the active levers multiply, by engine name, beside the trends that contain a part of them.
+
+    Parameters
+    ----------
+    levers : sequence of Lever
+        The levers.
+    active : array of bool, shape (..., levers)
+        Which of them apply.
+    known : mapping
+        Year 0, the trends and the years, as the engine's growth rules take them.
+    """
+    part = {name: np.array([getattr(lever, name) for lever in levers]) for name in _MULTIPLIERS}
+    shares = np.array([lever.in_trend for lever in levers])
+    gains, _ = evaluate(known, list(_TRENDS))
+    # More FLOP/s of a device of the same price and power is less of both for a FLOP/s.
+    less = {**part, "flops_per_device": 1 / part["flops_per_device"]}
+    held = {}
+    for trend, names in _TRENDS.items():
+        each = np.prod([less[name] for name in names], axis=0)
+        held[trend] = held_by_trend(each, shares, active, gains[trend])
+
+    def product(name: str, trend: str) -> Array:
+        return lever_product(less[name], shares, active, held[trend])
+
     return {
-        f"lever_{part}": lever_product(np.array([getattr(lever, part) for lever in levers]), active)
-        for part in _MULTIPLIERS
+        "lever_flops": product("flops", "algorithm_ratio"),
+        "lever_flops_per_device": 1 / product("flops_per_device", "trend_peak_ratio"),
+        "lever_device_price": product("device_price", "trend_peak_ratio"),
+        "lever_power": product("power", "efficiency_ratio")
+        * product("flops_per_device", "efficiency_ratio"),
+        "lever_mfu": lever_product(part["mfu"], np.zeros(len(levers)), active, np.asarray(0.0)),
     }

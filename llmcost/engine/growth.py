@@ -8,7 +8,6 @@ of year t is a device of the same price, with more FLOP/s and other power.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmcost.engine.chain import Array, rule
 
@@ -18,28 +17,55 @@ _FARABOSCHI = "Faraboschi et al. 2024, arXiv:2404.08811"
 
 
 @rule(
-    "peak_ratio",
+    "trend_peak_ratio",
     formula="10 ** (hardware_price_performance_ooms_per_year * elapsed_years)",
     reference=_COTTIER,
 )
-def peak_ratio(hardware_price_performance_ooms_per_year: Array, elapsed_years: Array) -> Array:
-    """FLOP/s of a device of the same price, over that of year 0 [1]."""
+def trend_peak_ratio(
+    hardware_price_performance_ooms_per_year: Array, elapsed_years: Array
+) -> Array:
+    """FLOP/s of a device of the same price by the trend, over that of year 0 [1]."""
     return np.power(10.0, hardware_price_performance_ooms_per_year * elapsed_years)
 
 
 @rule(
-    "power_ratio",
-    formula="peak_ratio / energy_efficiency_growth_per_year ** elapsed_years * lever_power",
+    "efficiency_ratio",
+    formula="energy_efficiency_growth_per_year ** elapsed_years",
     reference=_EFFICIENCY,
 )
-def power_ratio(
-    peak_ratio: Array,
-    energy_efficiency_growth_per_year: Array,
-    elapsed_years: Array,
-    lever_power: Array,
-) -> Array:
+def efficiency_ratio(energy_efficiency_growth_per_year: Array, elapsed_years: Array) -> Array:
+    """FLOP/s per watt by the trend, over those of year 0 [1]."""
+    return energy_efficiency_growth_per_year**elapsed_years
+
+
+@rule(
+    "algorithm_ratio",
+    formula="algorithmic_efficiency_growth_per_year ** elapsed_years",
+    reference="Ho et al. 2024, arXiv:2403.05812",
+)
+def algorithm_ratio(algorithmic_efficiency_growth_per_year: Array, elapsed_years: Array) -> Array:
+    """What a FLOP trains by the trend, over year 0 [1]."""
+    return algorithmic_efficiency_growth_per_year**elapsed_years
+
+
+@rule(
+    "peak_ratio",
+    formula="trend_peak_ratio * lever_flops_per_device",
+    reference=f"{_COTTIER}; {_FARABOSCHI}",
+)
+def peak_ratio(trend_peak_ratio: Array, lever_flops_per_device: Array) -> Array:
+    """FLOP/s of a device of the same price with levers, over that of year 0 [1]."""
+    return trend_peak_ratio * lever_flops_per_device
+
+
+@rule(
+    "power_ratio",
+    formula="peak_ratio / efficiency_ratio * lever_power",
+    reference=_EFFICIENCY,
+)
+def power_ratio(peak_ratio: Array, efficiency_ratio: Array, lever_power: Array) -> Array:
     """Power of a device, over that of year 0 [1]."""
-    return peak_ratio / energy_efficiency_growth_per_year**elapsed_years * lever_power
+    return peak_ratio / efficiency_ratio * lever_power
 
 
 @rule(
@@ -64,15 +90,14 @@ def mfu(base_mfu: Array, lever_mfu: Array) -> Array:
 
 @rule(
     "trend_hours_ratio",
-    formula="compute_growth_per_year ** elapsed_years"
-    " / algorithmic_efficiency_growth_per_year ** elapsed_years / peak_ratio",
+    formula="compute_growth_per_year ** elapsed_years / algorithm_ratio / trend_peak_ratio",
     reference="Epoch AI 2024, training compute of frontier models; Ho et al. 2024, arXiv:2403.05812",
 )
 def trend_hours_ratio(
     compute_growth_per_year: Array,
-    algorithmic_efficiency_growth_per_year: Array,
     elapsed_years: Array,
-    peak_ratio: Array,
+    algorithm_ratio: Array,
+    trend_peak_ratio: Array,
 ) -> Array:
     """Device-hours of the trend in compute, over those of year 0, before levers.
 
@@ -80,11 +105,11 @@ def trend_hours_ratio(
     ----------
     compute_growth_per_year : array_like
         Growth of the compute; 1 for the same model [1/yr].
-    algorithmic_efficiency_growth_per_year : array_like
-        Growth of what a FLOP trains; divides the compute of the same model [1/yr].
     elapsed_years : array_like
         Years since year 0 [yr].
-    peak_ratio : array_like
+    algorithm_ratio : array_like
+        What a FLOP trains over year 0; divides the compute of the same model [1].
+    trend_peak_ratio : array_like
         FLOP/s of a device over that of year 0 [1].
 
     Returns
@@ -92,14 +117,13 @@ def trend_hours_ratio(
     ndarray
         Ratio [1].
     """
-    growth = compute_growth_per_year**elapsed_years
-    return growth / algorithmic_efficiency_growth_per_year**elapsed_years / peak_ratio
+    return compute_growth_per_year**elapsed_years / algorithm_ratio / trend_peak_ratio
 
 
 @rule(
     "trend_hours_ratio",
     formula="cost_growth_per_year ** elapsed_years / ((base_hardware_usd"
-    " + base_cost_energy_usd * power_ratio / lever_power * electricity_ratio) / (base_hardware_usd + base_cost_energy_usd))",
+    " + base_cost_energy_usd * trend_peak_ratio / efficiency_ratio * electricity_ratio) / (base_hardware_usd + base_cost_energy_usd))",
     reference=_COTTIER,
 )
 def trend_hours_ratio_of_cost(
@@ -107,8 +131,8 @@ def trend_hours_ratio_of_cost(
     elapsed_years: Array,
     base_hardware_usd: Array,
     base_cost_energy_usd: Array,
-    power_ratio: Array,
-    lever_power: Array,
+    trend_peak_ratio: Array,
+    efficiency_ratio: Array,
     electricity_ratio: Array,
 ) -> Array:
     """Device-hours that the trend in amortized cost buys, over those of year 0, before levers.
@@ -121,8 +145,8 @@ def trend_hours_ratio_of_cost(
         Years since year 0 [yr].
     base_hardware_usd, base_cost_energy_usd : array_like
         The two parts of the amortized cost of year 0 [USD].
-    power_ratio, lever_power, electricity_ratio : array_like
-        Power with levers, what the levers do to it, price of electricity [1].
+    trend_peak_ratio, efficiency_ratio, electricity_ratio : array_like
+        FLOP/s of a device, FLOP/s per watt, price of electricity, each over year 0 [1].
 
     Returns
     -------
@@ -133,7 +157,7 @@ def trend_hours_ratio_of_cost(
     ----------
     .. [1] Cottier et al. (2024), arXiv:2405.21015.
     """
-    energy = base_cost_energy_usd * (power_ratio / lever_power) * electricity_ratio
+    energy = base_cost_energy_usd * (trend_peak_ratio / efficiency_ratio) * electricity_ratio
     unit = (base_hardware_usd + energy) / (base_hardware_usd + base_cost_energy_usd)
     return cost_growth_per_year**elapsed_years / unit
 
@@ -150,24 +174,30 @@ def base_hardware_usd(base_cost_hardware_usd: Array, base_cost_interconnect_usd:
 
 @rule(
     "hours_ratio",
-    formula="trend_hours_ratio * lever_flops / (mfu / base_mfu)",
+    formula="trend_hours_ratio * lever_flops / lever_flops_per_device / (mfu / base_mfu)",
     reference=_FARABOSCHI,
 )
-def hours_ratio(trend_hours_ratio: Array, lever_flops: Array, mfu: Array, base_mfu: Array) -> Array:
+def hours_ratio(
+    trend_hours_ratio: Array,
+    lever_flops: Array,
+    lever_flops_per_device: Array,
+    mfu: Array,
+    base_mfu: Array,
+) -> Array:
     """Device-hours over those of year 0, with levers [1]."""
-    return trend_hours_ratio * lever_flops / (mfu / base_mfu)
+    return trend_hours_ratio * lever_flops / lever_flops_per_device / (mfu / base_mfu)
 
 
 @rule(
     "flops",
-    formula="base_flops * trend_hours_ratio * peak_ratio * lever_flops",
+    formula="base_flops * trend_hours_ratio * trend_peak_ratio * lever_flops",
     reference=_FARABOSCHI,
 )
 def flops(
-    base_flops: Array, trend_hours_ratio: Array, peak_ratio: Array, lever_flops: Array
+    base_flops: Array, trend_hours_ratio: Array, trend_peak_ratio: Array, lever_flops: Array
 ) -> Array:
     """Training compute of the year [FLOP]."""
-    return base_flops * (trend_hours_ratio * peak_ratio) * lever_flops
+    return base_flops * (trend_hours_ratio * trend_peak_ratio) * lever_flops
 
 
 @rule("device_hours", formula="base_device_hours * hours_ratio", reference="llmcost growth")
@@ -342,21 +372,3 @@ def budget_params(
 def budget_tokens(budget_params: Array, budget_tokens_per_param: Array) -> Array:
     """Tokens of that model [tokens]."""
     return budget_params * budget_tokens_per_param
-
-
-def lever_product(multipliers: Array, active: NDArray[np.bool_]) -> Array:
-    """What several levers do together.
-
-    Parameters
-    ----------
-    multipliers : array_like, shape (levers,)
-        What each does [1].
-    active : array_like of bool, shape (..., levers)
-        Which of them apply.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Product of those that apply [1].
-    """
-    return np.asarray(np.prod(np.where(active, multipliers, 1.0), axis=-1))

@@ -31,7 +31,7 @@ COLUMNS = {
     "operators": ("full_name", "pue"),
     "defaults": ("value", "low", "high"),
     "trends": ("value", "low", "high", "unit"),
-    "levers": ("year", "flops", "device_price", "power", "mfu"),
+    "levers": ("year", "flops", "flops_per_device", "device_price", "power", "mfu", "in_trend"),
     "performance": ("software", "fsdp_software", "fp8_precision_factor", "fp4_precision_factor"),
     "software": PROFILE,
     "runs": (
@@ -63,6 +63,9 @@ _SHORT = {
     "memory_gb": "GB",
     "tdp_w": "TDP W",
     "price_usd": "USD",
+    "flops_per_device": "FLOP/s",
+    "device_price": "price",
+    "in_trend": "in trend",
 }
 #: Columns of text; all others hold numbers, to the right.
 _TEXTS = ("available", "full_name", "unit", "accelerator", "software", "fsdp_software")

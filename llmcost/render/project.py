@@ -57,6 +57,7 @@ def project_object(
         "intervals": intervals(found),
         "waterfall": {key: [step._asdict() for step in items] for key, items in steps.items()},
         "budget": budgets,
+        "notes": found.notes,
         "warnings": found.warnings,
     }
 
@@ -120,6 +121,8 @@ def project_markdown(
     """The years, then the crossings."""
     header = ["Year", *(f"{RESULTS[key].label}" for key in metrics)]
     text = to_markdown(header, _cells(found, metrics), range(1, len(header)))
+    for note in found.notes:
+        text += f"\n{note}.\n"
     if crossings:
         rows = [
             [f"`{c.metric}`", readable(c.threshold, RESULTS[c.metric].unit), c.date or "—", c.note]
@@ -161,19 +164,24 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
         unit = "OOM/yr" if "_ooms_" in key else "×/yr"
         trends.add_row("  " + name.replace("_", " "), f"{significant(trend.value)} {unit}", source)
     target.print(trends)
+    for note in found.notes:
+        target.print()
+        target.print(f"{note}.", style="dim")
     if found.levers:
         target.print()
         levers = grid(
-            "Levers", "from", "FLOPs", "price", "power", "MFU", "", right=[1, 2, 3, 4, 5], fold=[6]
-        )
+            "Levers", "from", "FLOPs", "FLOP/s", "price", "power", "MFU", "in trend",
+            right=range(1, 8),
+        )  # fmt: skip
         for lever in found.levers:
             parts = [
                 f"×{value:g}" if value != 1 else ""
-                for value in (lever.flops, lever.device_price, lever.power, lever.mfu)
-            ]
-            levers.add_row(
-                "  " + lever.name, str(lever.year), *parts, lever.source.partition(":")[0]
-            )
+                for value in (
+                    lever.flops, lever.flops_per_device, lever.device_price, lever.power, lever.mfu,
+                )
+            ]  # fmt: skip
+            share = f"{lever.in_trend:.0%}" if lever.in_trend else ""
+            levers.add_row("  " + lever.name, str(lever.year), *parts, share)
         target.print(levers)
 
 

@@ -225,9 +225,19 @@ LEVER_KEYS: dict[str, Key] = {
         Key("name", TEXT, "Name; that of a lever of the catalog takes what is not given from it"),
         _whole("year", "Year from which it applies", low=1950, high=2200),
         _positive("flops", "Multiplies the compute"),
+        _positive(
+            "flops_per_device", "Multiplies the FLOP/s of a device of the same price and power"
+        ),
         _positive("device_price", "Multiplies the price per FLOP/s"),
         _positive("power", "Multiplies the power per FLOP/s"),
         _positive("mfu", "Multiplies the MFU"),
+        Key(
+            "in_trend",
+            NUMBER,
+            "Share of it that the trends in price-performance, energy efficiency and algorithms already contain; 0 if not given",
+            "1",
+            high=1.0,
+        ),
     )
 }
 #: Keys of one [[cost.items]] table.

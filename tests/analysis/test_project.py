@@ -89,7 +89,10 @@ def test_json_and_csv(llmcost: Run) -> None:
             "note": "rises above it",
         }
     ]
-    assert found["trends"]["projection.cost_growth_per_year"] == {"value": 2.4, "source": "file"}
+    trend = found["trends"]["projection.cost_growth_per_year"]
+    assert trend["value"] == 2.4
+    assert trend["source"].startswith("catalog: trends/frontier_cost")
+    assert any("trends disagree" in note for note in found["notes"])
     lines = llmcost("project", "gpt-4", "--format", "csv").stdout.splitlines()
     assert lines[0].startswith("year,flops")
     assert len(lines) == 14
@@ -128,7 +131,7 @@ def test_bad_input(llmcost: Run, tmp_path: Path) -> None:
         (["gpt-4", "--waterfall", "cost_total_usd"], 1, "no lever applies"),
         (["gpt-4", "--budget", "-3"], 2, "is not > 0"),
         (["gpt-4", "--plot", "x.gif"], 2, "svg, png, pdf"),
-        (["lever.toml"], 2, "give flops, device_price, power or mfu"),
+        (["lever.toml"], 2, "give flops, flops_per_device, device_price, power or mfu"),
         (["lever.toml"], 2, "year is missing"),
         (["undated.toml"], 2, "start_date"),
         (["deepseek-v3", "--follow", "frontier"], 1, "amortized cost"),
