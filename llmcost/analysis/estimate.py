@@ -19,8 +19,10 @@ from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Inputs, Scenario, check_params, place, resolve
 from llmcost.scenario.schema import KEYS, by_quantity
 
-#: An MFU above this is derived from inputs that do not fit together, or fits no published run.
+#: An MFU above this is derived from inputs that do not fit together, or fits no published run; those
+#: of narrow formats are the highest of the published step times.
 HIGHEST_PUBLISHED_MFU = 0.75
+HIGHEST_NARROW_MFU = {"fp8": 0.46, "fp4": 0.32}
 
 
 class Item(NamedTuple):
@@ -96,7 +98,7 @@ class Estimate(NamedTuple):
         if quantity == "mfu" and any(
             step.function.__name__ == "mfu_by_default" for step in self.steps
         ):
-            return f"default: {self.step('mfu').reference}"  # type: ignore[union-attr]
+            return f"default: {self.inputs.constants['default_mfu']}"
         return "derived"
 
     def step(self, quantity: str) -> Rule | None:
@@ -265,6 +267,13 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
     if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU:
         found.append(
             f"an MFU of {mfu:.2f} is above any published run ({HIGHEST_PUBLISHED_MFU}); check the inputs"
+        )
+    precision = str(inputs.shown.get("training.precision"))
+    narrow = HIGHEST_NARROW_MFU.get(precision)
+    if mfu is not None and narrow is not None and narrow < mfu <= HIGHEST_PUBLISHED_MFU:
+        found.append(
+            f"an MFU of {mfu:.2f} of the {precision} peak is above any published step in that format ({narrow}); "
+            "one that was measured in 16 bits does not hold on another peak"
         )
     known = scenario.get("cost.available_date") or inputs.shown.get("cost.available_date")
     if isinstance(known, date) and scenario.start is not None and scenario.start < known:

@@ -102,9 +102,45 @@ def flops(device_hours: Array, peak_flops: Array, mfu: Array, goodput: Array) ->
 
 
 @rule(
+    "default_mfu",
+    formula="typical_mfu * experts_factor * max(narrow_peak_ratio, 1) ** (narrow_gain - 1)",
+    reference="published runs and pairs of step times (docs/method.md)",
+)
+def default_mfu(
+    typical_mfu: Array,
+    experts_factor: Array,
+    narrow_peak_ratio: Array,
+    narrow_gain: Array,
+) -> Array:
+    """MFU of a run of which nothing is known but its kind and its number format.
+
+    A format of 8 or 4 bits has a multiple of the 16-bit peak, of which a run sees only a power:
+    attention, element-wise kernels and communication stay as they are.
+
+    Parameters
+    ----------
+    typical_mfu : array_like
+        Median of published runs of dense models in 16 bits [1].
+    experts_factor : array_like
+        The same of mixtures of experts over that; 1 for a dense model [1].
+    narrow_peak_ratio : array_like
+        Peak of a format of fewer than 16 bits over that of 16; 1 for others [1].
+    narrow_gain : array_like
+        Exponent of the gain in speed over that in peak [1].
+
+    Returns
+    -------
+    ndarray
+        MFU, of the peak of the format [1].
+    """
+    slower = np.maximum(narrow_peak_ratio, 1.0) ** (narrow_gain - 1.0)
+    return typical_mfu * experts_factor * slower
+
+
+@rule(
     "mfu",
     formula="default_mfu",
-    reference="Cottier et al. 2024, arXiv:2405.21015 (median of 33 published runs)",
+    reference="published runs (docs/method.md)",
     stage=DEFAULT_MFU,
 )
 def mfu_by_default(default_mfu: Array, flops: Array, peak_flops: Array) -> Array:

@@ -28,6 +28,8 @@ _DEVICE_FIELDS = {
     "energy.power_utilisation": "power_utilisation",
     "carbon.embodied_kgco2e_per_device": "embodied_kgco2e",
 }
+#: Bits of number formats narrower than 16.
+NARROW = {"fp8": 8.0, "fp4": 4.0}
 
 
 def fill(inputs: Inputs) -> None:
@@ -108,6 +110,7 @@ def _peak(inputs: Inputs) -> None:
         if isinstance(precision, str) and inputs.has(f"cluster.{precision}_tflops"):
             source = "derived"
         inputs.enter("cluster.peak_flops", peak, source)
+    _narrow_peak(inputs, precision, accelerator)
     ceiling = rate("_matmul_tflops")
     if ceiling is not None:
         known["matmul_ceiling_flops"] = ceiling
@@ -116,3 +119,29 @@ def _peak(inputs: Inputs) -> None:
         inputs.entry("defaults", "cluster.devices_per_node")["value"],
         f"default: {inputs.entry('defaults', 'cluster.devices_per_node')['source']}",
     )
+
+
+def half_precision_peak(inputs: Inputs, accelerator: str) -> float | None:
+    """The 16-bit peak of an accelerator [FLOP/s]."""
+    found = inputs.entry("accelerators", accelerator).get("bf16_tflops")
+    return None if found is None else float(found) * 1e12
+
+
+def _narrow_peak(inputs: Inputs, precision: Any, accelerator: Any) -> None:
+    """How many times the 16-bit peak that of a narrower format is."""
+    known = inputs.known
+    if "peak_flops" not in known:
+        return
+
+    def half(word: str | None, form: str) -> float | None:
+        return half_precision_peak(inputs, word) if word and form in NARROW else None
+
+    found = inputs.look(half, accelerator, precision)
+    own = known.get("bf16_tflops")
+    published = own * 1e12 if own is not None else math.nan if found is None else found
+    # Where nobody published it: half the bits, twice the peak.
+    by_width = np.asarray(inputs.look(lambda form: 16 / NARROW.get(form, 16.0), precision))
+    ratio = known["peak_flops"] / np.asarray(published)
+    ratio = np.where(np.isnan(ratio), by_width, ratio)
+    ratio = np.where(by_width > 1, ratio, 1.0)
+    known["narrow_peak_ratio"] = np.where(np.isnan(known["peak_flops"]), math.nan, ratio)

@@ -11,6 +11,7 @@ import numpy as np
 from llmcost.catalog import Catalog
 from llmcost.catalog.load import PROFILE
 from llmcost.engine.chain import execute, plan
+from llmcost.scenario.resolve.device import half_precision_peak
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.values import Distribution
 
@@ -134,11 +135,10 @@ def _rates(inputs: Inputs) -> None:
     known = inputs.known
     accelerator = inputs.word("cluster.accelerator")
 
-    def half_precision_peak(word: str) -> float | None:
-        found = inputs.entry("accelerators", word).get("bf16_tflops")
-        return None if found is None else float(found) * 1e12
+    def half(word: str) -> float | None:
+        return half_precision_peak(inputs, word)
 
-    peak = None if accelerator is None else inputs.look(half_precision_peak, accelerator)
+    peak = None if accelerator is None else inputs.look(half, accelerator)
     known["bf16_peak_flops"] = known["peak_flops"] if peak is None else peak
     known.setdefault("scale_out_gbit_s_per_device", math.nan)
     known.setdefault("scale_up_gb_s_each_way", math.nan)

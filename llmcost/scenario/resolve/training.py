@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from llmcost.scenario.resolve.device import NARROW
 from llmcost.scenario.resolve.inputs import Inputs
+
+#: A model that uses less of its parameters for a token is a mixture of experts.
+_DENSE_SHARE = 0.95
 
 
 def fill(inputs: Inputs) -> None:
@@ -56,10 +62,7 @@ def fill_rest(inputs: Inputs) -> None:
     """Complete what waits for the layout: the usual MFU, the time limit, the staff."""
     known = inputs.known
     if "mfu" not in known:
-        usual = inputs.entry("defaults", "training.mfu")
-        known["default_mfu"] = float(usual["value"])
-        if "prediction_factor" not in known:
-            inputs.interval("training.mfu", usual, "", "default_mfu")
+        fill_default_mfu(inputs)
     days, deadline = known.get("days"), known.get("deadline_days")
     if deadline is not None:
         known["time_limit_days"] = deadline
@@ -80,3 +83,37 @@ def fill_rest(inputs: Inputs) -> None:
         inputs.warnings.append(
             f"cost_staff_usd, cost_development_usd and cost_total_usd are not known: they need {' and '.join(staff)} as well"
         )
+
+
+def fill_default_mfu(inputs: Inputs) -> None:
+    """Take the usual MFU of the run's kind, and say where it comes from."""
+    known, usual = inputs.known, inputs.entry("defaults", "training.mfu")
+    sparse, narrow = (
+        inputs.entry("defaults", f"training.mfu.{kind}") for kind in ("experts", "narrow")
+    )
+    known["typical_mfu"] = float(usual["value"])
+    known["narrow_gain"] = float(narrow["value"])
+    mixture = _is_mixture(known)
+    ratio = float(sparse["value"]) / float(usual["value"])
+    known["experts_factor"] = np.where(mixture, ratio, 1.0)
+    if "prediction_factor" not in known:
+        inputs.interval("training.mfu", usual, "", "typical_mfu")
+    source = str((sparse if np.all(mixture) else usual)["source"])
+    precision = inputs.word("training.precision")
+    if isinstance(precision, str) and precision in NARROW:
+        source += f"; of the {precision} peak by {narrow['source']}"
+    inputs.constants |= {
+        "default_mfu": source,
+        "typical_mfu": "catalog: defaults/training.mfu",
+        "experts_factor": "catalog: defaults/training.mfu.experts over training.mfu, 1 if dense",
+        "narrow_peak_ratio": "peak of 8 or 4 bits over that of 16, else 1",
+        "narrow_gain": "catalog: defaults/training.mfu.narrow",
+    }
+
+
+def _is_mixture(known: Mapping[str, Any]) -> Any:
+    """Whether what is known of a model says that it is a mixture of experts."""
+    experts, sparsity = (np.asarray(known.get(name, 0.0)) for name in ("experts", "sparsity"))
+    active = known.get("active_params", known.get("published_active_params", math.nan))
+    used = np.asarray(active) / np.asarray(known.get("params", math.nan))
+    return (experts > 0) | (sparsity > 1) | ((used > 0) & (used < _DENSE_SHARE))
