@@ -93,16 +93,15 @@ def validation() -> str:
 def keys() -> str:
     """The keys of a scenario, by section."""
     from llmcost.render.data import to_markdown
-    from llmcost.scenario.schema import KEYS, LEVER_KEYS, SWEEP_KEYS
+    from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, SWEEP_KEYS
 
     sections: dict[str, list[list[str]]] = {}
     for key in KEYS.values():
         heading = f"[{key.section}]" if key.section else "At the top"
         row = [f"`{key.short}`", key.help, key.allowed]
         sections.setdefault(heading, []).append(row)
-    sections["[[levers]]"] = [
-        [f"`{key.name}`", key.help, key.allowed] for key in LEVER_KEYS.values()
-    ]
+    for heading, table in (("[[cost.items]]", ITEM_KEYS), ("[[levers]]", LEVER_KEYS)):
+        sections[heading] = [[f"`{key.name}`", key.help, key.allowed] for key in table.values()]
     sections["[[correlation]]"] = [
         ["`keys`", "Two uncertain inputs", "two scenario keys"],
         ["`rho`", "Their rank correlation", "a number > -1 and < 1"],
