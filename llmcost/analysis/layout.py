@@ -10,9 +10,10 @@ import numpy as np
 
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
+from llmcost.engine.performance.faults import FAULTS, faults
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import Inputs
-from llmcost.scenario.resolve import widen_across_domains
+from llmcost.scenario.resolve import default_batch_seqs, widen_across_domains
 
 LAYOUT = (
     "tp",
@@ -33,7 +34,12 @@ RUNNERS_UP = 5
 UNEVEN = 0.08
 #: Sequences shorter than this are not split over devices.
 _SPLIT_FROM = 16384
+#: Clusters larger than this are not tried.
 _MOST_CLUSTER = 2_000_000
+#: More stages than this are no pipeline.
+_MOST_STAGES = 4_096
+#: Sizes tried between the last cluster that is too slow and the first that is not.
+_SIZES = 16
 
 
 class Search(NamedTuple):
@@ -46,44 +52,93 @@ class Search(NamedTuple):
     excluded: dict[str, int]
 
 
-def candidates(known: Mapping[str, Any], devices: float) -> dict[str, Array]:
-    """Every combination of a layout's parts, before any is left out.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (layouts,)
-    """
+def _options(known: Mapping[str, Any], devices: float) -> dict[str, list[float]]:
+    """What each part of a layout may be; a part that the scenario fixes is that alone."""
     layers, heads = int(known["layers"]), int(known["heads"])
     experts = int(known.get("experts", 0))
     domain = int(known["scale_up_domain"])
-    even = [n for n in range(1, layers + 1) if layers % n == 0]
-    powers = [n for n in range(1, experts + 1) if experts % n == 0 and (n & (n - 1)) == 0]
-    choices: dict[str, list[int]] = {
+    even = [n for n in _powers(layers) if layers % n == 0]
+    even += [n for n in range(1, min(layers, _MOST_STAGES) + 1) if layers % n == 0]
+    options: dict[str, list[int]] = {
         "tp": [n for n in _powers(64) if n <= min(domain, heads)],
         "pp": sorted(n for n in {*even, *_powers(layers)} if n <= devices),
-        "vpp": [1, 2, 3, 4, 5, 6, 7, 8],
         "cp": _powers(64) if known["seq_len"] >= _SPLIT_FROM else [1],
-        "ep": powers or [1],
         "micro_batch": _powers(64),
-        "recompute_level": [0, 1, 2],
+        "ep": [n for n in _powers(experts) if experts % n == 0] or [1],
+        "vpp": [1, 2, 3, 4, 5, 6, 7, 8],
         "sharding": [0, 1, 2, 3],
+        "recompute_level": [0, 1, 2],
     }
-    # What the scenario fixes is not searched.
-    lists = [
-        [float(known[name])] if name in known else options for name, options in choices.items()
-    ]
-    grid = np.meshgrid(*lists, indexing="ij")
-    found = {name: axis.ravel().astype(float) for name, axis in zip(choices, grid, strict=True)}
-    parallel = (
-        float(known["sequence_parallel"]) if "sequence_parallel" in known else found["tp"] > 1
-    )
-    found["sequence_parallel"] = np.broadcast_to(parallel, found["tp"].shape).astype(float)
-    found["dp"] = devices / (found["tp"] * found["pp"] * found["cp"])
-    return found
+    return {
+        name: [float(known[name])] if name in known else [float(n) for n in values]
+        for name, values in options.items()
+    }
 
 
 def _powers(most: int) -> list[int]:
-    return [2**i for i in range(most.bit_length()) if 2**i <= most]
+    return [2**i for i in range(min(most, _MOST_STAGES).bit_length()) if 2**i <= most]
+
+
+def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Layouts that could exist and that nobody runs, by the reason why."""
+    found = {}
+    if {"vpp", "dp"} <= table.keys():
+        rounds = float(known["global_batch_seqs"]) / (table["dp"] * table["micro_batch"])
+        split = table["pp"] * table["vpp"]
+        chunks = np.ceil(float(known["layers"]) / split - 1e-9) * split
+        uneven = chunks > (1 + UNEVEN) * float(known["layers"])
+        found["stages are uneven, or virtual without a pipeline"] = (
+            uneven & ("pp" not in known)
+        ) | ((table["pp"] == 1) & (table["vpp"] > 1))
+        found["interleaved pipeline is longer than its micro-batches"] = (table["vpp"] > 1) & (
+            rounds < table["pp"]
+        )
+    if "sharding" in table and "sharding" not in known:
+        found["weights sharded and pipelined"] = (table["sharding"] > 1) & (table["pp"] > 1)
+    if "recompute_level" in table and "recompute_level" not in known:
+        fused = float(known.get("fused_attention", 1)) > 0
+        found["selective recompute without stored scores"] = (table["recompute_level"] == 1) & fused
+    return found
+
+
+class Candidates(NamedTuple):
+    """Layouts that can exist, how many were looked at, and why the others are out."""
+
+    layouts: dict[str, Array]
+    total: int
+    excluded: dict[str, int]
+
+
+def candidates(known: Mapping[str, Any], devices: float) -> Candidates:
+    """The layouts of a number of devices that can exist.
+
+    Each part of a layout multiplies those found so far; what cannot be is left out at once, so
+    that what it would have multiplied is counted but never made.
+    """
+    options = _options(known, devices)
+    total = rest = math.prod(len(values) for values in options.values())
+    table: dict[str, Array] = {}
+    excluded: dict[str, int] = {}
+    given = {name: known[name] for item in FAULTS for name in item.needs if name in known}
+    rows = 1
+    for name, values in options.items():
+        rest //= len(values)
+        table = {key: np.repeat(column, len(values)) for key, column in table.items()}
+        table[name] = np.tile(np.array(values), rows)
+        if name == "cp":
+            table["dp"] = devices / (table["tp"] * table["pp"] * table["cp"])
+        reasons = {fault.reason: mask for fault, mask in faults({**given, **table, "devices": devices})}
+        alive = np.ones(len(table[name]), dtype=bool)
+        for reason, bad in {**reasons, **_unwise(known, table)}.items():
+            out = int((alive & bad).sum())
+            if out:
+                excluded[reason] = excluded.get(reason, 0) + out * rest
+                alive &= ~bad
+        table = {key: column[alive] for key, column in table.items()}
+        rows = len(table[name])
+    parallel = known.get("sequence_parallel", table["tp"] > 1)
+    table["sequence_parallel"] = np.broadcast_to(np.asarray(parallel, dtype=float), rows)
+    return Candidates(table, total, excluded)
 
 
 def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
@@ -108,83 +163,55 @@ def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
         for name, value in inputs.known.items()
         if name not in ("devices", "time_limit_days")
     }
-    layouts = candidates(known, devices)
-    total = len(layouts["tp"])
-    batch = float(known["global_batch_seqs"])
-    rounds = batch / (layouts["dp"] * layouts["micro_batch"])
-    split = layouts["pp"] * layouts["vpp"]
-    chunks = np.ceil(float(known["layers"]) / split - 1e-9) * split
-    uneven = chunks > (1 + UNEVEN) * float(known["layers"])
-    reasons = {
-        "devices do not divide": layouts["dp"] % 1 != 0,
-        "heads or vocabulary do not divide": (float(known["heads"]) % layouts["tp"]) != 0,
-        "layers do not divide": (uneven & ("pp" not in known))
-        | (split > float(known["layers"]) + 2)
-        | ((layouts["pp"] == 1) & (layouts["vpp"] > 1)),
-        "experts do not divide": (layouts["ep"] > 1)
-        & ((layouts["dp"] * layouts["cp"]) % layouts["ep"] != 0),
-        "batch is too small or does not divide": (rounds < 1) | (rounds % 1 != 0),
-        "interleaved pipeline is longer than its micro-batches": (layouts["vpp"] > 1)
-        & (rounds < layouts["pp"]),
-        "weights sharded and pipelined": (layouts["sharding"] > 1) & (layouts["pp"] > 1),
-        "selective recompute without stored scores": (layouts["recompute_level"] == 1)
-        & (float(known.get("fused_era", 1)) > 0)
-        & ("recompute_level" not in known),
-    }
-    alive = np.ones(total, dtype=bool)
-    excluded = {}
-    for reason, bad in reasons.items():
-        out = alive & bad
-        if out.any():
-            excluded[reason] = int(out.sum())
-        alive &= ~bad
-    kept = {name: value[alive] for name, value in layouts.items()}
+    layouts, total, excluded = candidates(known, devices)
     where = inputs.scenario.label
-    if not alive.any():
+    count = len(layouts["tp"])
+    if not count:
         worst = max(excluded, key=lambda reason: excluded[reason])
         raise NoAnswerError(
-            f"{where}: no layout of {devices:,.0f} devices: {worst} in {excluded[worst]:,} of {total:,}; change devices or parallelism.global_batch_seqs (at most that many replicas)"
+            f"{where}: no layout of {devices:,.0f} devices: {worst} in {excluded[worst]:,} of {total:,}; change cluster.devices or parallelism.global_batch_seqs ({float(known['global_batch_seqs']):,.0f}, at most that many replicas)"
         )
     # A layout of arrays sets what the scenario's own words would.
-    own = {**known, **kept, "devices": devices}
-    values, _ = evaluate(own, ["step_time_s", "memory_gb_per_device", "predicted_mfu"])
-    if not {"step_time_s", "predicted_mfu"} <= set(values):
+    own = {**known, **layouts, "devices": devices}
+    values, _ = evaluate(own, ["predicted_step_s", "memory_gb_per_device", "predicted_mfu"])
+    if not {"predicted_step_s", "predicted_mfu"} <= set(values):
         raise NoAnswerError(
             f"{where}: no layout can be predicted: the hardware lacks a bandwidth; name cluster.accelerator, or give cluster.memory_tb_s and the networks"
         )
-    memory = np.broadcast_to(values["memory_gb_per_device"], kept["tp"].shape)
-    time = np.broadcast_to(values["step_time_s"], kept["tp"].shape)
+    columns = {
+        name: np.broadcast_to(values[name], count)
+        for name in ("predicted_step_s", "memory_gb_per_device", "predicted_mfu")
+    }
+    memory, time = columns["memory_gb_per_device"], columns["predicted_step_s"]
     room = USABLE_MEMORY * float(known.get("memory_gb", math.inf))
-    fits = memory <= room if strict else np.ones(memory.shape, dtype=bool)
+    fits = memory <= room if strict else np.ones(count, dtype=bool)
     if (~fits).any():
         excluded["memory"] = int((~fits).sum())
     if not fits.any():
         nearest = int(np.argmin(memory))
         raise NoAnswerError(
-            f"{where}: no layout of {devices:,.0f} devices fits: the leanest of {int(alive.sum()):,} ({describe(_row(kept, nearest))}) needs "
+            f"{where}: no layout of {devices:,.0f} devices fits: the leanest of {count:,} ({describe(_row(layouts, nearest))}) needs "
             f"{memory[nearest]:,.1f} GB a device of {room:,.1f} usable; more devices, an accelerator with more memory or a shorter sequence would make it fit"
         )
     order = np.flatnonzero(fits)
-    order = order[
-        np.lexsort(
-            (
-                memory[order],
-                kept["vpp"][order],
-                kept["recompute_level"][order],
-                np.round(time[order], 12),
-            )
-        )
+    ties = (memory, layouts["vpp"], layouts["recompute_level"], np.round(time, 12))
+    order = order[np.lexsort([column[order] for column in ties])]
+    rows = [
+        {**_row(layouts, i), **{name: float(column[i]) for name, column in columns.items()}}
+        for i in _unlike(layouts, order, RUNNERS_UP + 1)
     ]
-    rows = []
-    for i in order[: RUNNERS_UP + 1]:
-        row = _row(kept, int(i))
-        row |= {
-            "step_time_s": float(time[i]),
-            "memory_gb_per_device": float(memory[i]),
-            "predicted_mfu": float(np.broadcast_to(values["predicted_mfu"], time.shape)[i]),
-        }
-        rows.append(row)
     return Search(rows[0], rows[1:], total, int(fits.sum()), excluded)
+
+
+#: What makes two layouts of different kinds; the rest is tuning.
+_KIND = ("tp", "pp", "cp", "ep", "sharding")
+
+
+def _unlike(layouts: Mapping[str, Array], order: Array, count: int) -> list[int]:
+    """The first of each kind of layout in an order, up to a number of kinds."""
+    kinds = np.stack([layouts[name][order] for name in _KIND])
+    _, first = np.unique(kinds, axis=1, return_index=True)
+    return [int(order[i]) for i in np.sort(first)[:count]]
 
 
 def _row(layouts: Mapping[str, Array], index: int) -> dict[str, float]:
@@ -254,18 +281,26 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
         devices, found = _smallest(inputs)
         known["devices"] = devices
         known.pop("time_limit_days", None)
+        _take_batch(inputs, devices)
         inputs.sources["cluster.devices"] = "derived"
-        inputs.warnings.append(
-            f"cluster.devices: {devices:,.0f} is the smallest cluster found that meets the deadline; "
-            f"the batch of {known['global_batch_seqs']:g} sequences bounds its data-parallel replicas"
-        )
         inputs.shown["cluster.devices"] = devices
+        inputs.warnings.append(
+            f"cluster.devices: {devices:,.0f} is the smallest cluster found that meets the deadline; parallelism.global_batch_seqs = "
+            f"{known['global_batch_seqs']:g}{' (its default)' if _batch_is_default(inputs) else ''} bounds its data-parallel replicas"
+        )
     else:
         if "devices" not in known:
             raise InputError(
                 f'{scenario.where("parallelism")}: a search needs cluster.devices, or cluster.devices = "auto" with cluster.deadline_days'
             )
-        found = search(inputs, float(np.asarray(known["devices"])))
+        devices = float(np.asarray(known["devices"]))
+        power = _facility_mw(inputs, devices)
+        limit = _power_limit_mw(inputs)
+        if power > limit:
+            raise NoAnswerError(
+                f"{scenario.where('cluster.max_power_mw')}: {devices:,.0f} devices need {power:,.3g} MW at peak, more than {limit:g}"
+            )
+        found = search(inputs, devices)
     for name, value in found.best.items():
         if name in LAYOUT:
             known[name] = value
@@ -309,8 +344,44 @@ def _complete(inputs: Inputs) -> tuple[Inputs, Search | None]:
     return inputs, found
 
 
+def _batch_is_default(inputs: Inputs) -> bool:
+    return inputs.sources.get("parallelism.global_batch_seqs", "").startswith("default")
+
+
+def _take_batch(inputs: Inputs, devices: float) -> None:
+    """Put in the batch that a cluster of that size has where the scenario gives none."""
+    if _batch_is_default(inputs):
+        size = default_batch_seqs(float(np.asarray(inputs.known["seq_len"])), devices)
+        inputs.known["global_batch_seqs"] = size
+        inputs.shown["parallelism.global_batch_seqs"] = size
+
+
+def _facility_mw(inputs: Inputs, devices: float) -> float:
+    """Peak power of a cluster [MW], 0 where the power of a device is not known."""
+    values, _ = evaluate({**inputs.known, "devices": devices}, ["peak_power_mw"])
+    return float(values.get("peak_power_mw", 0.0))
+
+
+def _power_limit_mw(inputs: Inputs) -> float:
+    limit = inputs.known.get("max_power_mw", math.inf)
+    if "peak_power_mw" not in evaluate({**inputs.known, "devices": 1.0}, ["peak_power_mw"])[0]:
+        if math.isfinite(float(limit)):
+            raise InputError(
+                f"{inputs.scenario.where('cluster.max_power_mw')}: the power of a device is not known; give cluster.tdp_w"
+            )
+    return float(limit)
+
+
 def _smallest(inputs: Inputs) -> tuple[float, Search]:
-    """The smallest cluster of whole nodes whose best layout meets the deadline."""
+    """The smallest cluster of whole nodes whose best layout meets the deadline.
+
+    Raises
+    ------
+    InputError
+        If the scenario lacks what it needs.
+    NoAnswerError
+        If none meets it, or none within the power.
+    """
     known, where = inputs.known, inputs.scenario.label
     limit = known.get("time_limit_days", known.get("deadline_days"))
     if limit is None:
@@ -318,42 +389,49 @@ def _smallest(inputs: Inputs) -> tuple[float, Search]:
             f'{inputs.scenario.where("cluster.devices")}: "auto" needs cluster.deadline_days'
         )
     node = float(np.asarray(known["devices_per_node"]))
-    values, _ = evaluate(
-        {k: v for k, v in known.items() if k not in ("devices", "time_limit_days")}, ["flops"]
-    )
-    if "flops" not in values:
+    most = _MOST_CLUSTER
+    power = _power_limit_mw(inputs)
+    if math.isfinite(power):
+        most = min(most, int(power / _facility_mw(inputs, 1.0)))
+    rest = {k: v for k, v in known.items() if k not in ("devices", "time_limit_days")}
+    if "tokens" not in evaluate(rest, ["tokens"])[0]:
         raise InputError(
-            f'{where}: cluster.devices: "auto" needs the compute: model and data.tokens, or training.flops'
+            f'{where}: cluster.devices: "auto" needs the work: model and data.tokens, or training.flops'
         )
 
     def days(count: float) -> tuple[float, Search | None]:
+        _take_batch(inputs, count)
         try:
             found = search(inputs, count)
         except NoAnswerError:
             return math.inf, None
-        rate = (
-            count
-            * float(known["peak_flops"])
-            * found.best["predicted_mfu"]
-            * float(known.get("goodput", 1.0))
-        )
-        return float(values["flops"]) / rate / 86400, found
+        layout = {name: found.best[name] for name in LAYOUT}
+        own = {**rest, **layout, "devices": count, "global_batch_seqs": known["global_batch_seqs"]}
+        taken = float(evaluate(own, ["days"])[0]["days"])
+        return (taken, found) if math.isfinite(taken) else (math.inf, None)
 
-    batch = float(known["global_batch_seqs"])
-    low, high, fastest = 0.0, node, math.inf
+    low, high = 0.0, node
+    fastest, at = math.inf, node
     found: Search | None = None
     while True:
         taken, found = days(high)
-        fastest = min(fastest, taken)
+        if taken < fastest:
+            fastest, at = taken, high
         if taken <= float(limit):
             break
-        low, high = high, high * 2
-        if high > _MOST_CLUSTER:
-            raise NoAnswerError(
-                f"{where}: no cluster meets {float(limit):g} days: the best found takes {fastest:,.1f}; the batch of {batch:g} sequences allows no more than that many data-parallel replicas"
+        if high >= most or high * 2 > _MOST_CLUSTER:
+            reason = "no layout of any size fits or can exist"
+            if math.isfinite(fastest):
+                reason = f"the best found takes {fastest:,.1f}, with {at:,.0f} devices"
+            bound = (
+                f"cluster.max_power_mw = {power:g} allows {most:,} devices"
+                if high >= most
+                else f"parallelism.global_batch_seqs ({float(known['global_batch_seqs']):,.0f} there) allows no more data-parallel replicas than that"
             )
+            raise NoAnswerError(f"{where}: no cluster meets {float(limit):g} days: {reason}; {bound}")
+        low, high = high, min(high * 2, max(most // node, 1) * node)
     best = (high, found)
-    step = max(node, 2 ** math.floor(math.log2(max((high - low) / 16, node))))
+    step = node * max(1.0, float(2 ** math.floor(math.log2(max((high - low) / _SIZES / node, 1)))))
     count = low + step
     while count < high:  # the time is not monotone in the devices, so each is tried in turn
         taken, found = days(count)

@@ -245,8 +245,22 @@ def matmul_params(
 
 
 @rule(
+    "attended_tokens",
+    formula="seq_len, or half of it with training.attention_flops = causal",
+    reference="Narayanan et al. 2021, arXiv:2104.04473 (full); Dao 2023, arXiv:2307.08691 (causal)",
+)
+def attended_tokens(seq_len: Array, causal_flops: Array) -> Array:
+    """Tokens whose scores with a token are counted as model FLOPs [tokens].
+
+    The whole row of the score matrix, as Megatron-LM and PaLM count, or the half of it that
+    a causal kernel computes. What a step takes does not depend on how it is counted.
+    """
+    return seq_len * (1 - causal_flops / 2)
+
+
+@rule(
     "attention_flops_per_token",
-    formula="12 * layers * heads * (head_dim + qk_rope_head_dim + v_head_dim) / 2 * seq_len",
+    formula="12 * layers * heads * (head_dim + qk_rope_head_dim + v_head_dim) / 2 * attended_tokens",
     reference="Narayanan et al. 2021, arXiv:2104.04473; Chowdhery et al. 2022, arXiv:2204.02311",
 )
 def attention_flops_per_token(
@@ -255,14 +269,14 @@ def attention_flops_per_token(
     head_dim: Array,
     qk_rope_head_dim: Array,
     v_head_dim: Array,
-    seq_len: Array,
+    attended_tokens: Array,
 ) -> Array:
-    """FLOPs of the attention scores per token, forward and backward, full score matrix.
+    """FLOPs of the attention scores per token, forward and backward.
 
     Parameters
     ----------
-    layers, heads, seq_len : array_like
-        Layers, query heads, length of a sequence [1].
+    layers, heads, attended_tokens : array_like
+        Layers, query heads, tokens whose scores with a token count [1].
     head_dim, qk_rope_head_dim, v_head_dim : array_like
         Width of a query head without and with its rotary part, and of a value head [1]. With
         ``v_head_dim`` 0 a value head is as wide as a query head: 12 · L · heads · head_dim · s.
@@ -278,4 +292,4 @@ def attention_flops_per_token(
     .. [2] Chowdhery et al. (2022), arXiv:2204.02311, appendix B.
     """
     value_width = np.where(v_head_dim > 0, v_head_dim, head_dim)
-    return 6 * layers * heads * (head_dim + qk_rope_head_dim + value_width) * seq_len
+    return 6 * layers * heads * (head_dim + qk_rope_head_dim + value_width) * attended_tokens

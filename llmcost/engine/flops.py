@@ -68,6 +68,16 @@ def tokens_by_default(
 
 @rule(
     "flops_per_token",
+    formula="flops / tokens",
+    reference="definition, where both are given",
+)
+def flops_per_token_given(flops: Array, tokens: Array) -> Array:
+    """Model FLOPs per token of a run whose compute and tokens are both given [FLOP]."""
+    return flops / tokens
+
+
+@rule(
+    "flops_per_token",
     formula="flops_per_param_token * matmul_params + attention_flops_per_token where"
     " flops_method is architecture, else flops_per_param_token * active_params",
     reference=f"Narayanan et al. 2021; Chowdhery et al. 2022; {_FARABOSCHI}",
