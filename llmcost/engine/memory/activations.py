@@ -1,4 +1,4 @@
-"""Activations that wait for the backward pass."""
+"""Activations that the forward pass keeps for the backward pass."""
 
 from __future__ import annotations
 
@@ -6,111 +6,134 @@ import numpy as np
 
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import KORTHIKANTI
-
-
-def inner_bytes(
-    hidden_size: Array,
-    heads: Array,
-    kv_heads: Array,
-    head_dim: Array,
-    ffn_width: Array,
-    ffn_copies: Array,
-    gated_ffn: Array,
-) -> Array:
-    """Activations of a token inside a layer, which tensor parallelism splits [B].
-
-    A token enters more than one feed-forward where it has several experts: one copy for each.
-    """
-    blocks = (4 * heads + 4 * kv_heads) * head_dim + (4 + 2 * gated_ffn) * ffn_width
-    return blocks + 2 * (ffn_copies - 1) * hidden_size
+from llmcost.engine.performance.layout import WIDTH
 
 
 @rule(
-    "layer_activation_bytes",
-    formula="micro_tokens * (10 hidden_size (/ tp with sequence parallelism) + (4 heads + 4 kv_heads) head_dim / tp"
-    " + (4 or, gated, 6) ffn_width / tp + 2 (ffn_copies - 1) hidden_size / tp + unfused: 5 heads seq_len / tp);"
-    " full recompute: 2 hidden_size alone",
+    "kept_token_bytes",
+    formula="(4 + 2 saved_input_bytes + 2 dropout) hidden_size (/ tp with sequence parallelism) + per tp: queries, keys,"
+    " values and output of attention, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies"
+    " of a token for its experts in and out, 5 heads seq_len of unfused scores; times saved_factor",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
-def layer_activation_bytes(
-    micro_tokens: Array,
+def kept_token_bytes(
     hidden_size: Array,
     heads: Array,
     kv_heads: Array,
     head_dim: Array,
-    ffn_width: Array,
-    ffn_copies: Array,
+    qk_rope_head_dim: Array,
+    v_head_dim: Array,
+    kv_lora_rank: Array,
+    ffn_hidden_size: Array,
     gated_ffn: Array,
+    layers: Array,
+    moe_layers: Array,
+    experts_per_token: Array,
+    shared_experts: Array,
+    expert_ffn_hidden_size: Array,
     seq_len: Array,
     tp: Array,
     sequence_parallel: Array,
     recompute_level: Array,
     fused_attention: Array,
+    saved_input_bytes: Array,
+    dropout: Array,
+    saved_factor: Array,
 ) -> Array:
-    """Activations of a layer that a micro-batch keeps for the backward pass.
+    """What a layer keeps of a token where nothing is recomputed.
 
     Parameters
     ----------
-    micro_tokens, hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn, seq_len : array_like
-        Sizes [1].
-    tp, sequence_parallel : array_like
-        Devices of tensor parallelism, and whether it also splits the sequence [1].
+    hidden_size, heads, kv_heads, head_dim, qk_rope_head_dim, v_head_dim, kv_lora_rank : array_like
+        Sizes of attention [1].
+    ffn_hidden_size, gated_ffn, layers, moe_layers, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
+        Sizes of the feed-forward blocks, of which a token enters a mean over the layers [1].
+    seq_len, tp, sequence_parallel : array_like
+        Length of a sequence, devices of tensor parallelism, whether it splits the sequence too [1].
     recompute_level, fused_attention : array_like
         0 none, 1 selective, 2 full; and whether scores are never stored [1].
+    saved_input_bytes : array_like
+        Bytes of a number of a product's saved input: 2, or 1 where it is saved in 8 bits [B].
+    dropout : array_like
+        1 where masks of dropout are kept [1].
+    saved_factor : array_like
+        What the software keeps over what the backward pass needs [1].
 
     Returns
     -------
     ndarray
-        Memory [B]. For a GPT layer the paper's s·b·h·(10 + 24/t + 5·a·s/(h·t)).
+        Memory [B]. For a GPT layer with dropout the paper's h (10 + 24/t + 5 a s/(h t)).
 
     References
     ----------
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, equations 1 to 4.
     """
     split = np.where(sequence_parallel > 0, tp, 1.0)
-    inner = inner_bytes(hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn)
+    outer = (2 * WIDTH + 2 * saved_input_bytes + 2 * dropout) * hidden_size / split
+    latent = kv_lora_rank > 0
+    key = np.where(latent, heads * (head_dim + qk_rope_head_dim), kv_heads * head_dim)
+    value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    value = np.where(latent, heads, kv_heads) * value_dim
+    query = heads * (head_dim + qk_rope_head_dim)
+    attention = WIDTH * (query + key + value + heads * value_dim)
+    mixtures = moe_layers / layers
+    width = (1 - mixtures) * ffn_hidden_size
+    width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
+    inner = ((1 + gated_ffn) * WIDTH + saved_input_bytes) * width
+    copies = mixtures * experts_per_token * (saved_input_bytes + WIDTH) * hidden_size
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
-    kept = 10 * hidden_size / split + (inner + stored) / tp
-    return micro_tokens * np.where(recompute_level > 1, 2 * hidden_size / split, kept)
+    kept = (attention + inner + copies + stored) / tp
+    return np.asarray(saved_factor * (outer + kept))
+
+
+@rule(
+    "layer_activation_bytes",
+    formula="micro_tokens * (kept_token_bytes of the share that is not recomputed, 2 hidden_size of the rest)",
+    reference=KORTHIKANTI,
+)
+def layer_activation_bytes(
+    micro_tokens: Array,
+    kept_token_bytes: Array,
+    hidden_size: Array,
+    tp: Array,
+    sequence_parallel: Array,
+    layer_recompute_share: Array,
+) -> Array:
+    """Activations of a layer that a micro-batch keeps for the backward pass [B]."""
+    start = WIDTH * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
+    share = layer_recompute_share
+    return micro_tokens * ((1 - share) * kept_token_bytes + share * start)
+
+
+@rule(
+    "flight",
+    formula="min(pp, micro_batches), times 1 + (pp - 1) / (pp vpp) where interleaved; pp + 1 with DualPipe",
+    reference=f"{KORTHIKANTI}, section 4.2.3; DeepSeek-AI 2024, arXiv:2412.19437, table 2",
+)
+def flight(pp: Array, vpp: Array, micro_batches: Array, schedule: Array) -> Array:
+    """Micro-batches whose activations the first stage keeps at once [1]."""
+    interleaved = np.where(vpp > 1, 1 + (pp - 1) / (pp * vpp), 1.0)
+    plain = np.minimum(pp, micro_batches) * interleaved
+    return np.where((schedule > 1) & (pp > 1), np.minimum(pp + 1, micro_batches), plain)
 
 
 @rule(
     "activation_bytes",
-    formula="stage_layers * layer_activation_bytes * min(pp, micro_batches) (1 + (pp - 1) / (pp vpp) where"
-    " interleaved), and the logits of a model without pipeline",
+    formula="stage_layers * layer_activation_bytes * flight",
     reference=KORTHIKANTI,
 )
-def activation_bytes(
-    stage_layers: Array,
-    layer_activation_bytes: Array,
-    pp: Array,
-    vpp: Array,
-    micro_batches: Array,
-    micro_tokens: Array,
-    hidden_size: Array,
-    vocab_size: Array,
-    tp: Array,
+def activation_bytes(stage_layers: Array, layer_activation_bytes: Array, flight: Array) -> Array:
+    """Activations on the first stage, which keeps most micro-batches in flight [B]."""
+    return stage_layers * layer_activation_bytes * flight
+
+
+@rule(
+    "logit_bytes",
+    formula="micro_tokens * (logit_memory_bytes * vocab_size + 2 saved hidden states) / tp",
+    reference=f"{KORTHIKANTI}, section 4.3",
+)
+def logit_bytes(
+    micro_tokens: Array, vocab_size: Array, hidden_size: Array, tp: Array, logit_memory_bytes: Array
 ) -> Array:
-    """Activations on the first stage, which keeps most micro-batches in flight.
-
-    Parameters
-    ----------
-    stage_layers, layer_activation_bytes : array_like
-        Layers of a stage [1], what each keeps [B].
-    pp, vpp, micro_batches : array_like
-        Stages, virtual stages, micro-batches of a step [1].
-    micro_tokens, hidden_size, vocab_size, tp : array_like
-        Size of the output head [1].
-
-    Returns
-    -------
-    ndarray
-        Memory [B].
-
-    References
-    ----------
-    .. [1] Korthikanti et al. (2022), arXiv:2205.05198, section 4.2.3.
-    """
-    flight = np.minimum(pp, micro_batches) * np.where(vpp > 1, 1 + (pp - 1) / (pp * vpp), 1.0)
-    head = 4 * micro_tokens * (hidden_size + vocab_size) / tp
-    return np.asarray(stage_layers * layer_activation_bytes * flight + np.where(pp > 1, 0.0, head))
+    """Logits of a micro-batch, their loss and its gradient, on the last stage [B]."""
+    return micro_tokens * (logit_memory_bytes * vocab_size + 2 * WIDTH * hidden_size) / tp

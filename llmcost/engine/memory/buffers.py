@@ -1,38 +1,55 @@
-"""Temporary buffers."""
+"""Temporary buffers: gathered layers, a layer that is made again."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.memory.activations import inner_bytes
 from llmcost.engine.papers import KORTHIKANTI
 
 
 @rule(
     "working_bytes",
-    formula="zero3: two gathered layers; full recompute: one layer made again",
+    formula="zero3: gathered_layers of the weights and one of the gradients; where a layer is recomputed, one layer"
+    " made again",
     reference="Zhao et al. 2023, arXiv:2304.11277; " + KORTHIKANTI,
 )
 def working_bytes(
-    device_dense_params: Array,
-    device_expert_params: Array,
-    stage_layers: Array,
-    sharding: Array,
-    recompute_level: Array,
-    micro_tokens: Array,
-    hidden_size: Array,
-    heads: Array,
-    kv_heads: Array,
-    head_dim: Array,
-    ffn_width: Array,
-    ffn_copies: Array,
-    gated_ffn: Array,
+    layer_dense_params: Array,
+    layer_expert_params: Array,
     tp: Array,
+    ep: Array,
+    expert_tp: Array,
+    sharding: Array,
+    gathered_bytes: Array,
+    reduced_bytes: Array,
+    layer_recompute_share: Array,
+    micro_tokens: Array,
+    kept_token_bytes: Array,
 ) -> Array:
-    """Temporary buffers [B]."""
-    layer_params = (device_dense_params + device_expert_params) / stage_layers
-    gathered = np.where(sharding > 2, 2 * 2 * layer_params, 0.0)
-    inner = inner_bytes(hidden_size, heads, kv_heads, head_dim, ffn_width, ffn_copies, gated_ffn)
-    again = np.where(recompute_level > 1, micro_tokens * (10 * hidden_size + inner / tp), 0.0)
+    """Temporary buffers.
+
+    Parameters
+    ----------
+    layer_dense_params, layer_expert_params, tp, ep, expert_tp : array_like
+        Parameters of a layer and the devices that share them [1].
+    sharding : array_like
+        3 where layers are gathered for their use; the next is fetched meanwhile [1].
+    gathered_bytes, reduced_bytes : array_like
+        Bytes of a gathered weight and of a gradient that is reduced [B].
+    layer_recompute_share, micro_tokens, kept_token_bytes : array_like
+        What is made again: a layer at a time [1], [tokens], [B].
+
+    Returns
+    -------
+    ndarray
+        Memory [B].
+
+    References
+    ----------
+    .. [1] Zhao et al. (2023), arXiv:2304.11277.
+    """
+    params = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
+    gathered = np.where(sharding > 2, (2 * gathered_bytes + reduced_bytes) * params, 0.0)
+    again = np.where(layer_recompute_share > 0, micro_tokens * kept_token_bytes, 0.0)
     return np.asarray(gathered + again)

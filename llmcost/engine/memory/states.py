@@ -8,36 +8,114 @@ from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import KORTHIKANTI, ZERO
 
 
-@rule(
-    "state_bytes",
-    formula="2 weights + 4 gradients + 12 optimizer a parameter of the device, or of own_params where sharded:"
-    " the optimizer with zero1, gradients with zero2, weights with zero3",
-    reference=f"{KORTHIKANTI}; {ZERO}",
-)
-def state_bytes(
-    device_dense_params: Array, device_expert_params: Array, own_params: Array, sharding: Array
+def states(
+    params: Array,
+    own_params: Array,
+    sharding: Array,
+    param_bytes: Array,
+    grad_bytes: Array,
+    optimizer_bytes: Array,
+    master_is_weight: Array,
 ) -> Array:
-    """Weights, gradients and optimizer states on the device that holds most.
+    """Bytes of a device's states.
 
     Parameters
     ----------
-    device_dense_params, device_expert_params : array_like
-        Parameters of the device [1].
-    own_params : array_like
-        Those that it keeps where its replicas share them [1].
+    params, own_params : array_like
+        Parameters of the device, and those that it keeps where its replicas share them [1].
     sharding : array_like
         0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
+    param_bytes, grad_bytes, optimizer_bytes : array_like
+        Bytes of a weight, of its gradient, of its 32-bit copy and moments [B].
+    master_is_weight : array_like
+        1 where sharded weights are the 32-bit copy itself, as in PyTorch's FSDP [1].
 
     Returns
     -------
     ndarray
-        Memory [B]: 16-bit weights, 32-bit gradients, 32-bit weights and two moments.
+        Memory [B].
 
     References
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
+    apart = param_bytes * np.where(master_is_weight > 0, 0.0, 1.0)
+    weights = np.where(sharding > 2, apart * own_params, param_bytes * params)
+    gradients = grad_bytes * np.where(sharding > 1, own_params, params)
+    return weights + gradients + optimizer_bytes * np.where(sharding > 0, own_params, params)
+
+
+@rule(
+    "state_bytes",
+    formula="param_bytes + grad_bytes + optimizer_bytes a parameter of the device, or of own_params where"
+    " sharded: the optimizer with zero1, gradients with zero2, weights with zero3",
+    reference=f"{KORTHIKANTI}; {ZERO}",
+)
+def state_bytes(
+    device_dense_params: Array,
+    device_expert_params: Array,
+    own_params: Array,
+    sharding: Array,
+    param_bytes: Array,
+    grad_bytes: Array,
+    optimizer_bytes: Array,
+    master_is_weight: Array,
+) -> Array:
+    """Weights, gradients and optimizer states on a device of the first, fullest stage [B]."""
     params = device_dense_params + device_expert_params
-    weights = 2 * np.where(sharding > 2, own_params, params)
-    gradients = 4 * np.where(sharding > 1, own_params, params)
-    return np.asarray(weights + gradients + 12 * np.where(sharding > 0, own_params, params))
+    return states(
+        params, own_params, sharding, param_bytes, grad_bytes, optimizer_bytes, master_is_weight
+    )
+
+
+@rule(
+    "last_state_bytes",
+    formula="state_bytes for the last stage: last_stage_layers, and the output head",
+    reference=f"{KORTHIKANTI}; {ZERO}",
+)
+def last_state_bytes(
+    last_stage_layers: Array,
+    layer_dense_params: Array,
+    layer_expert_params: Array,
+    table_params: Array,
+    tied_embeddings: Array,
+    tp: Array,
+    pp: Array,
+    ep: Array,
+    expert_tp: Array,
+    sharers: Array,
+    expert_sharers: Array,
+    sharding: Array,
+    param_bytes: Array,
+    grad_bytes: Array,
+    optimizer_bytes: Array,
+    master_is_weight: Array,
+) -> Array:
+    """Weights, gradients and optimizer states on a device of the last stage.
+
+    Parameters
+    ----------
+    last_stage_layers, layer_dense_params, layer_expert_params, table_params, tied_embeddings : array_like
+        What the stage holds; a tied head is a copy of the embedding on another stage [1].
+    tp, pp, ep, expert_tp, sharers, expert_sharers : array_like
+        Devices that share it [1].
+    sharding, param_bytes, grad_bytes, optimizer_bytes, master_is_weight : array_like
+        As :func:`states`.
+
+    Returns
+    -------
+    ndarray
+        Memory [B].
+    """
+    tables = np.where((pp > 1) | (tied_embeddings > 0), 1.0, 2.0)
+    dense = (last_stage_layers * layer_dense_params + tables * table_params) / tp
+    routed = last_stage_layers * layer_expert_params / (ep * expert_tp)
+    return states(
+        dense + routed,
+        dense / sharers + routed / expert_sharers,
+        sharding,
+        param_bytes,
+        grad_bytes,
+        optimizer_bytes,
+        master_is_weight,
+    )

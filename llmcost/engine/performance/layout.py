@@ -1,13 +1,13 @@
-"""Who holds what: replicas, stages, micro-batches of a parallel layout."""
+"""The parallel layout: replicas, micro-batches, stages, and what each device holds."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.papers import NARAYANAN
+from llmcost.engine.papers import NARAYANAN, ZERO
 
-#: Bytes of a number in the forward and backward pass.
+#: Bytes of a number of the forward and backward pass.
 WIDTH = 2.0
 
 
@@ -31,8 +31,8 @@ def devices(dp: Array, model_parallel: Array) -> Array:
 
 @rule("micro_batches", formula="global_batch_seqs / (dp * micro_batch)", reference=NARAYANAN)
 def micro_batches(global_batch_seqs: Array, dp: Array, micro_batch: Array) -> Array:
-    """Micro-batches that a pipeline works through in a step [1]."""
-    return np.maximum(global_batch_seqs / (dp * micro_batch), 1.0)
+    """Micro-batches that a replica works through in a step [1]."""
+    return global_batch_seqs / (dp * micro_batch)
 
 
 @rule("micro_tokens", formula="micro_batch * seq_len / cp", reference=NARAYANAN)
@@ -44,7 +44,7 @@ def micro_tokens(micro_batch: Array, seq_len: Array, cp: Array) -> Array:
 @rule("stage_layers", formula="ceil(layers / (pp * vpp)) * vpp", reference=NARAYANAN)
 def stage_layers(layers: Array, pp: Array, vpp: Array) -> Array:
     """Layers of the fullest pipeline stage: whole layers in each of its virtual stages [1]."""
-    return np.ceil(layers / (pp * vpp) - 1e-9) * vpp
+    return np.minimum(np.ceil(layers / (pp * vpp) - 1e-9) * vpp, layers)
 
 
 @rule(
@@ -72,3 +72,110 @@ def expert_tp(tp: Array, dp: Array, cp: Array, ep: Array) -> Array:
     Where `ep` exceeds the replicas, its group takes in those of tensor parallelism too.
     """
     return np.maximum(np.minimum(tp, dp * cp * tp / ep), 1.0)
+
+
+@rule(
+    "layer_dense_params",
+    formula="attention_params + mean over the layers of ffn_params, or of the shared experts and the router",
+    reference="sum over the blocks",
+)
+def layer_dense_params(
+    layers: Array,
+    attention_params: Array,
+    moe_layers: Array,
+    ffn_params: Array,
+    experts: Array,
+    shared_experts: Array,
+    expert_params: Array,
+    hidden_size: Array,
+) -> Array:
+    """Parameters of a layer outside its routed experts, on average over the layers [1]."""
+    mixture = shared_experts * expert_params + hidden_size * experts
+    return attention_params + ((layers - moe_layers) * ffn_params + moe_layers * mixture) / layers
+
+
+@rule(
+    "layer_expert_params",
+    formula="moe_layers * experts * expert_params / layers",
+    reference="sum over the blocks",
+)
+def layer_expert_params(
+    layers: Array, moe_layers: Array, experts: Array, expert_params: Array
+) -> Array:
+    """Parameters of the routed experts of a layer, on average over the layers [1]."""
+    return moe_layers * experts * expert_params / layers
+
+
+@rule("table_params", formula="vocab_size * hidden_size", reference="definition")
+def table_params(vocab_size: Array, hidden_size: Array) -> Array:
+    """Parameters of the input embedding, or of the output head [1]."""
+    return vocab_size * hidden_size
+
+
+@rule(
+    "device_dense_params",
+    formula="(stage_layers * layer_dense_params + the embedding, and the head where there is one stage) / tp",
+    reference="Korthikanti et al. 2022, arXiv:2205.05198",
+)
+def device_dense_params(
+    stage_layers: Array,
+    layer_dense_params: Array,
+    table_params: Array,
+    tied_embeddings: Array,
+    tp: Array,
+    pp: Array,
+) -> Array:
+    """Parameters outside the routed experts on a device of the first, fullest stage [1]."""
+    tables = np.where((pp > 1) | (tied_embeddings > 0), 1.0, 2.0)
+    return (stage_layers * layer_dense_params + tables * table_params) / tp
+
+
+@rule(
+    "device_expert_params",
+    formula="stage_layers * layer_expert_params / (ep * expert_tp)",
+    reference="Lepikhin et al. 2020, arXiv:2006.16668",
+)
+def device_expert_params(
+    stage_layers: Array, layer_expert_params: Array, ep: Array, expert_tp: Array
+) -> Array:
+    """Parameters of the routed experts on a device of the fullest stage [1]."""
+    return stage_layers * layer_expert_params / (ep * expert_tp)
+
+
+@rule(
+    "sharers",
+    formula="dp * cp; with zero3 those of a slice where slice_sharding: min(dp * cp, scale_up_domain / tp)",
+    reference=f"{ZERO}; MaxText documentation: sharded inside a slice, replicated between slices",
+)
+def sharers(
+    dp: Array, cp: Array, tp: Array, scale_up_domain: Array, sharding: Array, slice_sharding: Array
+) -> Array:
+    """Replicas that share states where they are sharded [1].
+
+    `slice_sharding` is 1 for TPUs, whose slices are joined by the data centre's network.
+    """
+    group = dp * cp
+    slices = (slice_sharding > 0) & (sharding > 2)
+    return np.where(slices, np.minimum(group, np.maximum(scale_up_domain / tp, 1.0)), group)
+
+
+@rule(
+    "expert_sharers",
+    formula="sharers * tp / (ep * expert_tp), at least 1",
+    reference="Rajbhandari et al. 2022, arXiv:2201.05596",
+)
+def expert_sharers(sharers: Array, tp: Array, ep: Array, expert_tp: Array) -> Array:
+    """Replicas of an expert that share its states: fewer than of the rest of the model [1]."""
+    return np.maximum(sharers * tp / (ep * expert_tp), 1.0)
+
+
+@rule(
+    "own_params",
+    formula="device_dense_params / sharers + device_expert_params / expert_sharers",
+    reference=ZERO,
+)
+def own_params(
+    device_dense_params: Array, device_expert_params: Array, sharers: Array, expert_sharers: Array
+) -> Array:
+    """Parameters that a device looks after where its replicas share them [1]."""
+    return device_dense_params / sharers + device_expert_params / expert_sharers

@@ -1,12 +1,82 @@
-"""Pipeline stages: which is the busiest, what the others make it wait for, what it sends on."""
+"""The pipeline: its busiest stage, its bubble, what goes from stage to stage."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.papers import NARAYANAN
+from llmcost.engine.papers import NARAYANAN, ROOFLINE
 from llmcost.engine.performance.layout import WIDTH
+
+
+@rule(
+    "layer_forward_s",
+    formula="layer_products_s + layer_elementwise_s + attention_forward_s",
+    reference=ROOFLINE,
+)
+def layer_forward_s(
+    layer_products_s: Array, layer_elementwise_s: Array, attention_forward_s: Array
+) -> Array:
+    """Arithmetic and memory traffic of a layer and micro-batch, forward [s]."""
+    return layer_products_s + layer_elementwise_s + attention_forward_s
+
+
+@rule(
+    "layer_busy_s",
+    formula="layer_forward_s * (1 + layer_recompute_share), then backward 2 * (layer_products_s +"
+    " layer_elementwise_s) + attention_backward_s + gradient_writes_s",
+    reference=ROOFLINE,
+)
+def layer_busy_s(
+    layer_forward_s: Array,
+    layer_products_s: Array,
+    layer_elementwise_s: Array,
+    attention_backward_s: Array,
+    gradient_writes_s: Array,
+    layer_recompute_share: Array,
+) -> Array:
+    """What a device computes for a layer and micro-batch, forward, again and backward [s]."""
+    backward = 2 * (layer_products_s + layer_elementwise_s) + attention_backward_s
+    return layer_forward_s * (1 + layer_recompute_share) + backward + gradient_writes_s
+
+
+@rule(
+    "layer_s",
+    formula="the longer of layer_busy_s and the time in which a host issues (kernels_per_layer + in layers with"
+    " experts expert_kernels + kernels_per_expert * experts / ep) * (3 + layer_recompute_share) kernels; their sum with synchronous launches",
+    reference="PyTorch documentation: CUDA semantics, asynchronous execution; CUDA graphs",
+)
+def layer_s(
+    layer_busy_s: Array,
+    layer_recompute_share: Array,
+    kernels_per_layer: Array,
+    expert_kernels: Array,
+    kernels_per_expert: Array,
+    experts: Array,
+    ep: Array,
+    moe_layers: Array,
+    layers: Array,
+    fused_experts: Array,
+    kernel_launch_s: Array,
+    synchronous_launch: Array,
+) -> Array:
+    """A layer and micro-batch, all passes: the device waits for the host where kernels are short.
+
+    The host issues kernels while the device works, unless it must wait for each
+    (CUDA_LAUNCH_BLOCKING). Fused experts come with a graph of the whole step, which no host issues [s].
+    """
+    routed = (expert_kernels + kernels_per_expert * experts / ep) * moe_layers / layers
+    kernels = (kernels_per_layer + routed) * (1 - fused_experts)
+    issue = kernels * (3 + layer_recompute_share) * kernel_launch_s
+    return np.where(
+        synchronous_launch > 0, layer_busy_s + issue, np.maximum(layer_busy_s, issue)
+    )
+
+
+@rule("head_s", formula="3 * head_forward_s", reference=NARAYANAN)
+def head_s(head_forward_s: Array) -> Array:
+    """Output head and loss of a micro-batch, forward and backward [s]."""
+    return 3 * head_forward_s
 
 
 @rule(
@@ -38,13 +108,72 @@ def busiest_layers(last_stage_layers: Array, stage_layers: Array, head_is_busies
 
 
 @rule(
+    "compute_s",
+    formula="micro_batches * (busiest_layers * layer_s + head_s where it is on that stage)",
+    reference=ROOFLINE,
+)
+def compute_s(
+    micro_batches: Array,
+    busiest_layers: Array,
+    layer_s: Array,
+    head_s: Array,
+    head_is_busiest: Array,
+) -> Array:
+    """Arithmetic and memory traffic of a step on the busiest stage [s]."""
+    return micro_batches * (busiest_layers * layer_s + head_s * head_is_busiest)
+
+
+@rule(
+    "model_collectives_s",
+    formula="micro_batches * busiest_layers * layer_collectives_s",
+    reference=NARAYANAN,
+)
+def model_collectives_s(
+    micro_batches: Array, busiest_layers: Array, layer_collectives_s: Array
+) -> Array:
+    """Exposed communication of tensor, expert and context parallelism in a step [s]."""
+    return micro_batches * busiest_layers * layer_collectives_s
+
+
+@rule(
+    "bubble_share",
+    formula="1 / vpp (1F1B, interleaved); 1/3 with zero-bubble; 1/3 with DualPipe, of half the stages: 1/6",
+    reference=f"{NARAYANAN}; Qi et al. 2023, arXiv:2401.10241; DeepSeek-AI 2024, arXiv:2412.19437, table 2",
+)
+def bubble_share(vpp: Array, schedule: Array) -> Array:
+    """Bubble of a pipeline's schedule over that of 1F1B without interleaving.
+
+    Parameters
+    ----------
+    vpp : array_like
+        Virtual stages of a stage [1].
+    schedule : array_like
+        0 1F1B, 1 zero-bubble (ZB-H1), 2 DualPipe [1].
+
+    Returns
+    -------
+    ndarray
+        Share [1]. With a forward, and gradients of inputs and of weights, of equal length, 1F1B
+        waits (pp - 1)(F + B + W), ZB-H1 (pp - 1)(F + B - W), DualPipe (pp / 2 - 1)(FB + B - 3 W).
+
+    References
+    ----------
+    .. [1] Qi et al. (2023), arXiv:2401.10241.
+    .. [2] DeepSeek-AI (2024), arXiv:2412.19437, table 2.
+    """
+    return np.where(schedule > 1, 1 / 3, np.where(schedule > 0, 1 / 3, 1.0)) / np.where(
+        schedule > 1, 2.0, vpp
+    )
+
+
+@rule(
     "pipeline_bubble_s",
-    formula="((layers - busiest_layers) * (layer_s + layer_collectives_s) + head_s where it is on another"
-    " stage) / vpp",
+    formula="bubble_share * ((layers - busiest_layers) * (layer_s + layer_collectives_s) + head_s where it is"
+    " on another stage)",
     reference=NARAYANAN,
 )
 def pipeline_bubble_s(
-    vpp: Array,
+    bubble_share: Array,
     layers: Array,
     busiest_layers: Array,
     layer_s: Array,
@@ -54,17 +183,17 @@ def pipeline_bubble_s(
 ) -> Array:
     """Time in which the busiest stage waits for the pipeline to fill and to drain.
 
-    One micro-batch crosses the other stages; interleaving makes that `vpp` times shorter
-    (1F1B). For equal stages it is (pp - 1) / (vpp * micro_batches) of their time [s].
+    One micro-batch crosses the other stages. For equal stages it is
+    (pp - 1) / (vpp * micro_batches) of their time [s].
     """
     others = (layers - busiest_layers) * (layer_s + layer_collectives_s)
-    return (others + head_s * (1 - head_is_busiest)) / vpp
+    return bubble_share * (others + head_s * (1 - head_is_busiest))
 
 
 @rule(
     "pipeline_transfer_s",
-    formula="2 * micro_batches * vpp * micro_tokens * hidden_size numbers / tp to the next stage, each way,"
-    " and their latency",
+    formula="2 * micro_batches * vpp * (micro_tokens * hidden_size numbers / tp to the next stage, and their"
+    " latency), less pipeline_overlap",
     reference=NARAYANAN,
 )
 def pipeline_transfer_s(
@@ -78,10 +207,12 @@ def pipeline_transfer_s(
     scale_up_domain: Array,
     scale_out_bytes_s: Array,
     collective_latency_s: Array,
+    pipeline_overlap: Array,
 ) -> Array:
     """Activations and their gradients between pipeline stages [s]."""
     bandwidth = np.where(
         pp * tp <= scale_up_domain, scale_up_bytes_s, np.maximum(scale_out_bytes_s, 1.0)
     )
     each = WIDTH * micro_tokens * hidden_size / tp / bandwidth + collective_latency_s
-    return np.where(pp > 1, 2 * micro_batches * vpp * each, 0.0)
+    shown = 2 * micro_batches * vpp * each * (1 - pipeline_overlap)
+    return np.where(pp > 1, shown, 0.0)

@@ -1,41 +1,24 @@
-"""A step as the sum of its parts, and the utilisation that it reaches."""
+"""The step: the sum of its parts, and what it says of MFU and HFU."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from llmcost.engine.chain import PREDICTED, Array, rule
-from llmcost.engine.papers import KORTHIKANTI, NARAYANAN, ROOFLINE
+from llmcost.engine.papers import KORTHIKANTI
 
 _ISAEV = "Isaev et al. 2023, Calculon"
+_CLOCK = "definition: a step is a number of tokens and a time"
 
 
 @rule(
-    "compute_s",
-    formula="micro_batches * (busiest_layers * layer_s + head_s where it is on that stage)",
-    reference=ROOFLINE,
+    "layer_recompute_share",
+    formula="recompute_share where given; 1 for full recompute, else 0",
+    reference=KORTHIKANTI,
 )
-def compute_s(
-    micro_batches: Array,
-    busiest_layers: Array,
-    layer_s: Array,
-    head_s: Array,
-    head_is_busiest: Array,
-) -> Array:
-    """Arithmetic and memory traffic of a step on the busiest stage [s]."""
-    return micro_batches * (busiest_layers * layer_s + head_s * head_is_busiest)
-
-
-@rule(
-    "model_collectives_s",
-    formula="micro_batches * busiest_layers * layer_collectives_s",
-    reference=NARAYANAN,
-)
-def model_collectives_s(
-    micro_batches: Array, busiest_layers: Array, layer_collectives_s: Array
-) -> Array:
-    """Exposed communication of tensor, expert and context parallelism in a step [s]."""
-    return micro_batches * busiest_layers * layer_collectives_s
+def layer_recompute_share(recompute_level: Array, recompute_share: Array) -> Array:
+    """Share of a layer's forward that is done again in the backward pass [1]."""
+    return np.where(np.isnan(recompute_share), np.where(recompute_level > 1, 1.0, 0.0), recompute_share)
 
 
 @rule(
@@ -60,12 +43,12 @@ def straggler_s(
 
 
 @rule(
-    "step_time_s",
+    "predicted_step_s",
     formula="compute_s + model_collectives_s + pipeline_bubble_s + pipeline_transfer_s + data_parallel_s"
     " + optimizer_s + straggler_s",
     reference=_ISAEV,
 )
-def step_time_s(
+def predicted_step_s(
     compute_s: Array,
     model_collectives_s: Array,
     pipeline_bubble_s: Array,
@@ -74,7 +57,7 @@ def step_time_s(
     optimizer_s: Array,
     straggler_s: Array,
 ) -> Array:
-    """Time of a training step: the sum of its parts [s]."""
+    """Time of a training step that the layout predicts: the sum of its parts [s]."""
     return (
         compute_s
         + model_collectives_s
@@ -86,37 +69,40 @@ def step_time_s(
     )
 
 
-@rule(
-    "step_flops",
-    formula="(6 * matmul_params + attention_flops_per_token) * global_batch_seqs * seq_len",
-    reference=f"{NARAYANAN}; Chowdhery et al. 2022",
-)
-def step_flops(
-    matmul_params: Array,
-    attention_flops_per_token: Array,
-    global_batch_seqs: Array,
-    seq_len: Array,
-) -> Array:
-    """Model FLOPs of a step, counted from the architecture [FLOP]."""
-    return (6 * matmul_params + attention_flops_per_token) * global_batch_seqs * seq_len
+@rule("step_tokens", formula="global_batch_seqs * seq_len", reference=_CLOCK)
+def step_tokens(global_batch_seqs: Array, seq_len: Array) -> Array:
+    """Tokens of a step [tokens]."""
+    return global_batch_seqs * seq_len
+
+
+@rule("steps", formula="tokens / step_tokens", reference=_CLOCK)
+def steps(tokens: Array, step_tokens: Array) -> Array:
+    """Steps of the run [1]."""
+    return tokens / step_tokens
+
+
+@rule("step_flops", formula="flops_per_token * step_tokens", reference=_CLOCK)
+def step_flops(flops_per_token: Array, step_tokens: Array) -> Array:
+    """Model FLOPs of a step [FLOP]."""
+    return flops_per_token * step_tokens
 
 
 @rule(
     "predicted_mfu",
-    formula="step_flops / (devices * peak_flops * step_time_s)",
+    formula="step_flops / (devices * peak_flops * predicted_step_s)",
     reference="Chowdhery et al. 2022, arXiv:2204.02311",
 )
 def predicted_mfu(
-    step_flops: Array, devices: Array, peak_flops: Array, step_time_s: Array
+    step_flops: Array, devices: Array, peak_flops: Array, predicted_step_s: Array
 ) -> Array:
     """MFU that the layout reaches [1]."""
-    return step_flops / (devices * peak_flops * step_time_s)
+    return step_flops / (devices * peak_flops * predicted_step_s)
 
 
 @rule(
     "mfu",
     formula="predicted_mfu * prediction_factor, default_mfu where nothing can be predicted",
-    reference="calibrated performance model (docs/method.md)",
+    reference="performance model (docs/method.md)",
     stage=PREDICTED,
 )
 def mfu_predicted(predicted_mfu: Array, prediction_factor: Array, default_mfu: Array) -> Array:
@@ -125,26 +111,21 @@ def mfu_predicted(predicted_mfu: Array, prediction_factor: Array, default_mfu: A
     `prediction_factor` is 1; under uncertainty it carries the error of the model. Where the
     hardware lacks a figure that the prediction needs, the default is taken [1].
     """
-    found = np.minimum(predicted_mfu * prediction_factor, 1.0)
+    found = predicted_mfu * prediction_factor
     return np.where(np.isnan(found), default_mfu, found)
+
+
+@rule("step_time_s", formula="step_flops / (devices * peak_flops * mfu)", reference=_CLOCK)
+def step_time_s(step_flops: Array, devices: Array, peak_flops: Array, mfu: Array) -> Array:
+    """Time of a step of the run: the predicted one, or what a given MFU or duration says [s]."""
+    return step_flops / (devices * peak_flops * mfu)
 
 
 @rule(
     "predicted_hfu",
-    formula="predicted_mfu * (1 + recomputed forward: 1/3 of the layers for full, of the scores for selective)",
+    formula="predicted_mfu * (1 + recomputed_share)",
     reference=KORTHIKANTI,
 )
-def predicted_hfu(
-    predicted_mfu: Array,
-    recompute_level: Array,
-    attention_flops_per_token: Array,
-    matmul_params: Array,
-    vocab_size: Array,
-    hidden_size: Array,
-) -> Array:
+def predicted_hfu(predicted_mfu: Array, recomputed_share: Array) -> Array:
     """HFU that the layout reaches: recomputed FLOPs counted as well [1]."""
-    whole = 6 * matmul_params + attention_flops_per_token
-    again = np.where(recompute_level > 0, attention_flops_per_token / 3, 0.0)
-    layers = (6 * (matmul_params - vocab_size * hidden_size)) / 3
-    again = again + np.where(recompute_level > 1, layers, 0.0)
-    return predicted_mfu * (1 + again / whole)
+    return predicted_mfu * (1 + recomputed_share)
