@@ -145,7 +145,11 @@ def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry
         "byte_pj": products.BYTE_PJ,
         "lowest_share": products.LOWEST_SHARE,
     }
-    entries.append(stated("general-power", general, *AICONFIGURATOR, "low"))
+    source = (
+        f"{AICONFIGURATOR[0]}; idle share, energy of a byte (HBM3) and lowest clock: general"
+        " knowledge, no source read"
+    )
+    entries.append(stated("general-power", general, source, AICONFIGURATOR[1], "low"))
     ceilings(dense, table, exponent)
 
 

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from benchmarks.kernels.raw import PROCESSORS, Fit, device
 
 FILE = Path(__file__).parents[2] / "llmcost" / "catalog" / "data" / "kernels.toml"
-DATE = "2026-08-31"
+#: When the measurements were read and fitted.
+DATE = "2026-11-25"
 HEAD = """\
 # Constants of single kernels and collectives, made by `python -m benchmarks.kernels`. A name is a device or a family
 # (`general` for all others), the kind of kernel and the precision. Shares are of the device's own peak and bandwidth in
 # the catalog of accelerators. median_error and p90_error are what is left on the points; left_out_*: the worst of a
-# family's devices when its constants come from the others. The functions in llmcost/engine/kernels say what each is.
+# family's devices when its constants come from the others; date: when read and fitted. The functions in llmcost/engine/kernels say what each is.
 """
 
 
