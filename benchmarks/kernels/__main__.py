@@ -269,13 +269,23 @@ def communication(folder: Path, entries: list[Entry]) -> None:
     show("general-network", fit)
     entries.append(fitted("general-network", fit, NETWORK, "medium"))
     shares = []
+    pooled: dict[str, list[dict[str, float]]] = {}
     for (name, way), table in collectives.read_exchange(folder).items():
         fit = collectives.fit_exchange(name, way, table)
         show(f"{name}-{way}", fit)
         source = (f"{AICONFIGURATOR[0]} (DeepEP, normal kernels)", AICONFIGURATOR[1])
         entries.append(fitted(f"{name}-{way}", fit, source, "medium"))
         shares += [v for k, v in fit.constants.items() if k == "nic_share"]
+        for place in (str(device(name)["family"]), "general"):
+            pooled.setdefault(f"{place}-{way}", []).append(fit.constants)
     share = {"nic_share": float(np.mean(shares))}
+    for place, held in pooled.items():
+        middle = {k: float(np.median([c[k] for c in held])) for k in ("domain_share", "base_s")}
+        if place.startswith("general"):
+            middle |= share
+        entries.append(
+            stated(place, middle, "median of the devices here", AICONFIGURATOR[1], "low")
+        )
     fit = collectives.fit_all_to_all(folder, share)
     show("general-network-all-to-all", fit)
     entries.append(fitted("general-network-all-to-all", fit, NETWORK, "low", share))

@@ -79,7 +79,7 @@ def _powers(most: int) -> list[int]:
     return [2**i for i in range(min(most, _MOST_STAGES).bit_length()) if 2**i <= most]
 
 
-def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str, Array]:
+def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str, Any]:
     """Layouts that could exist and that nobody runs, by the reason why."""
     found = {}
     if {"vpp", "dp"} <= table.keys():
@@ -127,7 +127,9 @@ def candidates(known: Mapping[str, Any], devices: float) -> Candidates:
         table[name] = np.tile(np.array(values), rows)
         if name == "cp":
             table["dp"] = devices / (table["tp"] * table["pp"] * table["cp"])
-        reasons = {fault.reason: mask for fault, mask in faults({**given, **table, "devices": devices})}
+        reasons = {
+            fault.reason: mask for fault, mask in faults({**given, **table, "devices": devices})
+        }
         alive = np.ones(len(table[name]), dtype=bool)
         for reason, bad in {**reasons, **_unwise(known, table)}.items():
             out = int((alive & bad).sum())
@@ -196,8 +198,9 @@ def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
     order = np.flatnonzero(fits)
     ties = (memory, layouts["vpp"], layouts["recompute_level"], np.round(time, 12))
     order = order[np.lexsort([column[order] for column in ties])]
+    shown = {"step_time_s" if name == "predicted_step_s" else name: c for name, c in columns.items()}
     rows = [
-        {**_row(layouts, i), **{name: float(column[i]) for name, column in columns.items()}}
+        {**_row(layouts, i), **{name: float(column[i]) for name, column in shown.items()}}
         for i in _unlike(layouts, order, RUNNERS_UP + 1)
     ]
     return Search(rows[0], rows[1:], total, int(fits.sum()), excluded)
@@ -207,7 +210,7 @@ def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
 _KIND = ("tp", "pp", "cp", "ep", "sharding")
 
 
-def _unlike(layouts: Mapping[str, Array], order: Array, count: int) -> list[int]:
+def _unlike(layouts: Mapping[str, Array], order: Any, count: int) -> list[int]:
     """The first of each kind of layout in an order, up to a number of kinds."""
     kinds = np.stack([layouts[name][order] for name in _KIND])
     _, first = np.unique(kinds, axis=1, return_index=True)
@@ -364,11 +367,11 @@ def _facility_mw(inputs: Inputs, devices: float) -> float:
 
 def _power_limit_mw(inputs: Inputs) -> float:
     limit = inputs.known.get("max_power_mw", math.inf)
-    if "peak_power_mw" not in evaluate({**inputs.known, "devices": 1.0}, ["peak_power_mw"])[0]:
-        if math.isfinite(float(limit)):
-            raise InputError(
-                f"{inputs.scenario.where('cluster.max_power_mw')}: the power of a device is not known; give cluster.tdp_w"
-            )
+    known = "peak_power_mw" in evaluate({**inputs.known, "devices": 1.0}, ["peak_power_mw"])[0]
+    if math.isfinite(float(limit)) and not known:
+        raise InputError(
+            f"{inputs.scenario.where('cluster.max_power_mw')}: the power of a device is not known; give cluster.tdp_w"
+        )
     return float(limit)
 
 
@@ -428,7 +431,9 @@ def _smallest(inputs: Inputs) -> tuple[float, Search]:
                 if high >= most
                 else f"parallelism.global_batch_seqs ({float(known['global_batch_seqs']):,.0f} there) allows no more data-parallel replicas than that"
             )
-            raise NoAnswerError(f"{where}: no cluster meets {float(limit):g} days: {reason}; {bound}")
+            raise NoAnswerError(
+                f"{where}: no cluster meets {float(limit):g} days: {reason}; {bound}"
+            )
         low, high = high, min(high * 2, max(most // node, 1) * node)
     best = (high, found)
     step = node * max(1.0, float(2 ** math.floor(math.log2(max((high - low) / _SIZES / node, 1)))))

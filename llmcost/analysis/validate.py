@@ -90,6 +90,8 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
         **number("devices"),
         **number("devices_per_node"),
         **number("scale_out_gbit_s_per_device"),
+        **number("memory_tb_s"),
+        **number("tdp_w"),
     }
     layout: dict[str, Any] = {}
     for name in ("tp", "pp", "vpp", "cp", "ep", "micro_batch", "global_batch_seqs"):
@@ -100,6 +102,7 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
         "precision": row["precision"],
         "activation_recompute": _RECOMPUTE[int(row["recompute_level"])],
         **({"software": row["software"]} if row["software"] else {}),
+        **number("recompute_share"),
         **{name: True for name in ("synchronous_launch", "fused_experts") if row[name] == "1"},
     }
     return {

@@ -26,12 +26,21 @@ KINDS = {
     "trends": "growth rates of compute, cost, hardware, algorithms and energy",
     "levers": "the roadmap of cost levers of Faraboschi et al. 2024",
     "runs": "published runs to check against",
-    "performance": "constants of the performance model by accelerator family",
-    "software": "constants of the performance model by the software that trains",
+    "performance": "what the performance model knows of the hardware, by accelerator family",
+    "kernels": "measured kernels and collectives, by device or family",
+    "software": "what the performance model knows of the software that trains",
+    "optimizers": "bytes of an optimizer's states and of its step",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
-#: accelerators, with the family's name before it: hopper_attention_share.
-PROFILE = ("matmul_share", "elementwise_factor", "tensor_exposure", "attention_share")
+#: accelerators, with the family's name before it (hopper_attention_quality), and takes what it
+#: does not give from the profile that its field `base` names.
+PROFILE = (
+    "product_quality", "expert_quality", "attention_quality", "fused_attention", "elementwise_passes", "kernels_per_layer",
+    "expert_kernels", "kernels_per_expert", "kernel_launch_s", "tensor_overlap", "exchange_overlap",
+    "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
+    "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
+    "logit_memory_bytes", "master_is_weight",
+)  # fmt: skip
 #: What an entry of a kind cannot be without; every entry also says where it comes from.
 REQUIRED = {
     "clouds": ("accelerator", "vendor", "date"),
@@ -41,7 +50,7 @@ REQUIRED = {
     "defaults": ("value",),
     "trends": ("key", "value", "low", "high", "unit"),
     "levers": ("year",),
-    "software": PROFILE,
+    "optimizers": ("state_bytes", "traffic_bytes"),
 }
 
 
@@ -86,7 +95,7 @@ class Catalog:
                     problems.append(f"{where} source: every entry says where it comes from")
                 problems += [
                     f"{where} {key}: is missing"
-                    for key in REQUIRED.get(kind, ())
+                    for key in (*REQUIRED.get(kind, ()), *_unbased(kind, merged))
                     if key not in merged
                 ]
                 if kind == "electricity" and not (name.isdecimal() and len(name) == 4):
@@ -143,6 +152,11 @@ def _plain(name: str) -> str:
     return "".join(char for char in name.lower() if char.isalnum())
 
 
+def _unbased(kind: str, entry: Entry) -> tuple[str, ...]:
+    """Fields that a profile of software needs where no other profile gives them."""
+    return PROFILE if kind == "software" and "base" not in entry else ()
+
+
 def _samples(kind: str, table: Mapping[str, Any]) -> Entry:
     """A value of each field that an entry of a kind may have, to compare the user's with.
 
@@ -152,6 +166,7 @@ def _samples(kind: str, table: Mapping[str, Any]) -> Entry:
     for entry in builtin(kind).values():
         samples = {**entry, **samples}
     if kind == "software":
+        samples |= {"base": ""}
         own = table.get("accelerators")
         devices = [
             *builtin("accelerators").values(),

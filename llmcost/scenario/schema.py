@@ -84,6 +84,9 @@ METHODS = ("amortized", "cloud", "purchase")
 COMMITMENTS = ("on-demand", "1y", "3y")
 RECOMPUTE = ("none", "selective", "full")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
+SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
+ATTENTION_FLOPS = ("full", "causal")
+PARAM_PRECISIONS = ("bf16", "fp8")
 
 _KEYS = [
     _whole("schema_version", "Version of this file format: 1", high=1),
@@ -124,9 +127,13 @@ _KEYS = [
     _positive("training.flops", "Training compute; replaces the formula", "FLOP"),
     _positive("training.flops_per_param_token", "C0: 6 in full training, 4 with frozen weights", "FLOP"),
     Key("training.flops_method", CHOICE, "Rule of thumb by parameters, or count of the architecture", choices=("params", "architecture"), quantity="by_architecture"),
+    Key("training.attention_flops", CHOICE, "Whether FLOPs and MFU count the whole score matrix, or the half that causal kernels compute", choices=ATTENTION_FLOPS, quantity="causal_flops"),
     Key("training.precision", CHOICE, "Number format: picks the dense peak", choices=PRECISIONS),
     Key("training.activation_recompute", CHOICE, "What the backward pass recomputes", choices=RECOMPUTE, quantity="recompute_level"),
     Key("training.software", ENTRY, "Software that trains: its profile of the performance model; by the layout and the accelerator if not given", catalog="software"),
+    Key("training.recompute_share", NUMBER, "Share of a layer's forward pass that the backward pass does again; by activation_recompute if not given", "1", high=1.0, quantity="recompute_share"),
+    Key("training.optimizer", ENTRY, "Optimizer: bytes of its states", catalog="optimizers"),
+    Key("training.param_precision", CHOICE, "Format of the weights that compute, beside their master copy", choices=PARAM_PRECISIONS),
     Key("training.synchronous_launch", FLAG, "Whether the host waits for each kernel (CUDA_LAUNCH_BLOCKING=1)", quantity="synchronous_launch"),
     Key("training.expert_overlap", NUMBER, "Share of the exchange between experts that computation hides (DualPipe); 0 if not given", "1", high=1.0, quantity="expert_overlap"),
     Key("training.fused_experts", FLAG, "Whether the products of experts also sort, activate and quantise, and no host is waited for; by date, accelerator and precision if not given", quantity="fused_experts"),
@@ -155,6 +162,7 @@ _KEYS = [
     _positive("cluster.scale_up_gb_s_each_way", "Bandwidth of one device inside its domain, each way", "GB/s"),
     _whole("cluster.scale_up_domain", "Devices that the fast network joins"),
     _positive("cluster.scale_out_gbit_s_per_device", "Network bandwidth of one device between nodes", "Gbit/s"),
+    _positive("cluster.max_power_mw", "Most facility power that a search may take", "MW"),
     # parallelism
     Key("parallelism", CHOICE, 'Layout of the run: a section, or "auto" to search for the best', choices=("auto",)),
     _whole("parallelism.tp", "Tensor-parallel devices"),
@@ -165,6 +173,7 @@ _KEYS = [
     _whole("parallelism.dp", "Data-parallel replicas"),
     _whole("parallelism.micro_batch", "Sequences of a micro-batch"),
     _whole("parallelism.global_batch_seqs", "Sequences of a global batch"),
+    Key("parallelism.schedule", CHOICE, "Schedule of the pipeline", choices=SCHEDULES, quantity="schedule"),
     Key("parallelism.sharding", CHOICE, "What data parallelism shards", choices=SHARDINGS, quantity="sharding"),
     Key("parallelism.sequence_parallel", FLAG, "Whether tensor parallelism also splits the sequence", quantity="sequence_parallel"),
     # cost

@@ -41,7 +41,7 @@ def expert_products_s(
     wave_fill: Array,
     depth_half: Array,
     memory_share: Array,
-    sharpness: Array,
+    sharpness: Array | float,
     launch_s: Array,
     input_bytes: Array,
     cast_bytes: Array,

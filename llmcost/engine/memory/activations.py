@@ -6,7 +6,6 @@ import numpy as np
 
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import KORTHIKANTI
-from llmcost.engine.performance.layout import WIDTH
 
 
 @rule(
@@ -39,6 +38,7 @@ def kept_token_bytes(
     saved_input_bytes: Array,
     dropout: Array,
     saved_factor: Array,
+    activation_width: Array,
 ) -> Array:
     """What a layer keeps of a token where nothing is recomputed.
 
@@ -69,18 +69,18 @@ def kept_token_bytes(
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, equations 1 to 4.
     """
     split = np.where(sequence_parallel > 0, tp, 1.0)
-    outer = (2 * WIDTH + 2 * saved_input_bytes + 2 * dropout) * hidden_size / split
+    outer = (2 * activation_width + 2 * saved_input_bytes + 2 * dropout) * hidden_size / split
     latent = kv_lora_rank > 0
     key = np.where(latent, heads * (head_dim + qk_rope_head_dim), kv_heads * head_dim)
     value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
     value = np.where(latent, heads, kv_heads) * value_dim
     query = heads * (head_dim + qk_rope_head_dim)
-    attention = WIDTH * (query + key + value + heads * value_dim)
+    attention = activation_width * (query + key + value + heads * value_dim)
     mixtures = moe_layers / layers
     width = (1 - mixtures) * ffn_hidden_size
     width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
-    inner = ((1 + gated_ffn) * WIDTH + saved_input_bytes) * width
-    copies = mixtures * experts_per_token * (saved_input_bytes + WIDTH) * hidden_size
+    inner = ((1 + gated_ffn) * activation_width + saved_input_bytes) * width
+    copies = mixtures * experts_per_token * (saved_input_bytes + activation_width) * hidden_size
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     kept = (attention + inner + copies + stored) / tp
     return np.asarray(saved_factor * (outer + kept))
@@ -98,9 +98,10 @@ def layer_activation_bytes(
     tp: Array,
     sequence_parallel: Array,
     layer_recompute_share: Array,
+    activation_width: Array,
 ) -> Array:
     """Activations of a layer that a micro-batch keeps for the backward pass [B]."""
-    start = WIDTH * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
+    start = activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
     share = layer_recompute_share
     return micro_tokens * ((1 - share) * kept_token_bytes + share * start)
 
@@ -133,7 +134,14 @@ def activation_bytes(stage_layers: Array, layer_activation_bytes: Array, flight:
     reference=f"{KORTHIKANTI}, section 4.3",
 )
 def logit_bytes(
-    micro_tokens: Array, vocab_size: Array, hidden_size: Array, tp: Array, logit_memory_bytes: Array
+    micro_tokens: Array,
+    vocab_size: Array,
+    hidden_size: Array,
+    tp: Array,
+    logit_memory_bytes: Array,
+    activation_width: Array,
 ) -> Array:
     """Logits of a micro-batch, their loss and its gradient, on the last stage [B]."""
-    return micro_tokens * (logit_memory_bytes * vocab_size + 2 * WIDTH * hidden_size) / tp
+    return (
+        micro_tokens * (logit_memory_bytes * vocab_size + 2 * activation_width * hidden_size) / tp
+    )

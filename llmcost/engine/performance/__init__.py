@@ -11,9 +11,10 @@ holds one part; importing the package enters the rules of all.
 # isort: off
 from llmcost.engine.performance import layout  # noqa: F401
 from llmcost.engine.performance import faults  # noqa: F401
-from llmcost.engine.performance import products  # noqa: F401
-from llmcost.engine.performance import attention  # noqa: F401
 from llmcost.engine.performance import elementwise  # noqa: F401
+from llmcost.engine.performance import attention  # noqa: F401
+from llmcost.engine.performance import clock  # noqa: F401
+from llmcost.engine.performance import products  # noqa: F401
 from llmcost.engine.performance import communication  # noqa: F401
 from llmcost.engine.performance import pipeline  # noqa: F401
 from llmcost.engine.performance import data_parallel  # noqa: F401

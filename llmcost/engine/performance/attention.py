@@ -5,21 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
+from llmcost.engine.kernels import attention as kernels
 from llmcost.engine.papers import KORTHIKANTI
 
 _DAO = "Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691; Shah et al. 2024, arXiv:2407.08608"
 #: Products of the backward pass over those of the forward: 5 where the forward does 2.
 BACKWARD_FLOPS = 2.5
-
-
-@rule(
-    "kernel_tokens",
-    formula="seq_len / 2: a causal kernel computes half of the score matrix",
-    reference=_DAO,
-)
-def kernel_tokens(seq_len: Array) -> Array:
-    """Tokens that a token attends to, on average, as a fused kernel computes them [tokens]."""
-    return seq_len / 2
 
 
 @rule(
@@ -36,56 +27,102 @@ def score_width(
 
 
 @rule(
-    "attention_rate",
-    formula="bf16_peak_flops * attention_kernel_share * half_sustained_share * attention_efficiency",
+    "score_flops",
+    formula="2 * micro_tokens * kernel_tokens * score_width, the whole row where attention is not fused",
     reference=_DAO,
 )
-def attention_rate(
-    bf16_peak_flops: Array,
-    attention_kernel_share: Array,
-    half_sustained_share: Array,
-    attention_efficiency: Array,
+def score_flops(
+    micro_tokens: Array, seq_len: Array, score_width: Array, fused_attention: Array
 ) -> Array:
-    """FLOP/s of a long forward of fused attention inside a step [FLOP/s].
+    """FLOPs that a device computes for the scores of a layer and micro-batch, forward [FLOP].
 
-    The scores stay in 16 bits. `attention_kernel_share` is what the best kernels reach of the
-    peak, `attention_efficiency` what the software's reach of that.
+    A fused kernel computes the half of the score matrix that a causal mask leaves.
     """
-    return bf16_peak_flops * attention_kernel_share * half_sustained_share * attention_efficiency
+    scores = np.where(fused_attention > 0, kernels.attention_scores(seq_len), seq_len**2)
+    return 2 * micro_tokens * scores / seq_len * score_width
 
 
 @rule(
     "fused_forward_s",
-    formula="2 * micro_tokens * kernel_tokens * score_width / attention_rate"
-    " + attention_operand_bytes * micro_tokens * score_width / memory_bytes_s + attention_launch_s",
+    formula="attention_forward_s of the device's share of micro_batch sequences, heads / tp heads",
     reference=_DAO,
 )
 def fused_forward_s(
-    micro_tokens: Array,
-    kernel_tokens: Array,
+    micro_batch: Array,
+    cp: Array,
+    seq_len: Array,
+    heads: Array,
+    kv_heads: Array,
     score_width: Array,
-    attention_rate: Array,
-    attention_operand_bytes: Array,
-    attention_launch_s: Array,
+    tp: Array,
+    bf16_peak_flops: Array,
     memory_bytes_s: Array,
+    processors: Array,
+    attention_efficiency: Array,
+    attention_quality: Array,
+    sustained_share: Array,
+    attention_seq_half: Array,
+    attention_fill: Array,
+    attention_dim_half: Array,
+    attention_memory_share: Array,
+    attention_launch_s: Array,
 ) -> Array:
-    """Fused attention of a layer and micro-batch, forward [s]."""
-    operands = attention_operand_bytes * micro_tokens * score_width / memory_bytes_s
-    flops = 2 * micro_tokens * kernel_tokens * score_width
-    return flops / attention_rate + operands + attention_launch_s
+    """Fused attention of a layer and micro-batch, forward.
+
+    Parameters
+    ----------
+    micro_batch, cp, seq_len, heads, kv_heads, score_width, tp : array_like
+        Sizes [1]; the widths of queries and values count half each.
+    bf16_peak_flops, memory_bytes_s, processors : array_like
+        Peak in 16 bits, in which scores stay [FLOP/s], memory bandwidth [B/s], processors [1].
+    attention_efficiency, attention_quality, sustained_share : array_like
+        Share of that peak that the best kernels reach, what the software's reach of it, and what
+        the power limit leaves [1].
+    attention_seq_half, attention_fill, attention_dim_half, attention_memory_share, attention_launch_s : array_like
+        Constants of :func:`llmcost.engine.kernels.attention.attention_forward_s`.
+
+    Returns
+    -------
+    ndarray
+        Time [s].
+
+    References
+    ----------
+    .. [1] Dao (2023), arXiv:2307.08691.
+    """
+    mine = heads / tp
+    return kernels.attention_forward_s(
+        micro_batch / cp,
+        seq_len,
+        mine,
+        np.minimum(kv_heads / tp, mine),
+        score_width / mine / 2,
+        bf16_peak_flops,
+        memory_bytes_s,
+        processors,
+        attention_efficiency * attention_quality * sustained_share,
+        attention_seq_half,
+        attention_fill,
+        attention_dim_half,
+        attention_memory_share,
+        attention_launch_s,
+    )
 
 
 @rule(
     "unfused_forward_s",
-    formula="2 * micro_tokens * seq_len * score_width / half_product_rate"
+    formula="2 * micro_tokens * seq_len * score_width at the rate of products in 16 bits"
     " + score_bytes * heads * seq_len * micro_tokens / tp / memory_bytes_s",
     reference=KORTHIKANTI,
 )
 def unfused_forward_s(
+    score_flops: Array,
     micro_tokens: Array,
     seq_len: Array,
-    score_width: Array,
-    half_product_rate: Array,
+    bf16_peak_flops: Array,
+    half_product_efficiency: Array,
+    product_quality: Array,
+    sustained_share: Array,
     score_bytes: Array,
     heads: Array,
     head_dim: Array,
@@ -97,10 +134,12 @@ def unfused_forward_s(
 
     Parameters
     ----------
-    micro_tokens, seq_len, score_width, heads, head_dim, tp : array_like
+    score_flops : array_like
+        FLOPs of the whole matrix [FLOP].
+    micro_tokens, seq_len, heads, head_dim, tp : array_like
         Sizes [1].
-    half_product_rate : array_like
-        Rate of large products in 16 bits [FLOP/s].
+    bf16_peak_flops, half_product_efficiency, product_quality, sustained_share : array_like
+        Rate of products in 16 bits [FLOP/s], [1].
     score_bytes : array_like
         Bytes that a score costs: written, masked, scaled, exponentiated, dropped, read [B].
     memory_bytes_s : array_like
@@ -118,7 +157,8 @@ def unfused_forward_s(
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198.
     """
     slow = np.where(head_dim % 8 > 0, misaligned_factor, 1.0)
-    products = 2 * micro_tokens * seq_len * score_width / half_product_rate * slow
+    rate = bf16_peak_flops * half_product_efficiency * product_quality * sustained_share
+    products = score_flops / rate * slow
     return products + score_bytes * heads * seq_len * micro_tokens / tp / memory_bytes_s
 
 
@@ -136,15 +176,16 @@ def attention_forward_s(
 
 @rule(
     "attention_backward_s",
-    formula="2.5 * fused_forward_s / attention_backward_share, or 2 * unfused_forward_s, and the scores once"
-    " more where selective recompute threw them away",
+    formula="attention_backward_s of fused_forward_s, or 2 * unfused_forward_s and the scores once more where"
+    " selective recompute threw them away",
     reference=_DAO,
 )
 def attention_backward_s(
     fused_attention: Array,
     fused_forward_s: Array,
     unfused_forward_s: Array,
-    attention_backward_share: Array,
+    attention_backward_rate: Array,
+    attention_launch_s: Array,
     recompute_level: Array,
 ) -> Array:
     """Attention scores of a layer and micro-batch, backward.
@@ -155,8 +196,8 @@ def attention_backward_s(
         1 where the scores never leave the chip [1].
     fused_forward_s, unfused_forward_s : array_like
         The forward of each kind [s].
-    attention_backward_share : array_like
-        Rate of the fused backward over that of the forward [1].
+    attention_backward_rate, attention_launch_s : array_like
+        Rate of the fused backward over that of the forward [1], time to start it [s].
     recompute_level : array_like
         1 where stored scores are recomputed; fused kernels recompute them always [1].
 
@@ -170,5 +211,7 @@ def attention_backward_s(
     .. [1] Dao (2023), arXiv:2307.08691, section 4: 5 products where the forward does 2.
     """
     again = np.where(recompute_level == 1, unfused_forward_s, 0.0)
-    fused = BACKWARD_FLOPS * fused_forward_s / attention_backward_share
+    fused = kernels.attention_backward_s(
+        fused_forward_s, attention_backward_rate, attention_launch_s
+    )
     return np.where(fused_attention > 0, fused, 2 * unfused_forward_s + again)

@@ -5,57 +5,74 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
+from llmcost.engine.kernels.collectives import collective_s, send_s
+from llmcost.engine.kernels.collectives import expert_exchange_s as exchange_s
 from llmcost.engine.papers import KORTHIKANTI, NARAYANAN
-from llmcost.engine.performance.layout import WIDTH
 
 _NCCL = "nccl-tests, performance: bus bandwidth of ring collectives"
 
 
-@rule(
-    "scale_up_bytes_s",
-    formula="scale_up_share * scale_up_gb_s_each_way * 1e9",
-    reference="all-reduces measured by NVIDIA aiconfigurator (NCCL inside a domain)",
-)
-def scale_up_bytes_s(scale_up_gb_s_each_way: Array, scale_up_share: Array) -> Array:
-    """Bandwidth that collectives reach inside the scale-up domain, a device each way [B/s]."""
-    return scale_up_gb_s_each_way * 1e9 * scale_up_share
+@rule("scale_up_bytes_s", formula="scale_up_gb_s_each_way * 1e9", reference="definition")
+def scale_up_bytes_s(scale_up_gb_s_each_way: Array) -> Array:
+    """Bandwidth of a device inside the scale-up domain, each way [B/s]."""
+    return scale_up_gb_s_each_way * 1e9
 
 
 @rule(
     "scale_out_bytes_s",
-    formula="scale_out_share * scale_out_gbit_s_per_device / 8 * 1e9, 0 where there is no such network",
-    reference="multi-node collectives of meta-pytorch/autoparallel and coreweave/nccl-tests",
+    formula="scale_out_gbit_s_per_device / 8 * 1e9, next to nothing where there is no such network",
+    reference="definition",
 )
-def scale_out_bytes_s(scale_out_gbit_s_per_device: Array, scale_out_share: Array) -> Array:
-    """Bandwidth that collectives reach between nodes, a device [B/s]."""
-    return np.asarray(np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9 * scale_out_share)
+def scale_out_bytes_s(scale_out_gbit_s_per_device: Array) -> Array:
+    """Bandwidth of a device between nodes, each way [B/s]."""
+    return np.maximum(np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9, 1.0)
 
 
-def ring_s(
-    numbers_bytes: Array,
+@rule(
+    "node_devices",
+    formula="max(devices_per_node, scale_up_domain)",
+    reference="definition",
+)
+def node_devices(devices_per_node: Array, scale_up_domain: Array) -> Array:
+    """Devices that meet without the network between nodes [1]."""
+    return np.maximum(devices_per_node, scale_up_domain)
+
+
+def gather(
+    size: Array,
     group: Array,
     stride: Array,
     scale_up_bytes_s: Array,
     scale_up_domain: Array,
     scale_out_bytes_s: Array,
-    devices_per_node: Array,
-    collective_latency_s: Array,
-    network_latency_s: Array,
+    node_devices: Array,
+    gather_domain_share: Array,
+    gather_base_s: Array,
+    gather_hop_s: Array,
+    gather_pipeline: Array,
+    net_ring_share: Array,
+    net_quick_share: Array,
+    net_ring_net_hop_s: Array,
+    net_quick_net_hop_s: Array,
+    net_ring_hop_s: Array,
+    net_quick_hop_s: Array,
 ) -> Array:
-    """Time of an all-gather or a reduce-scatter; an all-reduce is both.
+    """Time of an all-gather, or of a reduce-scatter; an all-reduce is both.
 
     Parameters
     ----------
-    numbers_bytes : array_like
+    size : array_like
         Bytes of the whole result [B].
     group, stride : array_like
         Devices that take part, every `stride`-th of a run of devices [1].
     scale_up_bytes_s, scale_up_domain : array_like
         Bandwidth of a device inside the fast network [B/s], and the devices that it joins [1].
-    scale_out_bytes_s, devices_per_node : array_like
-        Bandwidth of a device's port between nodes [B/s], devices of a server [1].
-    collective_latency_s, network_latency_s : array_like
-        Time to start a collective, and of a doubling of the nodes [s].
+    scale_out_bytes_s, node_devices : array_like
+        Bandwidth of a device's port between nodes [B/s], devices that meet without it [1].
+    gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline : array_like
+        Constants of :func:`llmcost.engine.kernels.collectives.domain_collective_s`.
+    net_ring_share, net_quick_share, net_ring_net_hop_s, net_quick_net_hop_s, net_ring_hop_s, net_quick_hop_s : array_like
+        Constants of :func:`llmcost.engine.kernels.collectives.network_collective_s`.
 
     Returns
     -------
@@ -64,17 +81,29 @@ def ring_s(
 
     Notes
     -----
-    A ring through several nodes uses the ports of all its members in a node, each for a ring
-    of its own; groups that run beside it have ports of their own.
+    A server whose devices no fast network joins sends over the link that each has into it.
     """
-    here = np.maximum(np.maximum(devices_per_node, scale_up_domain) / stride, 1.0)
-    outside = np.maximum(scale_out_bytes_s * np.minimum(here, group), 1.0)
-    fits = group * stride <= scale_up_domain
-    bandwidth = np.where(fits, scale_up_bytes_s, np.minimum(scale_up_bytes_s, outside))
-    doublings = np.where(fits, 0.0, np.log2(np.maximum(group / here, 1.0)))
-    started = collective_latency_s + doublings * network_latency_s
-    moved = numbers_bytes * (group - 1) / np.maximum(group, 1.0) / bandwidth
-    return np.where(group > 1, started + moved, 0.0)
+    domain = {
+        "domain_share": gather_domain_share,
+        "base_s": gather_base_s,
+        "hop_s": gather_hop_s,
+        "pipeline": gather_pipeline,
+    }
+    network = {
+        "ring_share": net_ring_share,
+        "quick_share": net_quick_share,
+        "ring_net_hop_s": net_ring_net_hop_s,
+        "quick_net_hop_s": net_quick_net_hop_s,
+        "ring_hop_s": net_ring_hop_s,
+        "quick_hop_s": net_quick_hop_s,
+        "tree_share": net_ring_share,
+        "tree_hop_s": net_ring_net_hop_s,
+    }
+    here = np.maximum(node_devices / stride, 1.0)
+    found = collective_s(
+        "all_gather", size, group, here, scale_up_bytes_s, scale_out_bytes_s, domain, network
+    )
+    return np.where(group > 1, found, 0.0)
 
 
 @rule(
@@ -90,21 +119,40 @@ def tensor_forward_s(
     scale_up_bytes_s: Array,
     scale_up_domain: Array,
     scale_out_bytes_s: Array,
-    devices_per_node: Array,
-    collective_latency_s: Array,
-    network_latency_s: Array,
+    node_devices: Array,
+    gather_domain_share: Array,
+    gather_base_s: Array,
+    gather_hop_s: Array,
+    gather_pipeline: Array,
+    net_ring_share: Array,
+    net_quick_share: Array,
+    net_ring_net_hop_s: Array,
+    net_quick_net_hop_s: Array,
+    net_ring_hop_s: Array,
+    net_quick_hop_s: Array,
+    activation_width: Array,
 ) -> Array:
     """Tensor-parallel collectives of a layer and micro-batch, forward, before overlap [s]."""
-    return 4 * ring_s(
-        WIDTH * micro_tokens * hidden_size,
+    if not np.any(tp > 1):
+        return np.zeros(())
+    return 4 * gather(
+        activation_width * micro_tokens * hidden_size,
         tp,
         np.ones(()),
         scale_up_bytes_s,
         scale_up_domain,
         scale_out_bytes_s,
-        devices_per_node,
-        collective_latency_s,
-        network_latency_s,
+        node_devices,
+        gather_domain_share,
+        gather_base_s,
+        gather_hop_s,
+        gather_pipeline,
+        net_ring_share,
+        net_quick_share,
+        net_ring_net_hop_s,
+        net_quick_net_hop_s,
+        net_ring_hop_s,
+        net_quick_hop_s,
     )
 
 
@@ -116,7 +164,8 @@ def tensor_forward_s(
 )
 def tensor_collectives_s(
     tensor_forward_s: Array,
-    layer_products_s: Array,
+    products_forward_s: Array,
+    products_backward_s: Array,
     layer_recompute_share: Array,
     tensor_overlap: Array,
     comm_steal: Array,
@@ -125,8 +174,8 @@ def tensor_collectives_s(
 
     Parameters
     ----------
-    tensor_forward_s, layer_products_s : array_like
-        Collectives and products of a forward [s].
+    tensor_forward_s, products_forward_s, products_backward_s : array_like
+        Collectives of a forward, products of both passes [s].
     layer_recompute_share : array_like
         Share of a forward that is done again [1].
     tensor_overlap : array_like
@@ -144,15 +193,15 @@ def tensor_collectives_s(
     .. [1] Jangda et al. (2022), arXiv:2105.05720: tiles of a product travel while others are computed.
     """
     whole = (2 + layer_recompute_share) * tensor_forward_s
-    hidden = np.minimum(tensor_overlap * whole, (3 + layer_recompute_share) * layer_products_s)
+    products = (1 + layer_recompute_share) * products_forward_s + products_backward_s
+    hidden = np.minimum(tensor_overlap * whole, products)
     return whole - hidden * (1 - comm_steal)
 
 
 @rule(
     "expert_forward_s",
-    formula="per layer with experts and micro-batch, forward: dispatch and combine, each the slower of"
-    " experts_per_token copies of a token inside the scale-up domain and one to each other domain"
-    " with a chosen expert, and their latency; on average over the layers",
+    formula="per layer with experts and micro-batch, forward: dispatch and combine, each the slower of the copies of"
+    " a token inside the scale-up domain and one to each other domain with a chosen expert; mean over the layers",
     reference="Lepikhin et al. 2020, arXiv:2006.16668; DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.2",
 )
 def expert_forward_s(
@@ -166,12 +215,16 @@ def expert_forward_s(
     expert_tp: Array,
     expert_imbalance: Array,
     scale_up_bytes_s: Array,
-    scale_up_domain: Array,
+    node_devices: Array,
     scale_out_bytes_s: Array,
-    exchange_share: Array,
-    exchange_latency_s: Array,
+    dispatch_domain_share: Array,
+    dispatch_base_s: Array,
+    combine_domain_share: Array,
+    combine_base_s: Array,
+    exchange_nic_share: Array,
+    activation_width: Array,
 ) -> Array:
-    """Expert-parallel all-to-alls of a layer and micro-batch, forward, before overlap.
+    """Expert-parallel exchange of a layer and micro-batch, forward, before overlap.
 
     Parameters
     ----------
@@ -183,14 +236,10 @@ def expert_forward_s(
         Devices that share the experts, the tokens, and an expert [1].
     expert_imbalance : array_like
         Rows of the busiest device over the mean [1].
-    scale_up_bytes_s, scale_out_bytes_s : array_like
-        What collectives reach inside and outside the scale-up domain [B/s].
-    scale_up_domain : array_like
-        Devices that the fast network joins [1].
-    exchange_share : array_like
-        Bandwidth of an exchange inside a domain over that of a ring collective [1].
-    exchange_latency_s : array_like
-        Time to start and to synchronise an exchange [s].
+    scale_up_bytes_s, node_devices, scale_out_bytes_s : array_like
+        Bandwidth inside and outside the scale-up domain [B/s], and the devices that it joins [1].
+    dispatch_domain_share, dispatch_base_s, combine_domain_share, combine_base_s, exchange_nic_share : array_like
+        Constants of :func:`llmcost.engine.kernels.collectives.expert_exchange_s`.
 
     Returns
     -------
@@ -200,17 +249,31 @@ def expert_forward_s(
     References
     ----------
     .. [1] DeepSeek-AI (2024), arXiv:2412.19437: a token crosses the network once for each node
-       and is copied to the chosen experts there. DeepEP's dispatch reaches the network's line
-       rate (43 to 58 of 50 GB/s, its README), so nothing is added there.
+       and is copied to the chosen experts there.
     """
-    near = np.minimum(ep, np.maximum(scale_up_domain / expert_tp, 1.0))
-    domains = ep / near
-    inside = experts_per_token * (near - 1) / near / (exchange_share * scale_up_bytes_s)
-    reached = (domains - 1) * (1 - (1 - 1 / domains) ** experts_per_token)
-    outside = reached / np.maximum(scale_out_bytes_s, 1.0)
-    sent = WIDTH * micro_tokens * hidden_size / tp * expert_imbalance
-    each = sent * np.maximum(inside, outside) + exchange_latency_s
-    return np.where(ep > 1, 2 * each * moe_layers / layers, 0.0)
+    mixtures = moe_layers / layers
+    if not np.any((mixtures > 0) & (ep > 1)):
+        return np.zeros(())
+    near = np.minimum(ep, np.maximum(node_devices / expert_tp, 1.0))
+    found: Array = np.zeros(())
+    for share, base in (
+        (dispatch_domain_share, dispatch_base_s),
+        (combine_domain_share, combine_base_s),
+    ):
+        found = found + exchange_s(
+            micro_tokens / tp * expert_imbalance,
+            hidden_size,
+            activation_width,
+            experts_per_token,
+            ep / near,
+            near,
+            scale_up_bytes_s,
+            scale_out_bytes_s,
+            share,
+            exchange_nic_share,
+            base,
+        )
+    return np.where(ep > 1, mixtures * found, 0.0)
 
 
 @rule(
@@ -243,19 +306,20 @@ def context_ring_s(
     attention_backward_s: Array,
     layer_recompute_share: Array,
     scale_up_bytes_s: Array,
-    scale_up_domain: Array,
+    node_devices: Array,
     scale_out_bytes_s: Array,
-    collective_latency_s: Array,
+    send_share: Array,
+    send_latency_s: Array,
+    activation_width: Array,
 ) -> Array:
     """Context-parallel exchange of keys and values that attention does not hide [s]."""
-    bandwidth = np.where(
-        cp * tp <= scale_up_domain, scale_up_bytes_s, np.maximum(scale_out_bytes_s, 1.0)
-    )
+    bandwidth = np.where(cp * tp <= node_devices, scale_up_bytes_s, scale_out_bytes_s)
     shown = np.where(kv_lora_rank > 0, heads, kv_heads)
-    once = 2 * WIDTH * micro_tokens * shown * head_dim / tp * (cp - 1) / bandwidth
+    part = 2 * activation_width * micro_tokens * shown * head_dim / tp
+    once = (cp - 1) * send_s(part, bandwidth, send_share, send_latency_s)
     forward = np.maximum(once - attention_forward_s, 0.0) * (1 + layer_recompute_share)
     backward = np.maximum(2 * once - attention_backward_s, 0.0)
-    return np.where(cp > 1, forward + backward + collective_latency_s, 0.0)
+    return np.where(cp > 1, forward + backward, 0.0)
 
 
 @rule(

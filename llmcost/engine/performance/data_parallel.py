@@ -6,19 +6,20 @@ import numpy as np
 
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import ZERO
-from llmcost.engine.performance.communication import ring_s
+from llmcost.engine.performance.communication import gather
 
 _FSDP = "Zhao et al. 2023, arXiv:2304.11277"
 
 
 @rule(
     "gather_s",
-    formula="all-gathers of the device's parameters from their sharers or expert_sharers",
+    formula="all-gathers of the device's parameters from their sharers or expert_sharers, a layer at a time",
     reference=ZERO,
 )
 def gather_s(
     device_dense_params: Array,
     device_expert_params: Array,
+    stage_layers: Array,
     sharers: Array,
     expert_sharers: Array,
     tp: Array,
@@ -28,24 +29,34 @@ def gather_s(
     scale_up_bytes_s: Array,
     scale_up_domain: Array,
     scale_out_bytes_s: Array,
-    devices_per_node: Array,
-    collective_latency_s: Array,
-    network_latency_s: Array,
+    node_devices: Array,
+    gather_domain_share: Array,
+    gather_base_s: Array,
+    gather_hop_s: Array,
+    gather_pipeline: Array,
+    net_ring_share: Array,
+    net_quick_share: Array,
+    net_ring_net_hop_s: Array,
+    net_quick_net_hop_s: Array,
+    net_ring_hop_s: Array,
+    net_quick_hop_s: Array,
 ) -> Array:
     """Gathering the parameters of a device once, before overlap.
 
     Parameters
     ----------
-    device_dense_params, device_expert_params : array_like
-        Parameters of a device [1].
+    device_dense_params, device_expert_params, stage_layers : array_like
+        Parameters of a device, and the layers that they belong to [1].
     sharers, expert_sharers, tp, ep, expert_tp : array_like
         Replicas of each, and how far apart they are [1].
     gathered_bytes : array_like
         Bytes of a parameter on the way [B].
-    scale_up_bytes_s, scale_up_domain, scale_out_bytes_s, devices_per_node : array_like
-        The networks, as :func:`ring_s`.
-    collective_latency_s, network_latency_s : array_like
-        Latencies [s].
+    scale_up_bytes_s, scale_up_domain, scale_out_bytes_s, node_devices : array_like
+        The networks, as :func:`llmcost.engine.performance.communication.gather`.
+    gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline : array_like
+        As there.
+    net_ring_share, net_quick_share, net_ring_net_hop_s, net_quick_net_hop_s, net_ring_hop_s, net_quick_hop_s : array_like
+        As there.
 
     Returns
     -------
@@ -60,15 +71,24 @@ def gather_s(
         scale_up_bytes_s,
         scale_up_domain,
         scale_out_bytes_s,
-        devices_per_node,
-        collective_latency_s,
-        network_latency_s,
+        node_devices,
+        gather_domain_share,
+        gather_base_s,
+        gather_hop_s,
+        gather_pipeline,
+        net_ring_share,
+        net_quick_share,
+        net_ring_net_hop_s,
+        net_quick_net_hop_s,
+        net_ring_hop_s,
+        net_quick_hop_s,
     )
-    dense = ring_s(gathered_bytes * device_dense_params, sharers, tp, *network)
-    routed = ring_s(
-        gathered_bytes * device_expert_params, expert_sharers, ep * expert_tp, *network
-    )
-    return dense + np.where(device_expert_params > 0, routed, 0.0)
+    each = gathered_bytes / stage_layers
+    found = gather(each * device_dense_params, sharers, tp, *network)
+    if np.any(device_expert_params > 0):
+        routed = gather(each * device_expert_params, expert_sharers, ep * expert_tp, *network)
+        found = found + np.where(device_expert_params > 0, routed, 0.0)
+    return stage_layers * found
 
 
 @rule(
@@ -93,7 +113,7 @@ def reduce_s(
     """
     groups = dp * cp / sharers
     between = 2 * (groups - 1) / groups * reduced_bytes * own_params
-    return gather_s * reduced_bytes / gathered_bytes + between / np.maximum(scale_out_bytes_s, 1.0)
+    return gather_s * reduced_bytes / gathered_bytes + between / scale_out_bytes_s
 
 
 @rule(
@@ -148,7 +168,7 @@ def data_parallel_s(
     .. [2] Zhao et al. (2023), arXiv:2304.11277.
     """
     forward = stage_layers * layer_forward_s
-    backward = np.maximum(stage_layers * layer_s - forward, 0.0)
+    backward = np.maximum(stage_layers * layer_s - forward, 0.0)  # a layer that is done again, too
 
     def exposed(busy: Array, window: Array) -> Array:
         """What does not fit under the window, and what is hidden at its price."""

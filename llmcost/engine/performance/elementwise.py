@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
+from llmcost.engine.kernels import elementwise as kernels
 from llmcost.engine.papers import KORTHIKANTI
-from llmcost.engine.performance.layout import WIDTH
 
 
 @rule(
-    "layer_elementwise_s",
-    formula="elementwise_passes * 2 bytes * (8 hidden_size, and 2 (1 + experts_per_token) of the copies of a token"
-    " that are sorted and added up again unless fused_experts; rotary positions; activations) / memory_bytes_s",
+    "elementwise_bytes",
+    formula="elementwise_passes * activation_width * (8 hidden_size, rotary positions, activations)",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
-def layer_elementwise_s(
+def elementwise_bytes(
     micro_tokens: Array,
     hidden_size: Array,
     heads: Array,
@@ -32,78 +31,51 @@ def layer_elementwise_s(
     sequence_parallel: Array,
     fused_experts: Array,
     elementwise_passes: Array,
-    memory_bytes_s: Array,
+    activation_width: Array,
 ) -> Array:
-    """Norms, residuals, rotary positions and activations of a layer, forward.
+    """Traffic of norms, residuals, rotary positions and activations of a layer, forward.
 
     Parameters
     ----------
     micro_tokens, hidden_size, heads, kv_heads, head_dim, ffn_hidden_size, gated_ffn : array_like
         Sizes [1].
     experts_per_token, shared_experts, expert_ffn_hidden_size, moe_layers, layers : array_like
-        Copies that a mixture of experts makes of a token, sorts by expert, and adds up again,
-        and the width of what it activates [1].
+        The experts of a token, whose activations count [1]; sorting it to them and back is part
+        of their products.
     tp, sequence_parallel : array_like
         Devices of tensor parallelism, and whether it also splits norms and residuals [1].
     fused_experts : array_like
         1 where the products of the experts do their part themselves [1].
     elementwise_passes : array_like
         Bytes moved over those of perfectly fused kernels [1].
-    memory_bytes_s : array_like
-        Memory bandwidth [B/s].
 
     Returns
     -------
     ndarray
-        Time [s].
+        Traffic [B].
 
     References
     ----------
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, section 4.
     """
     mixtures = moe_layers / layers
-    sorting = 2 * (1 + experts_per_token) * mixtures * (1 - fused_experts) / tp
     outer = 8 / np.where(sequence_parallel > 0, tp, 1.0)
     routed = experts_per_token * (1 - fused_experts)
     width = (1 - mixtures) * ffn_hidden_size
     width = width + mixtures * (shared_experts + routed) * expert_ffn_hidden_size
     inner = (2 * (heads + kv_heads) * head_dim + (2 + gated_ffn) * width) / tp
-    numbers = micro_tokens * ((outer + sorting) * hidden_size + inner)
-    return elementwise_passes * WIDTH * numbers / memory_bytes_s
+    return elementwise_passes * activation_width * micro_tokens * (outer * hidden_size + inner)
 
 
 @rule(
-    "head_forward_s",
-    formula="products_s of the output head in 16 bits + loss_bytes / 3 * logits / memory_bytes_s",
-    reference="Narayanan et al. 2021, arXiv:2104.04473",
+    "elementwise_forward_s",
+    formula="elementwise_s of elementwise_bytes",
+    reference="kernels measured by Vidur and LLMCompass, fitted by benchmarks/kernels",
 )
-def head_forward_s(
-    micro_tokens: Array,
-    hidden_size: Array,
-    table_params: Array,
-    vocab_size: Array,
-    tp: Array,
-    half_product_rate: Array,
-    loss_bytes: Array,
-    memory_bytes_s: Array,
+def elementwise_forward_s(
+    elementwise_bytes: Array, memory_bytes_s: Array, elementwise_memory_share: Array
 ) -> Array:
-    """Output head and loss of a micro-batch, a third of what they take in all.
-
-    Parameters
-    ----------
-    micro_tokens, hidden_size, table_params, vocab_size, tp : array_like
-        Sizes [1].
-    half_product_rate : array_like
-        Rate of large products in 16 bits, in which the head stays [FLOP/s].
-    loss_bytes : array_like
-        Bytes that a logit costs in traffic, forward and backward [B].
-    memory_bytes_s : array_like
-        Memory bandwidth [B/s].
-
-    Returns
-    -------
-    ndarray
-        Time [s].
-    """
-    products = 2 * micro_tokens * table_params / tp / half_product_rate
-    return products + loss_bytes / 3 * micro_tokens * vocab_size / tp / memory_bytes_s
+    """Element-wise work of a layer and micro-batch, forward; its launches count with the host's [s]."""
+    return kernels.elementwise_s(
+        elementwise_bytes, memory_bytes_s, elementwise_memory_share, np.zeros(())
+    )

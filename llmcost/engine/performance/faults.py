@@ -18,7 +18,7 @@ class Fault(NamedTuple):
     """One way in which a layout cannot exist."""
 
     reason: str
-    holds: Callable[..., Array]
+    holds: Callable[..., Any]
     needs: tuple[str, ...]
     keys: tuple[str, ...]
 
@@ -26,10 +26,10 @@ class Fault(NamedTuple):
 FAULTS: list[Fault] = []
 
 
-def _fault(reason: str, *keys: str) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+def _fault(reason: str, *keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a test; its parameter names say what it needs, `keys` which of them may be changed."""
 
-    def enter(function: Callable[..., Array]) -> Callable[..., Array]:
+    def enter(function: Callable[..., Any]) -> Callable[..., Any]:
         needs = function.__code__.co_varnames[: function.__code__.co_argcount]
         FAULTS.append(Fault(reason, function, needs, keys))
         return function
@@ -38,55 +38,55 @@ def _fault(reason: str, *keys: str) -> Callable[[Callable[..., Array]], Callable
 
 
 @_fault("devices are not tp * pp * cp * dp", "devices", "dp", "tp", "pp", "cp")
-def devices_differ(devices: Array, dp: Array, tp: Array, pp: Array, cp: Array) -> Array:
+def devices_differ(devices: Array, dp: Array, tp: Array, pp: Array, cp: Array) -> Any:
     """Replicas that are no whole number, or devices that the layout does not use."""
     return (devices != tp * pp * cp * dp) | (dp % 1 != 0)
 
 
 @_fault("tp does not divide the heads", "tp")
-def heads_split(heads: Array, tp: Array) -> Array:
+def heads_split(heads: Array, tp: Array) -> Any:
     """Heads that tensor parallelism would cut."""
     return heads % tp != 0
 
 
 @_fault("of kv_heads and tp neither divides the other", "tp")
-def key_value_heads_split(kv_heads: Array, tp: Array) -> Array:
+def key_value_heads_split(kv_heads: Array, tp: Array) -> Any:
     """Key-value heads that tensor parallelism would cut; fewer than tp are copied."""
     return (kv_heads % tp != 0) & (tp % np.maximum(kv_heads, 1) != 0)
 
 
 @_fault("tp does not divide the feed-forward width", "tp")
-def feed_forward_split(ffn_hidden_size: Array, tp: Array) -> Array:
+def feed_forward_split(ffn_hidden_size: Array, tp: Array) -> Any:
     """A feed-forward block that tensor parallelism would cut unevenly."""
     # A width that is a mean over unequal layers is no whole number, and says nothing.
     return (ffn_hidden_size % tp != 0) & (ffn_hidden_size % 1 == 0)
 
 
 @_fault("more virtual stages than layers", "pp", "vpp")
-def stages_empty(layers: Array, pp: Array, vpp: Array) -> Array:
-    """Stages without a layer; uneven ones can exist."""
-    return pp * vpp > layers
+def stages_empty(layers: Array, pp: Array, vpp: Array) -> Any:
+    """Stages without a layer; uneven ones can exist, and embedding and head may stand for one each."""
+    return pp * vpp > layers + 2
 
 
 @_fault("ep does not divide the experts", "ep")
-def experts_split(experts: Array, ep: Array) -> Array:
+def experts_split(experts: Array, ep: Array) -> Any:
     """Experts that expert parallelism would cut, or devices without one; without experts, ep 1."""
     return (ep > 1) & ((ep > experts) | (experts % ep != 0))
 
 
 @_fault("ep does not divide dp * cp * tp", "ep", "dp")
-def experts_outnumber(ep: Array, dp: Array, cp: Array, tp: Array) -> Array:
+def experts_outnumber(ep: Array, dp: Array, cp: Array, tp: Array) -> Any:
     """A group of experts that takes in no whole number of times the devices of a stage."""
     return (dp * cp * tp) % ep != 0
 
 
 @_fault("dp * micro_batch does not divide the batch", "global_batch_seqs", "micro_batch", "dp")
-def batch_split(global_batch_seqs: Array, dp: Array, micro_batch: Array) -> Array:
+def batch_split(global_batch_seqs: Array, dp: Array, micro_batch: Array) -> Any:
     """Replicas without whole micro-batches."""
     return global_batch_seqs % (dp * micro_batch) != 0
 
 
-def faults(values: Mapping[str, Any]) -> Iterator[tuple[Fault, Array]]:
+def faults(values: Mapping[str, Any]) -> Iterator[tuple[Fault, Any]]:
     """Each way in which a layout can be at fault, and where it is.
 
     Parameters
@@ -104,7 +104,7 @@ def faults(values: Mapping[str, Any]) -> Iterator[tuple[Fault, Array]]:
                 yield item, np.asarray(item.holds(*(np.asarray(values[n]) for n in item.needs)))
 
 
-def at_fault(values: Mapping[str, Any]) -> Array:
+def at_fault(values: Mapping[str, Any]) -> Any:
     """Where a layout cannot exist for any reason [bool]."""
     found = np.zeros((), dtype=bool)
     for _, mask in faults(values):

@@ -7,9 +7,6 @@ import numpy as np
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import NARAYANAN, ZERO
 
-#: Bytes of a number of the forward and backward pass.
-WIDTH = 2.0
-
 
 @rule("model_parallel", formula="tp * pp * cp", reference=NARAYANAN)
 def model_parallel(tp: Array, pp: Array, cp: Array) -> Array:

@@ -5,39 +5,53 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
+from llmcost.engine.kernels.collectives import send_s
 from llmcost.engine.papers import NARAYANAN, ROOFLINE
-from llmcost.engine.performance.layout import WIDTH
 
 
 @rule(
     "layer_forward_s",
-    formula="layer_products_s + layer_elementwise_s + attention_forward_s",
+    formula="products_forward_s + experts_forward_s + elementwise_forward_s + attention_forward_s",
     reference=ROOFLINE,
 )
 def layer_forward_s(
-    layer_products_s: Array, layer_elementwise_s: Array, attention_forward_s: Array
+    products_forward_s: Array,
+    experts_forward_s: Array,
+    elementwise_forward_s: Array,
+    attention_forward_s: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a layer and micro-batch, forward [s]."""
-    return layer_products_s + layer_elementwise_s + attention_forward_s
+    return products_forward_s + experts_forward_s + elementwise_forward_s + attention_forward_s
+
+
+@rule(
+    "layer_backward_s",
+    formula="products_backward_s + 2 * (experts_forward_s + elementwise_forward_s) + attention_backward_s"
+    " + gradient_writes_s",
+    reference=ROOFLINE,
+)
+def layer_backward_s(
+    products_backward_s: Array,
+    experts_forward_s: Array,
+    elementwise_forward_s: Array,
+    attention_backward_s: Array,
+    gradient_writes_s: Array,
+) -> Array:
+    """Arithmetic and memory traffic of a layer and micro-batch, backward [s]."""
+    twice = 2 * (experts_forward_s + elementwise_forward_s)
+    return products_backward_s + twice + attention_backward_s + gradient_writes_s
 
 
 @rule(
     "layer_busy_s",
-    formula="layer_forward_s * (1 + layer_recompute_share), then backward 2 * (layer_products_s +"
-    " layer_elementwise_s) + attention_backward_s + gradient_writes_s",
+    formula="layer_forward_s * (1 + layer_recompute_share) + layer_backward_s",
     reference=ROOFLINE,
 )
 def layer_busy_s(
-    layer_forward_s: Array,
-    layer_products_s: Array,
-    layer_elementwise_s: Array,
-    attention_backward_s: Array,
-    gradient_writes_s: Array,
-    layer_recompute_share: Array,
+    layer_forward_s: Array, layer_backward_s: Array, layer_recompute_share: Array
 ) -> Array:
     """What a device computes for a layer and micro-batch, forward, again and backward [s]."""
-    backward = 2 * (layer_products_s + layer_elementwise_s) + attention_backward_s
-    return layer_forward_s * (1 + layer_recompute_share) + backward + gradient_writes_s
+    return layer_forward_s * (1 + layer_recompute_share) + layer_backward_s
 
 
 @rule(
@@ -68,9 +82,7 @@ def layer_s(
     routed = (expert_kernels + kernels_per_expert * experts / ep) * moe_layers / layers
     kernels = (kernels_per_layer + routed) * (1 - fused_experts)
     issue = kernels * (3 + layer_recompute_share) * kernel_launch_s
-    return np.where(
-        synchronous_launch > 0, layer_busy_s + issue, np.maximum(layer_busy_s, issue)
-    )
+    return np.where(synchronous_launch > 0, layer_busy_s + issue, np.maximum(layer_busy_s, issue))
 
 
 @rule("head_s", formula="3 * head_forward_s", reference=NARAYANAN)
@@ -203,16 +215,22 @@ def pipeline_transfer_s(
     hidden_size: Array,
     pp: Array,
     tp: Array,
+    cp: Array,
+    dp: Array,
     scale_up_bytes_s: Array,
-    scale_up_domain: Array,
+    node_devices: Array,
     scale_out_bytes_s: Array,
-    collective_latency_s: Array,
+    send_share: Array,
+    send_latency_s: Array,
     pipeline_overlap: Array,
+    activation_width: Array,
 ) -> Array:
     """Activations and their gradients between pipeline stages [s]."""
-    bandwidth = np.where(
-        pp * tp <= scale_up_domain, scale_up_bytes_s, np.maximum(scale_out_bytes_s, 1.0)
+    # Stages are the outermost of a layout's dimensions.
+    inside = tp * cp * dp * pp <= node_devices
+    bandwidth = np.where(inside, scale_up_bytes_s, scale_out_bytes_s)
+    each = send_s(
+        activation_width * micro_tokens * hidden_size / tp, bandwidth, send_share, send_latency_s
     )
-    each = WIDTH * micro_tokens * hidden_size / tp / bandwidth + collective_latency_s
     shown = 2 * micro_batches * vpp * each * (1 - pipeline_overlap)
     return np.where(pp > 1, shown, 0.0)

@@ -1,21 +1,27 @@
-"""Matrix products of a layer: arithmetic, operands through memory, launches.
+"""Matrix products of a layer, forward and backward, at the clock that the power limit sustains.
 
-A product of m × k by k × n takes ``2 m n k / rate`` of arithmetic or, where m is small, the time
-to read its weights; reading and writing its operands adds to that (and in 8 or 4 bits the
-quantising of its input), and so does its launch. The four constants of that form are fitted to
-measured products by device and precision (benchmarks/kernels.py) and carried as shares of the
-device's own peak and bandwidth, so that a device without measurements takes its family's.
-The backward pass does the same work twice: the gradients of inputs and of weights.
+Each product of the layer is one of :func:`llmcost.engine.kernels.products.product_s`, with its own
+rows, columns and depth; its backward pass is two more, with the same three numbers in other
+places. Constants of the kernels come from measurements by device and precision.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
+from llmcost.engine.kernels.experts import expert_products_s as routed_products_s
+from llmcost.engine.kernels.products import product_s
 
-_ROOFLINE = "Williams et al. 2009 (roofline); products measured by NVIDIA aiconfigurator"
+_KERNELS = "products measured by NVIDIA aiconfigurator, fitted by benchmarks/kernels"
 _GALE = "Gale et al. 2022, arXiv:2211.15841"
+#: How well arithmetic and operand traffic of a product hide each other (benchmarks/kernels).
+SHARPNESS = 4.0
+#: A product: weight in the sum, columns and depth.
+Shape = tuple[Array, Array, Array]
 
 
 @rule("memory_bytes_s", formula="memory_tb_s * 1e12", reference="definition")
@@ -25,151 +31,82 @@ def memory_bytes_s(memory_tb_s: Array) -> Array:
 
 
 @rule(
-    "product_rate",
-    formula="peak_flops * product_share * sustained_share * product_efficiency",
-    reference=_ROOFLINE,
+    "active_layer_params",
+    formula="layer_dense_params + layer_expert_params * experts_per_token / experts",
+    reference="sum over the blocks",
 )
-def product_rate(
-    peak_flops: Array, product_share: Array, sustained_share: Array, product_efficiency: Array
+def active_layer_params(
+    layer_dense_params: Array,
+    layer_expert_params: Array,
+    experts: Array,
+    experts_per_token: Array,
 ) -> Array:
-    """FLOP/s of a large product inside a step.
-
-    Parameters
-    ----------
-    peak_flops : array_like
-        Dense peak at the precision of training [FLOP/s].
-    product_share : array_like
-        Share of it that a large product reaches in a burst [1].
-    sustained_share : array_like
-        Share of that which the power limit sustains over a step [1].
-    product_efficiency : array_like
-        Share of that which the software's products reach [1].
-
-    Returns
-    -------
-    ndarray
-        Rate [FLOP/s].
-
-    References
-    ----------
-    .. [1] Williams et al. (2009), Communications of the ACM 52(4).
-    """
-    return peak_flops * product_share * sustained_share * product_efficiency
+    """Weights of a layer that multiply each token, on average over the layers [1]."""
+    return layer_dense_params + layer_expert_params * experts_per_token / np.maximum(experts, 1.0)
 
 
 @rule(
-    "half_product_rate",
-    formula="bf16_peak_flops * half_product_share * half_sustained_share * product_efficiency",
-    reference=_ROOFLINE,
+    "product_share",
+    formula="min(product_efficiency * product_quality * sustained_share, matmul_ceiling_flops / peak_flops)",
+    reference=_KERNELS,
 )
-def half_product_rate(
-    bf16_peak_flops: Array,
-    half_product_share: Array,
-    half_sustained_share: Array,
+def product_share(
     product_efficiency: Array,
+    product_quality: Array,
+    sustained_share: Array,
+    matmul_ceiling_flops: Array,
+    peak_flops: Array,
 ) -> Array:
-    """FLOP/s of a large product in 16 bits, whatever the precision of training [FLOP/s]."""
-    return bf16_peak_flops * half_product_share * half_sustained_share * product_efficiency
-
-
-def products_s(
-    flops: Array,
-    weights: Array,
-    inputs: Array,
-    outputs: Array,
-    launches: Array | float,
-    rate: Array,
-    weight_bytes: Array | float,
-    input_bytes: Array,
-    output_bytes: Array,
-    launch_s: Array,
-    memory_bytes_s: Array,
-) -> Array:
-    """Time of products, forward.
+    """Share of the peak that large products reach inside a step.
 
     Parameters
     ----------
-    flops : array_like
-        Arithmetic, 2 m n k of each [FLOP].
-    weights, inputs, outputs : array_like
-        Numbers of the operands [1].
-    launches : array_like
-        Kernels [1].
-    rate : array_like
-        Rate of large products [FLOP/s].
-    weight_bytes, input_bytes, output_bytes : array_like
-        Bytes that a number of each operand costs in traffic [B].
-    launch_s : array_like
-        Time to start and end a kernel [s].
-    memory_bytes_s : array_like
-        Memory bandwidth [B/s].
+    product_efficiency : array_like
+        Share of the peak that the best kernels reach in a burst [1].
+    product_quality : array_like
+        Share of that which the software's kernels reach [1].
+    sustained_share : array_like
+        Share of the clock that the power limit sustains over a step [1].
+    matmul_ceiling_flops, peak_flops : array_like
+        Highest rate that anybody measured, NaN where nobody did, and the peak [FLOP/s].
 
     Returns
     -------
     ndarray
-        Time [s].
-
-    References
-    ----------
-    .. [1] Williams et al. (2009), Communications of the ACM 52(4).
+        Share [1].
     """
-    busy = np.hypot(flops / rate, weight_bytes * weights / memory_bytes_s)
-    operands = (input_bytes * inputs + output_bytes * outputs) / memory_bytes_s
-    return np.asarray(busy + operands + launches * launch_s)
+    found = product_efficiency * product_quality * sustained_share
+    return np.fmin(found, matmul_ceiling_flops / peak_flops)
 
 
-@rule(
-    "attention_products_s",
-    formula="products_s of the projections of queries, keys, values and the output of attention",
-    reference=_ROOFLINE,
-)
-def attention_products_s(
-    micro_tokens: Array,
-    attention_params: Array,
-    tp: Array,
+def _passes(
+    shapes: Iterable[Shape], tokens: Array, backward: bool, kernel: tuple[Any, ...]
+) -> Array:
+    """Time of products of `tokens` rows, forward, or the gradients of their inputs and weights [s].
+
+    What is cast to fewer bits for the one gradient serves the other.
+    """
+    found: Array = np.zeros(())
+    for weight, columns, depth in shapes:
+        if backward:
+            of_inputs = product_s(tokens, depth, columns, *kernel)
+            of_weights = product_s(depth, columns, tokens, *kernel[:-1], 0.0)
+            time = of_inputs + of_weights
+        else:
+            time = product_s(tokens, columns, depth, *kernel)
+        found = found + np.where(weight > 0, weight * time, 0.0)
+    return found
+
+
+def _shapes(
     hidden_size: Array,
     heads: Array,
     kv_heads: Array,
     head_dim: Array,
+    qk_rope_head_dim: Array,
+    v_head_dim: Array,
     q_lora_rank: Array,
     kv_lora_rank: Array,
-    product_rate: Array,
-    weight_bytes: Array,
-    input_bytes: Array,
-    output_bytes: Array,
-    product_launch_s: Array,
-    memory_bytes_s: Array,
-) -> Array:
-    """Projections around the attention of a layer and micro-batch, forward [s].
-
-    Latent attention projects twice: down to its ranks, which every device does whole, and up.
-    """
-    latent = q_lora_rank + kv_lora_rank
-    wide = heads * head_dim / tp
-    inputs = hidden_size + wide + latent
-    outputs = (heads + 2 * kv_heads) * head_dim / tp + hidden_size + latent
-    return products_s(
-        2 * micro_tokens * attention_params / tp,
-        attention_params / tp,
-        micro_tokens * inputs,
-        micro_tokens * outputs,
-        2 + 3 * (kv_lora_rank > 0),
-        product_rate,
-        weight_bytes,
-        input_bytes,
-        output_bytes,
-        product_launch_s,
-        memory_bytes_s,
-    )
-
-
-@rule(
-    "ffn_products_s",
-    formula="mean over the layers of products_s of a dense feed-forward block, or of shared experts and router",
-    reference=_ROOFLINE,
-)
-def ffn_products_s(
-    micro_tokens: Array,
     layers: Array,
     moe_layers: Array,
     ffn_hidden_size: Array,
@@ -177,80 +114,164 @@ def ffn_products_s(
     shared_experts: Array,
     expert_ffn_hidden_size: Array,
     gated_ffn: Array,
-    hidden_size: Array,
     tp: Array,
-    product_rate: Array,
-    weight_bytes: Array,
-    input_bytes: Array,
-    output_bytes: Array,
-    product_launch_s: Array,
-    memory_bytes_s: Array,
-) -> Array:
-    """Feed-forward products that every token goes through, forward, on average over the layers [s]."""
-    dense = layers - moe_layers
-    width = (dense * ffn_hidden_size + moe_layers * shared_experts * expert_ffn_hidden_size) / layers
-    router = moe_layers * experts / layers
-    blocks = (dense + moe_layers * (shared_experts > 0)) / layers
-    weights = hidden_size * ((2 + gated_ffn) * width / tp + router)
-    return products_s(
-        2 * micro_tokens * (hidden_size * ((2 + gated_ffn) * width + router)) / tp,
-        weights,
-        micro_tokens * (hidden_size * blocks + width / tp),
-        micro_tokens * ((1 + gated_ffn) * width / tp + hidden_size * blocks),
-        2 * blocks + moe_layers / layers,
-        product_rate,
-        weight_bytes,
-        input_bytes,
-        output_bytes,
-        product_launch_s,
-        memory_bytes_s,
+) -> Iterable[Shape]:
+    """Products that every token of a layer goes through, on average over the layers."""
+    latent = np.asarray(kv_lora_rank > 0)
+    value = heads * np.where(v_head_dim > 0, v_head_dim, head_dim) / tp
+    one = np.ones(())
+    yield one, hidden_size, value
+    if not latent.all():
+        yield np.where(latent, 0.0, 1.0), (heads + 2 * kv_heads) * head_dim / tp, hidden_size
+    if latent.any():
+        here = np.where(latent, 1.0, 0.0)
+        query = heads * (head_dim + qk_rope_head_dim) / tp
+        yield here, q_lora_rank + kv_lora_rank + qk_rope_head_dim, hidden_size
+        yield here, query, np.where(q_lora_rank > 0, q_lora_rank, hidden_size)
+        yield here, heads * head_dim / tp + value, kv_lora_rank
+    mixtures = moe_layers / layers
+    for weight, width in (
+        (1 - mixtures, ffn_hidden_size),
+        (mixtures * (shared_experts > 0), shared_experts * expert_ffn_hidden_size),
+    ):
+        if np.any(weight > 0):
+            yield weight, (1 + gated_ffn) * width / tp, hidden_size
+            yield weight, hidden_size, width / tp
+    if np.any(mixtures > 0):
+        yield mixtures, experts, hidden_size
+
+
+def _layer_products(backward: bool) -> None:
+    """Enter the rule of the forward or the backward pass: the same products, their places changed."""
+    word = "backward" if backward else "forward"
+
+    @rule(
+        f"products_{word}_s",
+        formula="sum of product_s over the projections of attention, the feed-forward block, shared experts and"
+        " router" + (": gradients of inputs and of weights" if backward else ""),
+        reference=_KERNELS,
     )
+    def products(
+        micro_tokens: Array,
+        hidden_size: Array,
+        heads: Array,
+        kv_heads: Array,
+        head_dim: Array,
+        qk_rope_head_dim: Array,
+        v_head_dim: Array,
+        q_lora_rank: Array,
+        kv_lora_rank: Array,
+        layers: Array,
+        moe_layers: Array,
+        ffn_hidden_size: Array,
+        experts: Array,
+        shared_experts: Array,
+        expert_ffn_hidden_size: Array,
+        gated_ffn: Array,
+        tp: Array,
+        peak_flops: Array,
+        memory_bytes_s: Array,
+        processors: Array,
+        product_share: Array,
+        product_wave_fill: Array,
+        product_depth_half: Array,
+        product_memory_share: Array,
+        product_launch_s: Array,
+        product_input_bytes: Array,
+        product_cast_bytes: Array,
+    ) -> Array:
+        """Matrix products of a layer and micro-batch that every token goes through, on average [s]."""
+        kernel = (
+            peak_flops,
+            memory_bytes_s,
+            processors,
+            product_share,
+            product_wave_fill,
+            product_depth_half,
+            product_memory_share,
+            SHARPNESS,
+            product_launch_s,
+            product_input_bytes,
+            2.0,
+            product_cast_bytes,
+        )
+        shapes = _shapes(
+            hidden_size,
+            heads,
+            kv_heads,
+            head_dim,
+            qk_rope_head_dim,
+            v_head_dim,
+            q_lora_rank,
+            kv_lora_rank,
+            layers,
+            moe_layers,
+            ffn_hidden_size,
+            experts,
+            shared_experts,
+            expert_ffn_hidden_size,
+            gated_ffn,
+            tp,
+        )
+        return _passes(shapes, micro_tokens, backward, kernel)
+
+
+_layer_products(backward=False)
+_layer_products(backward=True)
 
 
 @rule(
-    "expert_products_s",
-    formula="mean over the layers of products_s of the routed experts: expert_imbalance * micro_tokens *"
-    " experts_per_token / tp rows, and the weights of the device's experts / (ep * expert_tp)",
-    reference=f"{_ROOFLINE}; {_GALE}",
+    "experts_forward_s",
+    formula="mean over the layers of expert_products_s of the device's experts, at the load of the busiest device",
+    reference=f"{_KERNELS}; {_GALE}",
 )
-def expert_products_s(
+def experts_forward_s(
     micro_tokens: Array,
     layers: Array,
     moe_layers: Array,
+    experts: Array,
     experts_per_token: Array,
-    expert_params: Array,
     expert_ffn_hidden_size: Array,
     gated_ffn: Array,
     hidden_size: Array,
-    layer_expert_params: Array,
     tp: Array,
     ep: Array,
     expert_tp: Array,
     expert_imbalance: Array,
-    product_rate: Array,
-    expert_product_share: Array,
-    weight_bytes: Array,
-    input_bytes: Array,
-    output_bytes: Array,
-    product_launch_s: Array,
+    fused_experts: Array,
+    peak_flops: Array,
     memory_bytes_s: Array,
+    processors: Array,
+    product_share: Array,
+    product_wave_fill: Array,
+    product_depth_half: Array,
+    product_input_bytes: Array,
+    product_cast_bytes: Array,
+    expert_efficiency_ratio: Array,
+    expert_quality: Array,
+    expert_memory_share: Array,
+    expert_launch_s: Array,
+    expert_row_pad: Array,
+    expert_move_bytes: Array,
 ) -> Array:
     """Grouped products of the routed experts of a layer and micro-batch, forward.
 
     Parameters
     ----------
-    micro_tokens, layers, moe_layers, experts_per_token, expert_params, expert_ffn_hidden_size, gated_ffn, hidden_size : array_like
+    micro_tokens, layers, moe_layers, experts, experts_per_token, expert_ffn_hidden_size, gated_ffn, hidden_size : array_like
         Sizes [1].
-    layer_expert_params : array_like
-        Parameters of the routed experts of a layer, on average [1].
     tp, ep, expert_tp : array_like
         Devices that share the tokens, the experts, and an expert [1].
     expert_imbalance : array_like
         Rows of the busiest device over the mean [1].
-    product_rate, expert_product_share : array_like
-        Rate of large products [FLOP/s], and the share of it that grouped products reach [1].
-    weight_bytes, input_bytes, output_bytes, product_launch_s, memory_bytes_s : array_like
-        As :func:`products_s`.
+    fused_experts : array_like
+        1 where the products sort their tokens themselves [1].
+    peak_flops, memory_bytes_s, processors, product_share, product_wave_fill, product_depth_half, product_input_bytes, product_cast_bytes : array_like
+        Constants of :func:`llmcost.engine.kernels.products.product_s`.
+    expert_efficiency_ratio, expert_memory_share, expert_launch_s, expert_row_pad, expert_move_bytes : array_like
+        Constants of :func:`llmcost.engine.kernels.experts.expert_products_s`.
+    expert_quality : array_like
+        Share of those kernels' rate that the software's grouped products reach [1].
 
     Returns
     -------
@@ -261,35 +282,34 @@ def expert_products_s(
     ----------
     .. [1] Gale et al. (2022), arXiv:2211.15841.
     """
-    share = moe_layers / layers
-    busiest = np.where(ep > 1, expert_imbalance, 1.0)
-    rows = busiest * micro_tokens * experts_per_token * share / tp
-    split = expert_tp
-    return products_s(
-        2 * rows * expert_params,
-        layer_expert_params / (ep * expert_tp),
-        rows * split * (hidden_size + expert_ffn_hidden_size / split),
-        rows * split * ((1 + gated_ffn) * expert_ffn_hidden_size / split + hidden_size),
-        2 * share,
-        product_rate * expert_product_share,
-        weight_bytes,
-        input_bytes,
-        output_bytes,
-        product_launch_s,
+    mixtures = moe_layers / layers
+    if not np.any(mixtures > 0):
+        return np.zeros(())
+    group_tokens = micro_tokens * ep * expert_tp / tp
+    found = routed_products_s(
+        group_tokens,
+        hidden_size,
+        expert_ffn_hidden_size / expert_tp,
+        experts_per_token,
+        np.maximum(experts, 1.0),
+        ep,
+        np.where(ep > 1, expert_imbalance, 1.0),
+        peak_flops,
         memory_bytes_s,
+        processors,
+        product_share * expert_efficiency_ratio * expert_quality,
+        product_wave_fill,
+        product_depth_half,
+        expert_memory_share,
+        SHARPNESS,
+        expert_launch_s,
+        product_input_bytes,
+        product_cast_bytes,
+        expert_row_pad,
+        expert_move_bytes * (1 - fused_experts),
+        gated_ffn,
     )
-
-
-@rule(
-    "layer_products_s",
-    formula="attention_products_s + ffn_products_s + expert_products_s",
-    reference="sum over the products",
-)
-def layer_products_s(
-    attention_products_s: Array, ffn_products_s: Array, expert_products_s: Array
-) -> Array:
-    """Matrix products of a layer and micro-batch, forward [s]."""
-    return attention_products_s + ffn_products_s + expert_products_s
+    return np.where(mixtures > 0, mixtures * found, 0.0)
 
 
 @rule(
@@ -309,3 +329,60 @@ def gradient_writes_s(
     """Reading and writing the sum of gradients of a layer, once a micro-batch [s]."""
     params = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
     return 2 * gradient_bytes * params / memory_bytes_s
+
+
+@rule(
+    "head_forward_s",
+    formula="product_s of the output head in 16 bits + loss_bytes / 3 * logits / memory_bytes_s",
+    reference="Narayanan et al. 2021, arXiv:2104.04473",
+)
+def head_forward_s(
+    micro_tokens: Array,
+    hidden_size: Array,
+    vocab_size: Array,
+    tp: Array,
+    bf16_peak_flops: Array,
+    memory_bytes_s: Array,
+    processors: Array,
+    half_product_efficiency: Array,
+    product_quality: Array,
+    sustained_share: Array,
+    half_product_wave_fill: Array,
+    half_product_depth_half: Array,
+    half_product_memory_share: Array,
+    half_product_launch_s: Array,
+    loss_bytes: Array,
+) -> Array:
+    """Output head and loss of a micro-batch, a third of what they take in all.
+
+    Parameters
+    ----------
+    micro_tokens, hidden_size, vocab_size, tp : array_like
+        Sizes [1].
+    bf16_peak_flops, memory_bytes_s, processors, half_product_efficiency, half_product_wave_fill, half_product_depth_half, half_product_memory_share, half_product_launch_s : array_like
+        Constants of :func:`llmcost.engine.kernels.products.product_s` in 16 bits, in which the head stays.
+    product_quality, sustained_share : array_like
+        What the software's kernels and the power limit leave of that rate [1].
+    loss_bytes : array_like
+        Bytes that a logit costs in traffic, forward and backward [B].
+
+    Returns
+    -------
+    ndarray
+        Time [s].
+    """
+    product = product_s(
+        micro_tokens,
+        vocab_size / tp,
+        hidden_size,
+        bf16_peak_flops,
+        memory_bytes_s,
+        processors,
+        half_product_efficiency * product_quality * sustained_share,
+        half_product_wave_fill,
+        half_product_depth_half,
+        half_product_memory_share,
+        SHARPNESS,
+        half_product_launch_s,
+    )
+    return product + loss_bytes / 3 * micro_tokens * vocab_size / tp / memory_bytes_s

@@ -18,7 +18,9 @@ _CLOCK = "definition: a step is a number of tokens and a time"
 )
 def layer_recompute_share(recompute_level: Array, recompute_share: Array) -> Array:
     """Share of a layer's forward that is done again in the backward pass [1]."""
-    return np.where(np.isnan(recompute_share), np.where(recompute_level > 1, 1.0, 0.0), recompute_share)
+    return np.where(
+        np.isnan(recompute_share), np.where(recompute_level > 1, 1.0, 0.0), recompute_share
+    )
 
 
 @rule(

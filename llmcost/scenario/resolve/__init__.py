@@ -13,6 +13,7 @@ from llmcost.errors import InputError
 from llmcost.scenario.read import Scenario
 from llmcost.scenario.resolve import device, energy, layout, model, money, training
 from llmcost.scenario.resolve.inputs import Inputs
+from llmcost.scenario.resolve.layout import default_batch_seqs
 from llmcost.scenario.resolve.model import ARCHITECTURE, check_params
 from llmcost.scenario.resolve.software import widen_across_domains
 from llmcost.scenario.schema import KEYS
@@ -62,4 +63,11 @@ def resolve(
     return inputs
 
 
-__all__ = ["ARCHITECTURE", "Inputs", "check_params", "resolve", "widen_across_domains"]
+__all__ = [
+    "ARCHITECTURE",
+    "Inputs",
+    "check_params",
+    "default_batch_seqs",
+    "resolve",
+    "widen_across_domains",
+]

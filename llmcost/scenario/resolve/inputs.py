@@ -18,7 +18,7 @@ from llmcost.catalog import Catalog
 from llmcost.engine.cost import ItemParts
 from llmcost.engine.distributions import quantile
 from llmcost.scenario.read import Scenario
-from llmcost.scenario.schema import KEYS, NUMBER, RECOMPUTE, SHARDINGS, Key
+from llmcost.scenario.schema import KEYS, NUMBER, RECOMPUTE, SCHEDULES, SHARDINGS, Key
 from llmcost.scenario.values import Distribution, ValueProblem, check_number
 
 #: Words that the engine knows by their place in a list.
@@ -27,6 +27,8 @@ _CODES: dict[str, tuple[str, ...]] = {
     "training.flops_method": ("params", "architecture"),
     "training.activation_recompute": RECOMPUTE,
     "parallelism.sharding": SHARDINGS,
+    "parallelism.schedule": SCHEDULES,
+    "training.attention_flops": ("full", "causal"),
     "cost.method": ("amortized", "cloud", "purchase"),
 }
 
@@ -158,6 +160,12 @@ class Inputs:
         if KEYS[key].quantity not in self.known:
             value = float(value) if np.ndim(value) == 0 else value
             self.enter(key, value, source, shown)
+
+    def enter_word(self, key: str, word: Any, source: str) -> None:
+        """Show the word that is taken for a key that the user did not give."""
+        if key not in self.sources:
+            self.sources[key] = source
+            self.shown[key] = word
 
     def default(self, key: str, note: str = "") -> None:
         """Take the catalog's assumption for a key that nothing else gave."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from llmcost.scenario.resolve import software
 from llmcost.scenario.resolve.inputs import Inputs
-from llmcost.scenario.schema import KEYS
+from llmcost.scenario.schema import KEYS, by_quantity
 
 #: Tokens of a batch where none is given.
 _BATCH_TOKENS = 4e6
@@ -15,10 +17,14 @@ _BATCH_TOKENS = 4e6
 def fill(inputs: Inputs) -> None:
     """Complete the parallel layout, and take the constants that predict its step time."""
     known = inputs.known
+    known.setdefault("causal_flops", 0.0)
     given = [key for key in KEYS if key.startswith("parallelism.") and inputs.has(key)]
     if not given and not inputs.searches:
         return
+    if not inputs.searches:
+        _default_layout(inputs)
     _default_batch(inputs)
+    check_layout(inputs)
     lacking = [
         f"model.{name}"
         for name in ("layers", "hidden_size", "heads", "vocab_size", "seq_len")
@@ -40,19 +46,31 @@ def fill(inputs: Inputs) -> None:
 
     software.fill(inputs)
     if not inputs.searches:
-        _default_layout(inputs)
         software.widen_across_domains(inputs)
+    if "by_architecture" not in inputs.given:
+        # A step is counted as it is timed: attention included.
+        inputs.known["by_architecture"] = 1.0
+        inputs.enter_word(
+            "training.flops_method", "architecture", "default: counted as the layout is timed"
+        )
+
+
+def default_batch_seqs(seq_len: float, devices: float) -> float:
+    """Sequences of a batch of about 4 million tokens, or one for 8 devices, that the devices divide [1]."""
+    count = max(int(devices), 1)
+    wanted = max(_BATCH_TOKENS / seq_len, count / 8)
+    odd = count // (count & -count)
+    return float(odd * 2.0 ** round(math.log2(max(wanted / odd, 1.0))))
 
 
 def _default_batch(inputs: Inputs) -> None:
-    """A batch of about 4 million tokens that the devices divide."""
+    """Take a batch of about 4 million tokens where a search finds the rest of the layout."""
     known = inputs.known
     if "global_batch_seqs" in known or "seq_len" not in known or not inputs.searches:
         return
-    devices = int(np.max(known.get("devices", 1)))
-    wanted = np.maximum(_BATCH_TOKENS / np.asarray(known["seq_len"]), devices / 8)
-    odd = devices // (devices & -devices)
-    size = float(np.max(odd * 2.0 ** np.round(np.log2(np.maximum(wanted / odd, 1.0)))))
+    size = default_batch_seqs(
+        float(np.max(known["seq_len"])), float(np.max(known.get("devices", 1)))
+    )
     inputs.enter(
         "parallelism.global_batch_seqs",
         size,
@@ -64,10 +82,8 @@ def _default_layout(inputs: Inputs) -> None:
     """Fill what a layout leaves to convention; micro-batch and interleaving are searched."""
     for name in ("tp", "pp", "cp", "ep"):
         inputs.enter_missing(f"parallelism.{name}", 1.0, "default: 1")
-    swept = any(isinstance(value, np.ndarray) for value in inputs.arrays.values())
-    for name in ("vpp", "micro_batch"):
-        if swept or (name == "vpp" and float(np.max(inputs.known["pp"])) == 1):
-            inputs.enter_missing(f"parallelism.{name}", 1.0, "default: 1")
+    if float(np.max(inputs.known["pp"])) == 1:
+        inputs.enter_missing("parallelism.vpp", 1.0, "default: 1")
     inputs.enter_missing("parallelism.sharding", 0.0, "default: none", shown="none")
     parallel = (np.asarray(inputs.known["tp"]) > 1).astype(float)
     shown = bool(np.all(parallel)) if parallel.ndim == 0 else None
@@ -77,3 +93,54 @@ def _default_layout(inputs: Inputs) -> None:
         "default: with tensor parallelism",
         shown=shown,
     )
+
+
+def check_layout(inputs: Inputs) -> None:
+    """Refuse a layout that cannot exist, with the values that would do.
+
+    Where parts of the layout are axes of a sweep, a cell at fault has no answer instead.
+    """
+    from llmcost.engine.performance.faults import FAULTS, faults, remedies
+
+    known = inputs.known
+    if any(np.ndim(known.get(name, 0.0)) for item in FAULTS for name in item.needs):
+        return
+    values = {
+        name: float(np.asarray(known[name]))
+        for item in FAULTS
+        for name in item.needs
+        if name in known
+    }
+    given = {
+        "tp",
+        "pp",
+        "cp",
+        "vpp",
+        "ep",
+        "dp",
+        "micro_batch",
+        "global_batch_seqs",
+    } & values.keys()
+    if "devices" in values and "dp" not in values and {"tp", "pp", "cp"} <= values.keys():
+        values["dp"] = values["devices"] / (values["tp"] * values["pp"] * values["cp"])
+    for fault, mask in faults(values):
+        if not mask.any():
+            continue
+        named = [name for name in fault.needs if name in values]
+        now = ", ".join(f"{_key(name)} {values[name]:g}" for name in named)
+        cures = []
+        for name in fault.keys:
+            if name not in given and name != "devices":
+                continue
+            derived = name != "dp" and "dp" not in known
+            found = remedies({k: v for k, v in values.items() if not (derived and k == "dp")}, name)
+            if found:
+                cures.append(f"{_key(name)} {' or '.join(str(n) for n in found)}")
+        first = next((name for name in fault.keys if name in given), fault.keys[0])
+        would = f"; {', or '.join(cures)} would do" if cures else ""
+        inputs.problem(_key(first), f"{fault.reason} ({now}){would}")
+
+
+def _key(quantity: str) -> str:
+    """The scenario key of a quantity."""
+    return by_quantity()[quantity].name

@@ -1,8 +1,9 @@
-"""Constants of the performance model: of the software's profile, of the accelerator's family, and general."""
+"""Constants of the performance model: of kernels, of the hardware's family, of the software's profile."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -11,29 +12,97 @@ import numpy as np
 from llmcost.catalog import Catalog
 from llmcost.catalog.load import PROFILE
 from llmcost.engine.chain import execute, plan
+from llmcost.errors import InputError
 from llmcost.scenario.resolve.device import half_precision_peak
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.values import Distribution
 
-#: FlashAttention's first release; runs before it stored their attention scores.
-_FLASH_ATTENTION = date(2022, 7, 1)
 #: The first release of Megatron-Bridge, 26.06, whose Blackwell recipes fuse the work around the
 #: products of experts into them (CuTe DSL) and replay whole steps as CUDA graphs, in 8 and 4 bits.
 _FUSED_EXPERTS = date(2026, 7, 1)
 #: 90 % interval of measured over predicted MFU, in families with published step times and without.
 _PREDICTION_ERROR, _GENERAL_ERROR = (0.85, 1.18), (0.65, 1.54)
-#: Which field of a family names the software that trains, for layouts that look like PyTorch's
-#: FSDP and for others; the engine picks by the layout where the scenario names none.
-_BY_LAYOUT = {"fsdp": "fsdp_software", "family": "software"}
+#: The kernels of a precision; what is wider than 16 bits runs at the share that 16 bits reach.
+_FORMS = {
+    "fp32": "bf16",
+    "tf32": "bf16",
+    "bf16": "bf16",
+    "fp16": "bf16",
+    "fp8": "fp8",
+    "fp4": "nvfp4",
+}
+#: Bytes of a number by precision, with the scales of a block in 4 bits.
+_WIDTHS = {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "fp4": 0.5625}
+#: Constants by the kernel that has them, and the field; {form} is that of the precision.
+_KERNELS = {
+    "processors": ("processors", "processors"),
+    "product_efficiency": ("products-{form}", "efficiency"),
+    "product_wave_fill": ("products-{form}", "wave_fill"),
+    "product_depth_half": ("products-{form}", "depth_half"),
+    "product_memory_share": ("products-{form}", "memory_share"),
+    "product_launch_s": ("products-{form}", "launch_s"),
+    "product_cast_bytes": ("products-{form}", "cast_bytes"),
+    "half_product_efficiency": ("products-bf16", "efficiency"),
+    "half_product_wave_fill": ("products-bf16", "wave_fill"),
+    "half_product_depth_half": ("products-bf16", "depth_half"),
+    "half_product_memory_share": ("products-bf16", "memory_share"),
+    "half_product_launch_s": ("products-bf16", "launch_s"),
+    "expert_efficiency_ratio": ("experts-{form}", "efficiency_ratio"),
+    "expert_memory_share": ("experts-{form}", "memory_share"),
+    "expert_launch_s": ("experts-{form}", "launch_s"),
+    "expert_row_pad": ("experts-{form}", "row_pad"),
+    "expert_move_bytes": ("experts-{form}", "move_bytes"),
+    "attention_efficiency": ("attention-bf16", "efficiency"),
+    "attention_seq_half": ("attention-bf16", "seq_half"),
+    "attention_fill": ("attention-bf16", "fill"),
+    "attention_launch_s": ("attention-bf16", "launch_s"),
+    "attention_dim_half": ("attention", "dim_half"),
+    "attention_memory_share": ("attention", "memory_share"),
+    "attention_backward_rate": ("attention", "backward_rate"),
+    "elementwise_memory_share": ("elementwise", "memory_share"),
+    "gather_domain_share": ("all-gather", "domain_share"),
+    "gather_base_s": ("all-gather", "base_s"),
+    "gather_hop_s": ("all-gather", "hop_s"),
+    "gather_pipeline": ("all-gather", "pipeline"),
+    "send_share": ("send", "share"),
+    "send_latency_s": ("send", "latency_s"),
+    "net_ring_share": ("network", "ring_share"),
+    "net_quick_share": ("network", "quick_share"),
+    "net_ring_net_hop_s": ("network", "ring_net_hop_s"),
+    "net_quick_net_hop_s": ("network", "quick_net_hop_s"),
+    "net_ring_hop_s": ("network", "ring_hop_s"),
+    "net_quick_hop_s": ("network", "quick_hop_s"),
+    "dispatch_domain_share": ("dispatch", "domain_share"),
+    "dispatch_base_s": ("dispatch", "base_s"),
+    "combine_domain_share": ("combine", "domain_share"),
+    "combine_base_s": ("combine", "base_s"),
+    "exchange_nic_share": ("dispatch", "nic_share"),
+    "flop_pj": ("power", "flop_pj_{format}"),
+    "half_flop_pj": ("power", "flop_pj_bf16"),
+    "byte_pj": ("power", "byte_pj"),
+    "idle_share": ("power", "idle_share"),
+    "power_exponent": ("power", "power_exponent"),
+    "lowest_share": ("power", "lowest_share"),
+}
+#: Constants of the hardware's family that are numbers.
+_HARDWARE = (
+    "slice_sharding",
+    "comm_steal",
+    "straggler_share",
+    "expert_imbalance",
+    "misaligned_factor",
+)
 
 
 def fill(inputs: Inputs) -> None:
-    """Take all that predicts a step time beside the layout."""
-    _constants(inputs)
+    """Take all that predicts a step time and a memory beside the layout."""
+    _hardware(inputs)
+    _kernels(inputs)
     _profile(inputs)
+    _formats(inputs)
     _accuracy(inputs)
     _rates(inputs)
-    _kernels(inputs)
+    _experts(inputs)
 
 
 def family_of(catalog: Catalog, accelerator: str | None) -> str:
@@ -43,74 +112,214 @@ def family_of(catalog: Catalog, accelerator: str | None) -> str:
     return str(catalog.entry("accelerators", accelerator).get("family", ""))
 
 
-def profile_of(catalog: Catalog, accelerator: str | None, layout: str) -> str:
-    """The profile of the software that an accelerator's family trains a kind of layout with."""
-    families, field = catalog.kind("performance"), _BY_LAYOUT[layout]
+def profile_of(catalog: Catalog, accelerator: str | None, start: Any) -> str:
+    """The profile of the software that an accelerator's family trained with at a date."""
+    families = catalog.kind("performance")
     family = family_of(catalog, accelerator)
-    home = family if field in families.get(family, {}) else "general"
-    where = f"catalog: [performance.{home}] {field}"
-    return catalog.find("software", families[home][field], where)
+    home = family if "software" in families.get(family, {}) else "general"
+    entry = families[home]
+    early = entry.get("early_until")
+    day = date.fromordinal(int(start)) if isinstance(start, float) else start
+    field = (
+        "early_software" if early is not None and day is not None and day < early else "software"
+    )
+    return catalog.find("software", entry[field], f"catalog: [performance.{home}] {field}")
 
 
-def _constants(inputs: Inputs) -> None:
-    """The constants of the accelerator's family, by precision, on top of the general ones."""
-    known, families = inputs.known, inputs.catalog.kind("performance")
+def profile_entry(catalog: Catalog, name: str) -> Mapping[str, Any]:
+    """A profile with what it takes from its base.
+
+    Raises
+    ------
+    InputError
+        If a base is its own, or no profile.
+    """
+    found: dict[str, Any] = {}
+    seen = [name]
+    while True:
+        entry = catalog.entry("software", seen[-1])
+        found = {**entry, **found}
+        base = entry.get("base")
+        if base is None:
+            return found
+        seen.append(catalog.find("software", base, f"catalog: [software.{seen[-1]}] base"))
+        if len(set(seen)) < len(seen):
+            raise InputError(f"catalog: [software.{name}] base: a profile cannot be its own base")
+
+
+def _hardware(inputs: Inputs) -> None:
+    """The constants of the accelerator's family, on top of the general ones."""
+    families = inputs.catalog.kind("performance")
+    accelerator = inputs.word("cluster.accelerator")
+
+    def home(word: str | None, name: str) -> str:
+        family = family_of(inputs.catalog, word)
+        return family if name in families.get(family, {}) else "general"
+
+    for name in _HARDWARE:
+        one = isinstance(accelerator, str | None)
+        inputs.constants[name] = "catalog: performance" + (
+            f"/{home(accelerator, name)}" if one else ", by accelerator"
+        )
+        inputs.known[name] = inputs.look(
+            lambda word, name=name: float(families[home(word, name)][name]), accelerator
+        )
+
+
+def _kernels(inputs: Inputs) -> None:
+    """The constants of measured kernels: the device's own, its family's, those of all others."""
+    kernels = inputs.catalog.kind("kernels")
     accelerator = inputs.word("cluster.accelerator")
     precision = inputs.word("training.precision", "bf16")
 
-    def home(word: str | None, form: str, name: str) -> tuple[str, str]:
-        """Entry, the family's before the general one, and field of a constant; no entry if none."""
-        field = f"{form}_{name}" if name == "precision_factor" else name
-        entries = (family_of(inputs.catalog, word), "general")
-        return next((item for item in entries if field in families.get(item, {})), ""), field
+    def home(device: str | None, kind: str, field: str) -> str | None:
+        places = (device, family_of(inputs.catalog, device), "general")
+        names = [f"{place}-{kind}" for place in places if place]
+        return next((name for name in names if field in kernels.get(name, {})), None)
 
-    def constant(word: str | None, form: str, name: str) -> float | None:
-        entry, field = home(word, form, name)
-        if not entry:  # 16 bits keep all
-            return 1.0 if name == "precision_factor" else None
-        return float(families[entry][field])
+    def place(name: str, device: str | None, form: str) -> tuple[str | None, str]:
+        kind, field = _KERNELS[name]
+        form = _FORMS[form]
+        kind = kind.format(form=form)
+        field = field.format(format="fp4" if form == "nvfp4" else form)
+        own = f"{device}-products-bf16"
+        if field == "efficiency" and form != "bf16" and kind.startswith("products"):
+            measured = any(
+                f"{p}-{kind}" in kernels for p in (device, family_of(inputs.catalog, device))
+            )
+            if not measured and own in kernels:  # what the same device reaches in 16 bits
+                return own, field
+        found = home(device, kind, field)
+        if field.startswith("flop_pj") and found == "general-power":
+            return None, field  # the energy of an operation is a matter of the chip
+        if found is None and kind.startswith("experts"):
+            found = home(device, "experts-fp8" if form == "nvfp4" else "experts-bf16", field)
+        return found, field
 
-    def origin(name: str) -> str:
-        if not isinstance(accelerator, str | None) or not isinstance(precision, str):
-            return "catalog: performance, by accelerator and precision"
-        entry, _ = home(accelerator, precision, name)
-        return f"catalog: performance/{entry}" if entry else "default: 16 bits"
+    families = inputs.catalog.kind("performance")
 
-    names = {
-        name
-        for entry in families.values()
-        for name, value in entry.items()
-        if isinstance(value, int | float) and not name.endswith("precision_factor")
-    }
-    for name in sorted(names | {"precision_factor"}):
-        inputs.constants[name] = origin(name)
+    def stated(name: str, device: str | None) -> str | None:
+        """The entry of kind performance that gives a constant where no kernel is measured."""
+        places = (device, family_of(inputs.catalog, device))
+        return next((p for p in places if p and name in families.get(p, {})), None)
+
+    def constant(name: str, device: str | None, form: str) -> float | None:
+        own = stated(name, device)
+        if own is not None:
+            return float(families[own][name])
+        entry, field = place(name, device, form)
+        if entry is not None:
+            return float(kernels[entry][field])
+        return _computed(inputs, name, device)
+
+    one = isinstance(accelerator, str | None) and isinstance(precision, str)
+    for name in _KERNELS:
+        own = stated(name, accelerator) if one else None
+        found = place(name, accelerator, precision)[0] if one else None
+        kernel = f"kernels/{found}" if found else "kernels"
+        inputs.constants[name] = f"catalog: {f'performance/{own}' if own else kernel}"
         value = inputs.look(
-            lambda word, form, name=name: constant(word, form, name), accelerator, precision
+            lambda device, form, name=name: constant(name, device, form), accelerator, precision
         )
-        if value is not None:
-            known.setdefault(name, value)
+        inputs.known[name] = math.nan if value is None else value
+
+
+def _computed(inputs: Inputs, name: str, device: str | None) -> float | None:
+    """What no entry says: nothing is cast, nobody measured an energy; processors by the peak."""
+    if name == "product_cast_bytes":
+        return 0.0
+    if name != "processors" or not device:
+        return None
+    kernels = inputs.catalog.kind("kernels")
+    family = family_of(inputs.catalog, device)
+    each = kernels.get(f"{family}-processors", {}).get("tflops_per_processor")
+    each = each or kernels["general-processors"]["tflops_per_processor"]
+    peak = inputs.catalog.entry("accelerators", device).get("bf16_tflops")
+    return None if peak is None else float(peak) / float(each)
 
 
 def _profile(inputs: Inputs) -> None:
     """The constants of the software's profile, those for the accelerator's family first."""
-    accelerator, software = inputs.word("cluster.accelerator"), inputs.word("training.software")
-    one = isinstance(accelerator, str | None) and isinstance(software, str | None)
-    for layout in _BY_LAYOUT:
+    known, accelerator = inputs.known, inputs.word("cluster.accelerator")
+    software, start = inputs.word("training.software"), inputs.word("start_date")
 
-        def profile(device: str | None, word: str | None, layout: str = layout) -> str:
-            return word or profile_of(inputs.catalog, device, layout)
+    def profile(device: str | None, word: str | None, day: Any) -> str:
+        return word or profile_of(inputs.catalog, device, day)
 
-        def constant(device: str | None, word: str | None, name: str) -> float:
-            entry = inputs.entry("software", profile(device, word))
-            own = f"{family_of(inputs.catalog, device)}_{name}"
-            return float(entry.get(own, entry[name]))
+    def constant(device: str | None, word: str | None, day: Any, name: str) -> float:
+        entry = profile_entry(inputs.catalog, profile(device, word, day))
+        own = f"{family_of(inputs.catalog, device)}_{name}"
+        return float(entry.get(own, entry[name]))
 
-        origin = f"software/{profile(accelerator, software)}" if one else "software, by its words"
-        for name in PROFILE:
-            inputs.constants[f"{layout}_{name}"] = f"catalog: {origin}"
-            inputs.known[f"{layout}_{name}"] = inputs.look(
-                lambda device, word, name=name: constant(device, word, name), accelerator, software
+    one = all(not isinstance(word, np.ndarray) for word in (accelerator, software, start))
+    origin = "software, by its words"
+    if one:
+        name = profile(accelerator, software, start)
+        origin = f"software/{name}"
+        if software is None:
+            inputs.sources["training.software"] = (
+                f"default: what {accelerator or 'accelerators'} trained with"
+                f"{'' if start is None else f' in {start.year}'}"
             )
+            inputs.shown["training.software"] = name
+    for name in PROFILE:
+        value = inputs.look(
+            lambda device, word, day, name=name: constant(device, word, day, name),
+            accelerator,
+            software,
+            start,
+        )
+        inputs.constants[name] = f"catalog: {origin}"
+        if name == "fused_attention":
+            exists = inputs.look(lambda device: _fuses(inputs, device), accelerator)
+            known.setdefault(name, np.minimum(np.asarray(value), np.asarray(exists)))
+        else:
+            known[name] = value
+
+
+def _fuses(inputs: Inputs, device: str | None) -> float:
+    families = inputs.catalog.kind("performance")
+    family = families.get(family_of(inputs.catalog, device), {})
+    return float(family.get("fused_attention", families["general"]["fused_attention"]))
+
+
+def _formats(inputs: Inputs) -> None:
+    """Bytes of weights, gradients, states and saved inputs, by precision and optimizer."""
+    known = inputs.known
+    precision = inputs.word("training.precision", "bf16")
+    weights = inputs.word("training.param_precision")
+    optimizer = inputs.word("training.optimizer", "adamw")
+    inputs.enter_word("training.optimizer", optimizer, "default: as in the published runs")
+
+    def width(form: str) -> float:
+        return _WIDTHS[form]
+
+    wide = inputs.look(lambda form: float(_WIDTHS[form] > 2), precision)
+    of_weights = 2.0 if weights is None else inputs.look(width, weights)
+    known["param_bytes"] = np.where(np.asarray(wide) > 0, 4.0, of_weights)
+    states = inputs.look(lambda word: inputs.entry("optimizers", word)["state_bytes"], optimizer)
+    traffic = inputs.look(lambda word: inputs.entry("optimizers", word)["traffic_bytes"], optimizer)
+    # Weights of 32 bits are their own master copy.
+    known["optimizer_bytes"] = np.asarray(states) - np.where(np.asarray(wide) > 0, 4.0, 0.0)
+    known["optimizer_traffic_bytes"] = traffic
+    known["grad_bytes"] = np.where(np.asarray(wide) > 0, 4.0, known["gradient_bytes"])
+    narrow = inputs.look(lambda form: float(_WIDTHS[form] < 2), precision)
+    saved = np.where(np.asarray(narrow) > 0, known["fp8_saved_input_bytes"], 2.0)
+    known["activation_width"] = np.where(np.asarray(wide) > 0, 4.0, 2.0)
+    known["saved_input_bytes"] = np.where(np.asarray(wide) > 0, 4.0, saved)
+    known["product_input_bytes"] = inputs.look(width, precision)
+    known.setdefault("recompute_share", math.nan)
+    known.setdefault("schedule", 0.0)
+    for name in (
+        "param_bytes",
+        "optimizer_bytes",
+        "optimizer_traffic_bytes",
+        "grad_bytes",
+        "saved_input_bytes",
+        "activation_width",
+        "product_input_bytes",
+    ):
+        inputs.constants[name] = "by precision, optimizer and software"
 
 
 def _accuracy(inputs: Inputs) -> None:
@@ -120,13 +329,14 @@ def _accuracy(inputs: Inputs) -> None:
     accelerator = inputs.word("cluster.accelerator")
     if not isinstance(accelerator, str):
         return
-    measured = family_of(inputs.catalog, accelerator) in inputs.catalog.kind("performance")
+    family = family_of(inputs.catalog, accelerator)
+    measured = f"{family}-products-bf16" in inputs.catalog.kind("kernels") or family == "tpu"
     low, high = _PREDICTION_ERROR if measured else _GENERAL_ERROR
     error = Distribution(low, high, "lognormal", None, 0.0)
     inputs.intervals["training.mfu"] = ("prediction_factor", error)
     if not measured:
         inputs.warnings.append(
-            f"no published step times of {accelerator}'s family are known: the prediction uses general constants and may be off by 20 %"
+            f"no kernels of {accelerator}'s family are measured: the prediction takes the shape of others' and may be off by 35 %"
         )
 
 
@@ -143,6 +353,7 @@ def _rates(inputs: Inputs) -> None:
     known.setdefault("scale_out_gbit_s_per_device", math.nan)
     known.setdefault("scale_up_gb_s_each_way", math.nan)
     known.setdefault("matmul_ceiling_flops", math.nan)
+    known.setdefault("tdp_w", math.nan)
     known.setdefault("scale_up_domain", known["devices_per_node"])
     known.setdefault("synchronous_launch", 0.0)
     device = "catalog: accelerators"
@@ -158,27 +369,33 @@ def _rates(inputs: Inputs) -> None:
     )
 
 
-def _kernels(inputs: Inputs) -> None:
-    """Which kernels there were when the run started."""
+def _experts(inputs: Inputs) -> None:
+    """How experts are run, where the scenario does not say."""
     known, start = inputs.known, inputs.scenario.start
     if np.any(np.asarray(known.get("experts", 0.0)) > 0):
         inputs.enter_missing(
-            "training.expert_overlap", 0.0, "default: as in the published step times"
+            "training.expert_overlap",
+            known["exchange_overlap"],
+            f"default: that of {inputs.shown.get('training.software', 'the software')}",
         )
         recent = start is not None and start >= _FUSED_EXPERTS
         precision = inputs.word("training.precision", "bf16")
-        narrow = inputs.look(lambda form: float(form in ("fp8", "fp4")), precision)
-        fused = float(recent) * known["fused_expert_kernels"] * narrow
+        families = inputs.catalog.kind("performance")
+
+        def fused(word: str | None, form: str) -> float:
+            family = families.get(family_of(inputs.catalog, word), {})
+            exists = family.get("fused_expert_kernels", families["general"]["fused_expert_kernels"])
+            return float(recent and bool(exists) and form in ("fp8", "fp4"))
+
+        found = inputs.look(fused, inputs.word("cluster.accelerator"), precision)
         inputs.enter_missing(
             "training.fused_experts",
-            fused,
+            found,
             "default: from July 2026 on, with 8 or 4 bits on Blackwell",
-            shown=None if np.ndim(fused) else bool(fused),
+            shown=None if np.ndim(found) else bool(found),
         )
     known.setdefault("expert_overlap", 0.0)
     known.setdefault("fused_experts", 0.0)
-    if "fused_attention" not in known and start is not None and start < _FLASH_ATTENTION:
-        known["fused_era"] = 0.0
 
 
 def widen_across_domains(inputs: Inputs) -> None:
