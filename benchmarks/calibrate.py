@@ -124,7 +124,7 @@ PRIOR, DEVIATION, LOW, HIGH = (
 #: Error of a single published step time that nothing explains: how it was read, the run's day.
 _NOISE = 0.06
 #: Rows of a source that count in full; more of them count as the root of their number.
-_ROWS_IN_FULL = 6
+_ROWS_IN_FULL = 16
 
 
 class Rows:

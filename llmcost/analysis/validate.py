@@ -146,7 +146,7 @@ def memory_cases(catalog: Catalog) -> Iterator[Case]:
             "name": row["model"],
             "model": {"preset": row["model"]},
             "cluster": {"accelerator": "a100-sxm-80gb", "devices": tp * pp},
-            "training": {"activation_recompute": row["activation_recompute"], "fused_attention": False},
+            "training": {"activation_recompute": row["activation_recompute"], "software": "megatron-2021"},
             "parallelism": {
                 "tp": tp, "pp": pp, "vpp": float(row["vpp"]), "micro_batch": float(row["micro_batch"]),
                 "global_batch_seqs": float(row["micro_batch"]) * pp * 8, "sequence_parallel": row["sequence_parallel"] == "true",

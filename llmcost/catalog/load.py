@@ -39,7 +39,7 @@ PROFILE = (
     "expert_kernels", "kernels_per_expert", "kernel_launch_s", "tensor_overlap", "exchange_overlap",
     "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
-    "logit_memory_bytes", "master_is_weight",
+    "logit_memory_bytes", "master_is_weight", "recompute_stops_early",
 )  # fmt: skip
 #: What an entry of a kind cannot be without; every entry also says where it comes from.
 REQUIRED = {

@@ -43,15 +43,59 @@ def layer_backward_s(
 
 
 @rule(
-    "layer_busy_s",
-    formula="layer_forward_s * (1 + layer_recompute_share) + layer_backward_s",
-    reference=ROOFLINE,
+    "layer_again_s",
+    formula="layer_recompute_share * (layer_forward_s, without the last product of the layer where"
+    " recompute_stops_early)",
+    reference="PyTorch documentation, torch.utils.checkpoint (early stop); XLA, dead code elimination",
 )
-def layer_busy_s(
-    layer_forward_s: Array, layer_backward_s: Array, layer_recompute_share: Array
+def layer_again_s(
+    layer_forward_s: Array,
+    products_forward_s: Array,
+    experts_forward_s: Array,
+    hidden_size: Array,
+    active_layer_params: Array,
+    layers: Array,
+    moe_layers: Array,
+    ffn_hidden_size: Array,
+    experts_per_token: Array,
+    shared_experts: Array,
+    expert_ffn_hidden_size: Array,
+    recompute_stops_early: Array,
+    layer_recompute_share: Array,
 ) -> Array:
+    """What of a layer's forward is done again for its backward pass.
+
+    Parameters
+    ----------
+    layer_forward_s, products_forward_s, experts_forward_s : array_like
+        Forward of a layer, and its products [s].
+    hidden_size, active_layer_params, layers, moe_layers, ffn_hidden_size, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
+        Sizes, which say what the last product is of all [1].
+    recompute_stops_early : array_like
+        1 where it stops at the last tensor that the backward pass needs: nothing needs the result
+        of the last product [1].
+    layer_recompute_share : array_like
+        Share of the layers that are done again [1].
+
+    Returns
+    -------
+    ndarray
+        Time [s].
+    """
+    mixtures = moe_layers / layers
+    width = (1 - mixtures) * ffn_hidden_size
+    width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
+    last = recompute_stops_early * hidden_size * width / active_layer_params
+    kept = last * (products_forward_s + experts_forward_s)
+    return layer_recompute_share * (layer_forward_s - kept)
+
+
+@rule(
+    "layer_busy_s", formula="layer_forward_s + layer_again_s + layer_backward_s", reference=ROOFLINE
+)
+def layer_busy_s(layer_forward_s: Array, layer_again_s: Array, layer_backward_s: Array) -> Array:
     """What a device computes for a layer and micro-batch, forward, again and backward [s]."""
-    return layer_forward_s * (1 + layer_recompute_share) + layer_backward_s
+    return layer_forward_s + layer_again_s + layer_backward_s
 
 
 @rule(
