@@ -212,7 +212,7 @@ def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
     """
     check_consistent(inputs, values)
     mfu = float(np.max(values["mfu"])) if np.size(values.get("mfu", ())) else 0.0
-    if mfu > 1:
+    if mfu > 1 and not counts_whole_scores(inputs, values):
         raise NoAnswerError(
             f"{inputs.scenario.label}: no run fits: it would need an MFU of {mfu:.3g}, more than the "
             "devices can do; give more device-hours, a faster accelerator or less compute"
@@ -227,6 +227,12 @@ def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
                 f"{inputs.scenario.label}: no cluster meets the time limit: devices would fail faster than they train; "
                 "allow more time or give a longer reliability.device_mtbf_hours"
             )
+
+
+def counts_whole_scores(inputs: Inputs, values: Mapping[str, Array]) -> bool:
+    """Whether an MFU above 1 only says how attention is counted: its time is the layout's own."""
+    predicted = "predicted_mfu" in values and "mfu" not in inputs.given | set(inputs.known)
+    return predicted and not np.any(inputs.known.get("causal_flops", 0.0))
 
 
 def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
@@ -264,7 +270,11 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
             f'the layout needs {need:,.0f} GB a device and a device has {room:,.0f}: it does not fit; more tp, pp, sharding or recompute would, and parallelism = "auto" finds a layout that does'
         )
     mfu = scalar(values.get("mfu"))
-    if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU:
+    if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU and counts_whole_scores(inputs, values):
+        found.append(
+            f'an MFU of {mfu:.2f} counts the whole score matrix, of which causal kernels compute half; training.attention_flops = "causal" counts what they compute, and the time stays the same'
+        )
+    elif mfu is not None and mfu > HIGHEST_PUBLISHED_MFU:
         found.append(
             f"an MFU of {mfu:.2f} is above any published run ({HIGHEST_PUBLISHED_MFU}); check the inputs"
         )

@@ -198,7 +198,9 @@ def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
     order = np.flatnonzero(fits)
     ties = (memory, layouts["vpp"], layouts["recompute_level"], np.round(time, 12))
     order = order[np.lexsort([column[order] for column in ties])]
-    shown = {"step_time_s" if name == "predicted_step_s" else name: c for name, c in columns.items()}
+    shown = {
+        "step_time_s" if name == "predicted_step_s" else name: c for name, c in columns.items()
+    }
     rows = [
         {**_row(layouts, i), **{name: float(column[i]) for name, column in shown.items()}}
         for i in _unlike(layouts, order, RUNNERS_UP + 1)

@@ -165,7 +165,8 @@ def beaten(points: Array, by: Array) -> Any:
         below = np.searchsorted(xs, points[:, 0], side="left")
         upto = np.searchsorted(xs, points[:, 0], side="right")
         pad = np.concatenate([[np.inf], ys])
-        return (pad[below] <= points[:, 1]) | (pad[upto] < points[:, 1])
+        left = (below > 0) & (pad[below] <= points[:, 1])
+        return left | ((upto > 0) & (pad[upto] < points[:, 1]))
     found = np.zeros(len(points), dtype=bool)
     for other in by:
         rest = np.flatnonzero(~found)
@@ -193,7 +194,10 @@ def front(points: Array) -> Any:
         return np.flatnonzero(points[:, 0] == points[:, 0].min())
     if points.shape[1] == 2:
         return np.flatnonzero(~beaten(points, _staircase(points)))
-    left = np.argsort(points.sum(axis=1), kind="stable")
+    # The sum of its ranks is higher for a point than for any that beats it; a sum of values would
+    # lose the small ones in the rounding of the largest, and knows no infinity.
+    ranks = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in points.T]
+    left = np.argsort(np.sum(ranks, axis=0), kind="stable")
     kept = []
     while left.size:
         best = points[left[0]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,16 @@ Runner = Callable[[int, int], Iterator[Block]]
 
 
 def fingerprint(sweep: Sweep) -> str:
-    """What makes two sweeps the same: version, inputs, axes, conditions and columns."""
+    """What makes two sweeps the same: version, inputs, samples, axes, conditions and columns."""
+
+    def marks(arrays: Mapping[str, Any]) -> dict[str, str]:
+        return {n: hashlib.sha256(v.tobytes()).hexdigest() for n, v in sorted(arrays.items())}
+
     inputs = {
         "version": __version__,
-        "known": {
-            name: hashlib.sha256(value.tobytes()).hexdigest()
-            for name, value in sorted(sweep.known.items())
-        },
+        "known": marks(sweep.known),
+        "sampled": marks(sweep.sampled),
+        "sampling": None if sweep.sampling is None else tuple(sweep.sampling),
         "shown": {
             name: str(value)
             for name, value in sorted(sweep.inputs.shown.items())
@@ -147,22 +150,35 @@ def _old(path: Path, mark: str, resume: bool, folder: Path) -> dict[str, Any]:
         stray = sorted(folder.glob("manifest*.json"))
         if any(folder.glob("part-*.parquet")) and not stray:
             raise NoAnswerError(f"{folder}: holds parts without a manifest; name another folder")
+        for other in stray:
+            if other == folder / "manifest.json" or path.name == "manifest.json":
+                raise NoAnswerError(
+                    f"{folder}: holds a sweep that is {'whole' if other.name == 'manifest.json' else 'in shards'}; name another folder"
+                )
+            if _read(other)[0] != mark:
+                raise NoAnswerError(
+                    f"{folder}: holds a shard of another sweep ({other.name}); name another folder"
+                )
         return fresh
     if not resume:
         raise NoAnswerError(
             f"{folder}: holds a sweep already; go on with --resume, or name another folder"
         )
-    try:
-        old = json.loads(path.read_text(encoding="utf-8"))
-        good = old["fingerprint"] == mark
-        parts = {str(name): dict(entry) for name, entry in old["parts"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
-        raise NoAnswerError(f"{path}: is no manifest of a sweep") from None
-    if not good:
+    old, parts = _read(path)
+    if old != mark:
         raise NoAnswerError(
-            f"{folder}: --resume: the sweep there has other inputs, axes, columns or another version"
+            f"{folder}: --resume: the sweep there has other inputs, samples, axes, columns or another version"
         )
     return {**fresh, "parts": clean(parts)}
+
+
+def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Fingerprint and parts of a manifest."""
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+        return str(old["fingerprint"]), {str(k): dict(v) for k, v in old["parts"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        raise NoAnswerError(f"{path}: is no manifest of a sweep") from None
 
 
 def _complete(path: Path, entry: dict[str, Any]) -> bool:

@@ -87,10 +87,11 @@ def _passes(
     What is cast to fewer bits for the one gradient serves the other.
     """
     found: Array = np.zeros(())
+    uncast: tuple[Any, ...] = (*kernel[:-1], 0.0)
     for weight, columns, depth in shapes:
         if backward:
             of_inputs = product_s(tokens, depth, columns, *kernel)
-            of_weights = product_s(depth, columns, tokens, *kernel[:-1], 0.0)
+            of_weights = product_s(depth, columns, tokens, *uncast)
             time = of_inputs + of_weights
         else:
             time = product_s(tokens, columns, depth, *kernel)

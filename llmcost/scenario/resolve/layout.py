@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 
@@ -55,12 +55,23 @@ def fill(inputs: Inputs) -> None:
         )
 
 
-def default_batch_seqs(seq_len: float, devices: float) -> float:
-    """Sequences of a batch of about 4 million tokens, or one for 8 devices, that the devices divide [1]."""
-    count = max(int(devices), 1)
-    wanted = max(_BATCH_TOKENS / seq_len, count / 8)
+def default_batch_seqs(seq_len: Any, devices: Any) -> Any:
+    """Sequences of a batch of about 4 million tokens, or one for 8 devices, that the devices divide.
+
+    Parameters
+    ----------
+    seq_len, devices : array_like
+        Tokens of a sequence, devices of the cluster [1].
+
+    Returns
+    -------
+    ndarray
+        Sequences [1].
+    """
+    count = np.maximum(np.asarray(devices, dtype=np.float64), 1.0).astype(np.int64)
+    wanted = np.maximum(_BATCH_TOKENS / np.asarray(seq_len, dtype=np.float64), count / 8)
     odd = count // (count & -count)
-    return float(odd * 2.0 ** round(math.log2(max(wanted / odd, 1.0))))
+    return odd * 2.0 ** np.round(np.log2(np.maximum(wanted / odd, 1.0)))
 
 
 def _default_batch(inputs: Inputs) -> None:
@@ -68,12 +79,10 @@ def _default_batch(inputs: Inputs) -> None:
     known = inputs.known
     if "global_batch_seqs" in known or "seq_len" not in known or not inputs.searches:
         return
-    size = default_batch_seqs(
-        float(np.max(known["seq_len"])), float(np.max(known.get("devices", 1)))
-    )
+    size = default_batch_seqs(known["seq_len"], known.get("devices", 1.0))
     inputs.enter(
         "parallelism.global_batch_seqs",
-        size,
+        size if np.ndim(size) else float(size),
         "default: about 4 million tokens (Llama 2: 4M), or a sequence for 8 devices (Llama 3.1: 16M), a number that the devices divide",
     )
 
@@ -82,7 +91,7 @@ def _default_layout(inputs: Inputs) -> None:
     """Fill what a layout leaves to convention; micro-batch and interleaving are searched."""
     for name in ("tp", "pp", "cp", "ep"):
         inputs.enter_missing(f"parallelism.{name}", 1.0, "default: 1")
-    if float(np.max(inputs.known["pp"])) == 1:
+    if np.ndim(inputs.known["pp"]) == 0 and float(inputs.known["pp"]) == 1:
         inputs.enter_missing("parallelism.vpp", 1.0, "default: 1")
     inputs.enter_missing("parallelism.sharding", 0.0, "default: none", shown="none")
     parallel = (np.asarray(inputs.known["tp"]) > 1).astype(float)

@@ -119,11 +119,16 @@ def profile_of(catalog: Catalog, accelerator: str | None, start: Any) -> str:
     home = family if "software" in families.get(family, {}) else "general"
     entry = families[home]
     early = entry.get("early_until")
-    day = date.fromordinal(int(start)) if isinstance(start, float) else start
+    day = None if start is None else _day(start)
     field = (
         "early_software" if early is not None and day is not None and day < early else "software"
     )
     return catalog.find("software", entry[field], f"catalog: [performance.{home}] {field}")
+
+
+def _day(value: Any) -> date:
+    """A date, or the day number that an axis may hold instead."""
+    return value if isinstance(value, date) else date.fromordinal(int(value))
 
 
 def profile_entry(catalog: Catalog, name: str) -> Mapping[str, Any]:
@@ -280,7 +285,7 @@ def _profile(inputs: Inputs) -> None:
 def _fuses(inputs: Inputs, device: str | None) -> float:
     families = inputs.catalog.kind("performance")
     family = families.get(family_of(inputs.catalog, device), {})
-    return float(family.get("fused_attention", families["general"]["fused_attention"]))
+    return float({**families["general"], **family}["fused_attention"])
 
 
 def _formats(inputs: Inputs) -> None:
@@ -371,23 +376,23 @@ def _rates(inputs: Inputs) -> None:
 
 def _experts(inputs: Inputs) -> None:
     """How experts are run, where the scenario does not say."""
-    known, start = inputs.known, inputs.scenario.start
+    known, start = inputs.known, inputs.word("start_date")
     if np.any(np.asarray(known.get("experts", 0.0)) > 0):
         inputs.enter_missing(
             "training.expert_overlap",
             known["exchange_overlap"],
             f"default: that of {inputs.shown.get('training.software', 'the software')}",
         )
-        recent = start is not None and start >= _FUSED_EXPERTS
         precision = inputs.word("training.precision", "bf16")
         families = inputs.catalog.kind("performance")
 
-        def fused(word: str | None, form: str) -> float:
+        def fused(word: str | None, form: str, day: Any) -> float:
             family = families.get(family_of(inputs.catalog, word), {})
-            exists = family.get("fused_expert_kernels", families["general"]["fused_expert_kernels"])
-            return float(recent and bool(exists) and form in ("fp8", "fp4"))
+            exists = bool({**families["general"], **family}["fused_expert_kernels"])
+            recent = day is not None and _day(day) >= _FUSED_EXPERTS
+            return float(recent and exists and form in ("fp8", "fp4"))
 
-        found = inputs.look(fused, inputs.word("cluster.accelerator"), precision)
+        found = inputs.look(fused, inputs.word("cluster.accelerator"), precision, start)
         inputs.enter_missing(
             "training.fused_experts",
             found,
