@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from llmcost.analysis.layout import find, wants_search
+from llmcost.analysis.cluster import find, wants_search
 from llmcost.analysis.validate import layout_scenario, rows
 from llmcost.catalog import load_catalog
 from llmcost.engine.chain import execute, plan

@@ -13,10 +13,11 @@ from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, Rule
 from llmcost.engine.cost import cost_items_usd
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.identity import compared, contradictions
+from llmcost.engine.identity import TOLERANCE, compared, comparisons
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Inputs, Scenario, check_params, place, resolve
+from llmcost.scenario.resolve import PARAMS_ERROR, params_gap
 from llmcost.scenario.schema import KEYS, by_quantity
 
 #: An MFU above this is derived from inputs that do not fit together, or fits no published run; those
@@ -158,7 +159,7 @@ def estimate(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
     inputs = resolve(scenario, catalog)
     found = None
     if inputs.searches or "bf16_peak_flops" in inputs.known:
-        from llmcost.analysis.layout import find, wants_search
+        from llmcost.analysis.cluster import find, wants_search
 
         if wants_search(inputs):
             inputs, found = find(inputs)
@@ -190,7 +191,10 @@ def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:
     """
     check_params(inputs, values)
     problems = []
-    for names, what, left, right in contradictions(_given(inputs, values), values):
+    for item in comparisons(_given(inputs, values), values):
+        if not np.any(item.gap > TOLERANCE):
+            continue
+        names, what, (left, right) = item.names, item.quantity, item.worst
         keys = [by_quantity()[name].name for name in names if name in inputs.given]
         if "flops" in names and "flops" not in inputs.given:
             keys = ["model and data", *keys]
@@ -200,6 +204,32 @@ def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:
         )
     if problems:
         raise InputError(problems)
+
+
+def without_answer(inputs: Inputs, values: Mapping[str, Array]) -> Any:
+    """Cells in which no run can be: inputs contradict one another, or the layout cannot exist,
+    the MFU would have to be above 1, or failures come faster than training.
+
+    Returns
+    -------
+    ndarray of bool
+        Broadcast over what it depends on.
+    """
+    bad: Any = np.zeros((), dtype=bool)
+    for item in comparisons(_given(inputs, values), values):
+        bad = bad | (item.gap > TOLERANCE)
+    gap = params_gap(inputs, values)
+    if gap is not None:
+        bad = bad | (gap > PARAMS_ERROR)
+    if "mfu" in values and not counts_whole_scores(inputs, values):
+        bad = bad | (values["mfu"] > 1)
+    if "goodput" in values:
+        bad = bad | np.isnan(values["goodput"])
+    if "bf16_peak_flops" in values:
+        from llmcost.engine.performance.faults import at_fault
+
+        bad = bad | at_fault(values)
+    return bad
 
 
 def check(inputs: Inputs, values: Mapping[str, Array]) -> None:

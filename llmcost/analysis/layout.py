@@ -11,9 +11,7 @@ import numpy as np
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.performance.faults import FAULTS, faults
-from llmcost.errors import InputError, NoAnswerError
-from llmcost.scenario import Inputs
-from llmcost.scenario.resolve import default_batch_seqs, widen_across_domains
+from llmcost.errors import NoAnswerError
 
 LAYOUT = (
     "tp",
@@ -34,12 +32,8 @@ RUNNERS_UP = 5
 UNEVEN = 0.08
 #: Sequences shorter than this are not split over devices.
 _SPLIT_FROM = 16384
-#: Clusters larger than this are not tried.
-_MOST_CLUSTER = 2_000_000
 #: More stages than this are no pipeline.
 _MOST_STAGES = 4_096
-#: Sizes tried between the last cluster that is too slow and the first that is not.
-_SIZES = 16
 
 
 class Search(NamedTuple):
@@ -143,17 +137,19 @@ def candidates(known: Mapping[str, Any], devices: float) -> Candidates:
     return Candidates(table, total, excluded)
 
 
-def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
+def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = True) -> Search:
     """Evaluate all layouts of a number of devices and rank those that can run.
 
     Parameters
     ----------
-    inputs : Inputs
+    given : mapping of str to float
         What is known; parts of a layout among it are fixed.
     devices : float
         Devices of the cluster.
+    where : str
+        How an error names the scenario.
     strict : bool
-        Leave out what does not fit into memory.
+        Leave out what does not fit into memory; else the leanest comes first, not the fastest.
 
     Raises
     ------
@@ -161,12 +157,9 @@ def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
         If none can; the message says what is nearest to fitting.
     """
     known = {
-        name: value
-        for name, value in inputs.known.items()
-        if name not in ("devices", "time_limit_days")
+        name: value for name, value in given.items() if name not in ("devices", "time_limit_days")
     }
     layouts, total, excluded = candidates(known, devices)
-    where = inputs.scenario.label
     count = len(layouts["tp"])
     if not count:
         worst = max(excluded, key=lambda reason: excluded[reason])
@@ -196,7 +189,9 @@ def search(inputs: Inputs, devices: float, strict: bool = True) -> Search:
             f"{memory[nearest]:,.1f} GB a device of {room:,.1f} usable; more devices, an accelerator with more memory or a shorter sequence would make it fit"
         )
     order = np.flatnonzero(fits)
-    ties = (memory, layouts["vpp"], layouts["recompute_level"], np.round(time, 12))
+    # What does not fit is at least lean; what fits is fast.
+    first = np.round(time, 12) if strict else memory
+    ties = (memory, layouts["vpp"], layouts["recompute_level"], first)
     order = order[np.lexsort([column[order] for column in ties])]
     shown = {
         "step_time_s" if name == "predicted_step_s" else name: c for name, c in columns.items()
@@ -251,200 +246,3 @@ def words(layout: Mapping[str, float]) -> dict[str, Any]:
         "sharding": _SHARDING[int(layout["sharding"])],
         "sequence_parallel": layout["sequence_parallel"] > 0,
     }
-
-
-def wants_search(inputs: Inputs) -> bool:
-    """Whether a layout, a cluster, a micro-batch or an interleaving is to be found."""
-    known = inputs.known
-    return inputs.searches or (
-        "bf16_peak_flops" in known and not {"micro_batch", "vpp"} <= set(known)
-    )
-
-
-def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
-    """Inputs with the best layout put in.
-
-    Raises
-    ------
-    InputError
-        If the scenario lacks what a search needs.
-    NoAnswerError
-        If nothing fits or meets the deadline.
-    """
-    scenario, known = inputs.scenario, inputs.known
-    if not inputs.searches:
-        return _complete(inputs)
-    if "training.activation_recompute" not in inputs.sources:
-        known.pop("recompute_level", None)
-    if "global_batch_seqs" not in known or "bf16_peak_flops" not in known:
-        raise InputError(
-            f"{scenario.where('parallelism')}: a search needs an architecture (model.preset, model.config or its keys), cluster.accelerator and parallelism.global_batch_seqs (--set parallelism.global_batch_seqs=…)"
-        )
-    if "memory_gb" not in known:
-        raise InputError(f"{scenario.where('parallelism')}: a search needs cluster.memory_gb")
-    if scenario.get("cluster.devices") == "auto":
-        devices, found = _smallest(inputs)
-        known["devices"] = devices
-        known.pop("time_limit_days", None)
-        _take_batch(inputs, devices)
-        inputs.sources["cluster.devices"] = "derived"
-        inputs.shown["cluster.devices"] = devices
-        inputs.warnings.append(
-            f"cluster.devices: {devices:,.0f} is the smallest cluster found that meets the deadline; parallelism.global_batch_seqs = "
-            f"{known['global_batch_seqs']:g}{' (its default)' if _batch_is_default(inputs) else ''} bounds its data-parallel replicas"
-        )
-    else:
-        if "devices" not in known:
-            raise InputError(
-                f'{scenario.where("parallelism")}: a search needs cluster.devices, or cluster.devices = "auto" with cluster.deadline_days'
-            )
-        devices = float(np.asarray(known["devices"]))
-        power = _facility_mw(inputs, devices)
-        limit = _power_limit_mw(inputs)
-        if power > limit:
-            raise NoAnswerError(
-                f"{scenario.where('cluster.max_power_mw')}: {devices:,.0f} devices need {power:,.3g} MW at peak, more than {limit:g}"
-            )
-        found = search(inputs, devices)
-    for name, value in found.best.items():
-        if name in LAYOUT:
-            known[name] = value
-    for name, value in words(found.best).items():
-        key = (
-            "training.activation_recompute"
-            if name == "activation_recompute"
-            else f"parallelism.{name}"
-        )
-        inputs.sources[key] = "derived"
-        inputs.shown[key] = value
-    widen_across_domains(inputs)
-    return inputs, found
-
-
-def _complete(inputs: Inputs) -> tuple[Inputs, Search | None]:
-    """Inputs with the best micro-batch and interleaving of a layout that leaves them open."""
-    known = inputs.known
-    found = None
-    if {"devices", "dp"} & set(known):
-        size = math.prod(float(np.asarray(known[name])) for name in ("tp", "pp", "cp"))
-        count = known["devices"] if "devices" in known else float(np.asarray(known["dp"])) * size
-        for strict in (True, False):
-            try:
-                found = search(inputs, float(np.asarray(count)), strict)
-                break
-            except NoAnswerError:
-                continue
-    if found is None:  # devices are solved for, or the layout is odd: it is evaluated as it stands
-        for name in ("vpp", "micro_batch"):
-            if name not in known:
-                known[name] = 1.0
-                inputs.sources[f"parallelism.{name}"] = "default: 1"
-                inputs.shown[f"parallelism.{name}"] = 1
-        return inputs, None
-    for name in ("vpp", "micro_batch"):
-        if name not in known:
-            known[name] = found.best[name]
-            inputs.sources[f"parallelism.{name}"] = "derived"
-            inputs.shown[f"parallelism.{name}"] = int(found.best[name])
-    return inputs, found
-
-
-def _batch_is_default(inputs: Inputs) -> bool:
-    return inputs.sources.get("parallelism.global_batch_seqs", "").startswith("default")
-
-
-def _take_batch(inputs: Inputs, devices: float) -> None:
-    """Put in the batch that a cluster of that size has where the scenario gives none."""
-    if _batch_is_default(inputs):
-        size = default_batch_seqs(float(np.asarray(inputs.known["seq_len"])), devices)
-        inputs.known["global_batch_seqs"] = size
-        inputs.shown["parallelism.global_batch_seqs"] = size
-
-
-def _facility_mw(inputs: Inputs, devices: float) -> float:
-    """Peak power of a cluster [MW], 0 where the power of a device is not known."""
-    values, _ = evaluate({**inputs.known, "devices": devices}, ["peak_power_mw"])
-    return float(values.get("peak_power_mw", 0.0))
-
-
-def _power_limit_mw(inputs: Inputs) -> float:
-    limit = inputs.known.get("max_power_mw", math.inf)
-    known = "peak_power_mw" in evaluate({**inputs.known, "devices": 1.0}, ["peak_power_mw"])[0]
-    if math.isfinite(float(limit)) and not known:
-        raise InputError(
-            f"{inputs.scenario.where('cluster.max_power_mw')}: the power of a device is not known; give cluster.tdp_w"
-        )
-    return float(limit)
-
-
-def _smallest(inputs: Inputs) -> tuple[float, Search]:
-    """The smallest cluster of whole nodes whose best layout meets the deadline.
-
-    Raises
-    ------
-    InputError
-        If the scenario lacks what it needs.
-    NoAnswerError
-        If none meets it, or none within the power.
-    """
-    known, where = inputs.known, inputs.scenario.label
-    limit = known.get("time_limit_days", known.get("deadline_days"))
-    if limit is None:
-        raise InputError(
-            f'{inputs.scenario.where("cluster.devices")}: "auto" needs cluster.deadline_days'
-        )
-    node = float(np.asarray(known["devices_per_node"]))
-    most = _MOST_CLUSTER
-    power = _power_limit_mw(inputs)
-    if math.isfinite(power):
-        most = min(most, int(power / _facility_mw(inputs, 1.0)))
-    rest = {k: v for k, v in known.items() if k not in ("devices", "time_limit_days")}
-    if "tokens" not in evaluate(rest, ["tokens"])[0]:
-        raise InputError(
-            f'{where}: cluster.devices: "auto" needs the work: model and data.tokens, or training.flops'
-        )
-
-    def days(count: float) -> tuple[float, Search | None]:
-        _take_batch(inputs, count)
-        try:
-            found = search(inputs, count)
-        except NoAnswerError:
-            return math.inf, None
-        layout = {name: found.best[name] for name in LAYOUT}
-        own = {**rest, **layout, "devices": count, "global_batch_seqs": known["global_batch_seqs"]}
-        taken = float(evaluate(own, ["days"])[0]["days"])
-        return (taken, found) if math.isfinite(taken) else (math.inf, None)
-
-    low, high = 0.0, node
-    fastest, at = math.inf, node
-    found: Search | None = None
-    while True:
-        taken, found = days(high)
-        if taken < fastest:
-            fastest, at = taken, high
-        if taken <= float(limit):
-            break
-        if high >= most or high * 2 > _MOST_CLUSTER:
-            reason = "no layout of any size fits or can exist"
-            if math.isfinite(fastest):
-                reason = f"the best found takes {fastest:,.1f}, with {at:,.0f} devices"
-            bound = (
-                f"cluster.max_power_mw = {power:g} allows {most:,} devices"
-                if high >= most
-                else f"parallelism.global_batch_seqs ({float(known['global_batch_seqs']):,.0f} there) allows no more data-parallel replicas than that"
-            )
-            raise NoAnswerError(
-                f"{where}: no cluster meets {float(limit):g} days: {reason}; {bound}"
-            )
-        low, high = high, min(high * 2, max(most // node, 1) * node)
-    best = (high, found)
-    step = node * max(1.0, float(2 ** math.floor(math.log2(max((high - low) / _SIZES / node, 1)))))
-    count = low + step
-    while count < high:  # the time is not monotone in the devices, so each is tried in turn
-        taken, found = days(count)
-        if taken <= float(limit):
-            best = (count, found)
-            break
-        count += step
-    assert best[1] is not None
-    return best[0], best[1]

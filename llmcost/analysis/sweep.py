@@ -7,19 +7,20 @@ it. A block is a run of rows in the order of the axes, the last fastest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from llmcost.analysis.axes import Axis, shaped
-from llmcost.analysis.estimate import check_consistent, quantities_to_check
+from llmcost.analysis.cluster import find_in_cells, wants_search
+from llmcost.analysis.estimate import check_consistent, quantities_to_check, without_answer
 from llmcost.analysis.expression import Expression
 from llmcost.analysis.sampling import Sampling, label, quantiles_of, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
 from llmcost.columns import Columns
-from llmcost.engine.chain import Array, execute, plan
+from llmcost.engine.chain import Array, Rule, execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS
@@ -98,15 +99,16 @@ class Sweep:
         if solve is not None:
             arrays[solve.key] = solve.placeholder
         self.inputs: Inputs = resolve(scenario, catalog, arrays)
-        if self.inputs.searches:
-            raise InputError(
-                f"{scenario.where('parallelism')}: a sweep does not search layouts; give one (tp, pp, micro_batch …), or make its parts axes"
-            )
         self.known = {
             name: np.asarray(value, dtype=np.float64) for name, value in self.inputs.known.items()
         }
         if solve is not None:
             solve.attach(self.inputs.known)
+        self.finds = "bf16_peak_flops" in self.known and wants_search(self.inputs)
+        if self.finds and solve is not None:
+            raise InputError(
+                f"{scenario.where('parallelism')}: --solve does not go with a layout that is searched; give one (tp, pp, vpp, micro_batch …)"
+            )
         self.conditions = [Expression(text, "--where") for text in where]
         self._check_first()
         self.sampling = sampling
@@ -131,9 +133,9 @@ class Sweep:
         self._wanted = wanted
         bare = {name.rpartition(".")[0] if name in self.quantile_names else name for name in wanted}
         quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
-        quantities |= {"mfu", "goodput", *quantities_to_check(self.inputs)}
-        self.steps = plan(frozenset(self.known), frozenset(quantities - {""}))
-        self.checks_mfu = any(step.gives == "mfu" for step in self.steps)
+        quantities |= {"mfu", "goodput", "dp", "predicted_mfu", *quantities_to_check(self.inputs)}
+        self._quantities_wanted = frozenset(quantities - {""})
+        self.steps = self._plan(self.known)
         self._layout()
 
     # -- set-up -----------------------------------------------------------------
@@ -144,6 +146,8 @@ class Sweep:
             name: value[tuple(slice(0, 1) for _ in value.shape)]
             for name, value in self.known.items()
         }
+        if self.finds:
+            first = self._found(first, tuple(1 for _ in self.shape))
         values, _ = evaluate(first)
         self.result_names = [key for key in RESULTS if key in values]
         self.key_values: dict[str, Any] = {}
@@ -154,6 +158,16 @@ class Sweep:
                 self.key_values[key.name] = key.quantity
             elif key.name in self.inputs.shown:
                 self.key_values[key.name] = self.inputs.shown[key.name]
+
+    def _found(self, known: Columns, shape: tuple[int, ...]) -> Columns:
+        """What is known of a block with the layouts that were found in its cells."""
+        found = find_in_cells(self.inputs, known, shape)
+        rest = {
+            name: value
+            for name, value in known.items()
+            if name not in found and not (name == "time_limit_days" and "devices" in found)
+        }
+        return {**rest, **found}
 
     def _sample(self, scenario: Scenario, catalog: Catalog) -> None:
         """Lay the samples of uncertain inputs along a dimension before those of the axes."""
@@ -186,19 +200,25 @@ class Sweep:
             for share in self.sampling.quantiles
         ]
 
+    def _plan(self, known: Mapping[str, Any]) -> tuple[Rule, ...]:
+        """The rules for what is wanted; with a layout found, once that is known."""
+        return plan(frozenset(known), self._quantities_wanted)
+
     def _all_columns(self) -> list[str]:
         axis_keys = [key for axis in self.axes for key in axis.keys]
         extra = [] if self.solve is None else [self.solve.key]
         return [*axis_keys, *extra, *self.result_names, *self.quantile_names]
 
-    def _quantiles(self, place: tuple[slice, ...]) -> dict[str, Array]:
+    def _quantiles(self, place: tuple[slice, ...], layouts: Columns) -> dict[str, Array]:
         """Quantiles of the wanted results in a block, over the samples that have an answer."""
         assert self.sampling is not None
         values = {name: _cut(value, place) for name, value in self.sampled.items()}
-        execute(self.steps, values)
-        if self.checks_mfu and "mfu" in values:
-            bad = values["mfu"] > 1
-            values |= {step.gives: np.where(bad, np.nan, values[step.gives]) for step in self.steps}
+        values |= layouts
+        steps = self._plan(values)
+        execute(steps, values)
+        bad = without_answer(self.inputs, values)
+        if np.any(bad):
+            values |= {step.gives: np.where(bad, np.nan, values[step.gives]) for step in steps}
         found = {}
         wanted = {name.rpartition(".")[0] for name in self._wanted if name in self.quantile_names}
         for key in wanted:
@@ -251,11 +271,17 @@ class Sweep:
         if self.solve is not None:
             known.update(self.solve.run(known, shape))
         with np.errstate(all="ignore"):
+            layouts: Columns = {}
+            steps = self.steps
+            if self.finds:
+                with_layouts = self._found(known, shape)
+                layouts = {n: v for n, v in with_layouts.items() if n not in known}
+                known, steps = with_layouts, self._plan(with_layouts)
             values = dict(known)
-            execute(self.steps, values)
+            execute(steps, values)
             if self.sampling is not None:
-                values |= self._quantiles(place)
-            keep, unanswered = self._keep(values, known, place, shape)
+                values |= self._quantiles(place, layouts)
+            keep, unanswered = self._keep(values, steps, place, shape)
             columns = {}
             for name in (
                 name
@@ -278,22 +304,22 @@ class Sweep:
         return (*places, *(slice(None) for _ in self.shape[len(places) :]))
 
     def _keep(
-        self, values: Columns, known: Columns, place: tuple[slice, ...], shape: tuple[int, ...]
+        self,
+        values: Columns,
+        steps: Sequence[Rule],
+        place: tuple[slice, ...],
+        shape: tuple[int, ...],
     ) -> tuple[Any, int]:
         """Which cells pass the conditions, None for all; and how many have no answer."""
-        check_consistent(self.inputs, values)
+        bad = without_answer(self.inputs, values)
         unanswered = 0
-        if self.checks_mfu or "device_mtbf_hours" in known:
-            bad = np.zeros((), dtype=bool)
-            if self.checks_mfu and "mfu" in values:
-                bad = bad | (values["mfu"] > 1)
-            if "goodput" in values:
-                bad = bad | np.isnan(values["goodput"])
-            if bad.any():
-                unanswered = int(np.broadcast_to(bad, shape).sum())
-                for step in self.steps:
-                    if step.gives in values:
-                        values[step.gives] = np.where(bad, np.nan, values[step.gives])
+        if np.any(bad):
+            if np.all(bad) and self.blocks == 1:
+                check_consistent(self.inputs, values)  # no cell can be: say why
+            unanswered = int(np.broadcast_to(bad, shape).sum())
+            for step in steps:
+                if step.gives in values:
+                    values[step.gives] = np.where(bad, np.nan, values[step.gives])
         if not self.conditions:
             return None, unanswered
         names = set().union(*(condition.names() for condition in self.conditions))

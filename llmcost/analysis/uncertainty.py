@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llmcost.analysis.engines import threads
-from llmcost.analysis.estimate import Estimate, check_consistent, estimate
+from llmcost.analysis.estimate import Estimate, check_consistent, estimate, without_answer
 from llmcost.analysis.layout import LAYOUT
 from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
 from llmcost.catalog import Catalog
@@ -109,8 +109,8 @@ def run_samples(
         with np.errstate(all="ignore"):
             execute(steps, values)
             check_consistent(inputs, values)
-            bad = np.asarray(values.get("mfu", 0.0)) > 1
-            if bad.any():
+            bad = without_answer(inputs, values)
+            if np.any(bad):
                 values |= {step.gives: np.where(bad, np.nan, values[step.gives]) for step in steps}
         return {key: values[key] for key in wanted if key in values}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -172,10 +173,32 @@ def compared(given: frozenset[str]) -> set[str]:
     return {name for together, needed in _COMPARED if given >= together for name in needed}
 
 
-def contradictions(
-    given: frozenset[str], values: Mapping[str, Array]
-) -> list[tuple[tuple[str, ...], str, float, float]]:
-    """Find the given quantities that contradict one another beyond 1 %.
+class Comparison(NamedTuple):
+    """Two ways to one quantity: the keys that give them, the quantity, its two values."""
+
+    names: tuple[str, ...]
+    quantity: str
+    left: Array
+    right: Array
+
+    @property
+    def gap(self) -> Array:
+        """Relative difference of the two in each cell, 0 where one is not known [1]."""
+        left, right = np.broadcast_arrays(self.left, self.right)
+        with np.errstate(all="ignore"):
+            gap = np.abs(left - right) / np.maximum(np.abs(left), np.abs(right))
+        return np.where(np.isfinite(gap), gap, 0.0)
+
+    @property
+    def worst(self) -> tuple[float, float]:
+        """The two values in the cell in which they are furthest apart."""
+        left, right = np.broadcast_arrays(self.left, self.right)
+        cell = int(np.argmax(self.gap))
+        return float(left.flat[cell]), float(right.flat[cell])
+
+
+def comparisons(given: frozenset[str], values: Mapping[str, Array]) -> list[Comparison]:
+    """Compare the given quantities that can contradict one another.
 
     Parameters
     ----------
@@ -183,23 +206,11 @@ def contradictions(
         Quantities that the user gave, and ``flops`` where the given model and tokens fix it.
     values : mapping of str to ndarray
         All quantities.
-
-    Returns
-    -------
-    list of (names, quantity, value, value)
-        Names of the quantities in conflict, the quantity that they give two values of, and
-        the two values, in the cell in which they are furthest apart.
     """
-    found = []
+    found: list[Comparison] = []
 
     def compare(names: tuple[str, ...], what: str, left: Array, right: Array) -> None:
-        left, right = np.broadcast_arrays(left, right)
-        with np.errstate(all="ignore"):
-            gap = np.abs(left - right) / np.maximum(np.abs(left), np.abs(right))
-        gap = np.where(np.isfinite(gap), gap, 0.0)
-        worst = int(np.argmax(gap))
-        if gap.flat[worst] > TOLERANCE:
-            found.append((names, what, float(left.flat[worst]), float(right.flat[worst])))
+        found.append(Comparison(names, what, left, right))
 
     if given >= {"devices", "days", "device_hours"}:
         cluster = device_hours(values["devices"], values["days"])

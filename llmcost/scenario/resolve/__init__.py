@@ -14,7 +14,7 @@ from llmcost.scenario.read import Scenario
 from llmcost.scenario.resolve import device, energy, layout, model, money, training
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.resolve.layout import default_batch_seqs
-from llmcost.scenario.resolve.model import ARCHITECTURE, check_params
+from llmcost.scenario.resolve.model import ARCHITECTURE, PARAMS_ERROR, check_params, params_gap
 from llmcost.scenario.resolve.software import widen_across_domains
 from llmcost.scenario.schema import KEYS
 
@@ -65,9 +65,11 @@ def resolve(
 
 __all__ = [
     "ARCHITECTURE",
+    "PARAMS_ERROR",
     "Inputs",
     "check_params",
     "default_batch_seqs",
+    "params_gap",
     "resolve",
     "widen_across_domains",
 ]

@@ -75,15 +75,23 @@ def default_batch_seqs(seq_len: Any, devices: Any) -> Any:
 
 
 def _default_batch(inputs: Inputs) -> None:
-    """Take a batch of about 4 million tokens where a search finds the rest of the layout."""
+    """Take a batch of about 4 million tokens that the replicas of the layout, or all devices, divide."""
     known = inputs.known
-    if "global_batch_seqs" in known or "seq_len" not in known or not inputs.searches:
+    if "global_batch_seqs" in known or "seq_len" not in known:
         return
-    size = default_batch_seqs(known["seq_len"], known.get("devices", 1.0))
+    if inputs.searches:
+        size = default_batch_seqs(known["seq_len"], known.get("devices", 1.0))
+    elif {"devices", "dp"} & known.keys():
+        model = np.asarray(known["tp"]) * known["pp"] * known["cp"]
+        replicas = known["dp"] if "dp" in known else np.asarray(known["devices"]) / model
+        wanted = np.maximum(_BATCH_TOKENS / np.asarray(known["seq_len"]) / replicas, 1.0)
+        size = replicas * 2.0 ** np.round(np.log2(wanted))
+    else:
+        return
     inputs.enter(
         "parallelism.global_batch_seqs",
         size if np.ndim(size) else float(size),
-        "default: about 4 million tokens (Llama 2: 4M), or a sequence for 8 devices (Llama 3.1: 16M), a number that the devices divide",
+        "default: about 4 million tokens (Llama 2: 4M), or a sequence for 8 devices (Llama 3.1: 16M), a number that the replicas divide",
     )
 
 

@@ -20,7 +20,7 @@ ARCHITECTURE = (
     "v_head_dim",
 )  # fmt: skip
 #: A count of parameters this far from the architecture's is a warning, and an error.
-_PARAMS_WARNING, _PARAMS_ERROR = 0.01, 0.10
+_PARAMS_WARNING, PARAMS_ERROR = 0.01, 0.10
 
 
 def fill(inputs: Inputs) -> None:
@@ -54,7 +54,7 @@ def _from_model(
     other: Any = False
     if "params" in replaced and inputs.has("model.preset"):
         published = inputs.look(lambda word: float(load(word).get("params", math.nan)), words)
-        other = ~(np.abs(np.asarray(known["params"]) / published - 1) <= _PARAMS_ERROR)
+        other = ~(np.abs(np.asarray(known["params"]) / published - 1) <= PARAMS_ERROR)
     if np.all(other):
         names, counts = ("seq_len",), False
     if np.any(other) and isinstance(words, str):
@@ -132,6 +132,22 @@ def _complete_architecture(inputs: Inputs) -> None:
         inputs.problem("model.dense_layers", "is more than model.layers")
 
 
+def params_gap(inputs: Inputs, values: Mapping[str, Any]) -> Any:
+    """How far given parameters are from the count of an architecture that is given beside them.
+
+    Returns
+    -------
+    ndarray or None
+        Relative difference in each cell [1]; None where there is nothing to compare.
+    """
+    own = ("file", "set", "axis")
+    beside = any(inputs.sources.get(f"model.{name}") in own for name in ARCHITECTURE)
+    given = inputs.sources.get("model.params") in own
+    if not beside or not given or not {"params", "architecture_params"} <= values.keys():
+        return None
+    return np.abs(np.asarray(values["params"]) / values["architecture_params"] - 1)
+
+
 def check_params(inputs: Inputs, values: Mapping[str, Any]) -> None:
     """Compare given parameters with the count of the architecture beside them.
 
@@ -140,25 +156,15 @@ def check_params(inputs: Inputs, values: Mapping[str, Any]) -> None:
     InputError
         If they are more than 10 % apart; more than 1 % is a warning.
     """
-    beside = [
-        name
-        for name in ARCHITECTURE
-        if inputs.sources.get(f"model.{name}") in ("file", "set", "axis")
-    ]
-    if not beside:
+    gap = params_gap(inputs, values)
+    if gap is None:
         return
-    if (
-        inputs.sources.get("model.params") not in ("file", "set", "axis")
-        or "architecture_params" not in values
-    ):
-        return
-    gap = np.abs(np.asarray(values["params"]) / values["architecture_params"] - 1)
     worst = float(np.nanmax(gap))
     text = (
         f"{inputs.scenario.where('model.params')}: {float(np.ravel(values['params'])[0]):.4g} is {worst:.1%} off the "
         f"{float(np.ravel(values['architecture_params'])[0]):.4g} that the architecture counts"
     )
-    if worst > _PARAMS_ERROR:
+    if worst > PARAMS_ERROR:
         raise InputError(f"{text}; correct one of them")
     if worst > _PARAMS_WARNING:
         inputs.warnings.append(f"{text}; the given count is used")
