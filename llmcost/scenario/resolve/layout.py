@@ -10,6 +10,8 @@ from llmcost.scenario.resolve import software
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.schema import KEYS, by_quantity
 
+#: Quantities of a layout that a user may change to mend it.
+_LAYOUT = {"tp", "pp", "cp", "vpp", "ep", "dp", "micro_batch", "global_batch_seqs"}
 #: Tokens of a batch where none is given.
 _BATCH_TOKENS = 4e6
 
@@ -128,16 +130,9 @@ def check_layout(inputs: Inputs) -> None:
         for name in item.needs
         if name in known
     }
-    given = {
-        "tp",
-        "pp",
-        "cp",
-        "vpp",
-        "ep",
-        "dp",
-        "micro_batch",
-        "global_batch_seqs",
-    } & values.keys()
+    given = _LAYOUT & values.keys()
+    if not inputs.searches:  # what is found later can always be 1
+        values = {"vpp": 1.0, "micro_batch": 1.0, **values}
     if "devices" in values and "dp" not in values and {"tp", "pp", "cp"} <= values.keys():
         values["dp"] = values["devices"] / (values["tp"] * values["pp"] * values["cp"])
     for fault, mask in faults(values):
