@@ -172,7 +172,9 @@ class Rows:
                 where &= self.family == constant.family
             elif constant.family:
                 where &= self.device == constant.family
-            name = "expert_overlap" if constant.quantity == "exchange_overlap" else constant.quantity
+            name = (
+                "expert_overlap" if constant.quantity == "exchange_overlap" else constant.quantity
+            )
             values[name] = np.where(where, theta[i], values[name])
             if constant.quantity == "product_efficiency":
                 values["half_product_efficiency"] = np.where(
@@ -235,7 +237,9 @@ def baselines(data: Rows) -> None:
         constant[mine] = np.median(np.log(ideal[mine] / data.target[mine]))
     everything = np.ones(len(data.cases), dtype=bool)
     errors = _by_source(data, np.log(ideal / data.target) - constant, everything)
-    print(f"baseline, a constant MFU per accelerator: mean of sources {np.mean(list(errors.values())):.1%}")
+    print(
+        f"baseline, a constant MFU per accelerator: mean of sources {np.mean(list(errors.values())):.1%}"
+    )
     terms = _five_terms(values)
 
     def log_error(logarithms: Any) -> Any:
@@ -243,7 +247,9 @@ def baselines(data: Rows) -> None:
 
     found = least_squares(log_error, np.zeros(5), loss="soft_l1", f_scale=0.05).x
     errors = _by_source(data, log_error(found), everything)
-    print(f"baseline, a sum of five terms with five constants: mean of sources {np.mean(list(errors.values())):.1%}")
+    print(
+        f"baseline, a sum of five terms with five constants: mean of sources {np.mean(list(errors.values())):.1%}"
+    )
 
 
 def _five_terms(v: dict[str, Any]) -> Any:
@@ -285,17 +291,35 @@ def main() -> None:
     by_source = _by_source(data, errors, everything)
     print(f"{len(data.cases)} rows of {len(by_source)} sources, {len(CONSTANTS)} constants")
     for constant, value in zip(CONSTANTS, theta, strict=True):
-        edge = min(value - constant.low, constant.high - value) < 1e-3 * (constant.high - constant.low)
+        edge = min(value - constant.low, constant.high - value) < 1e-3 * (
+            constant.high - constant.low
+        )
         away = (value - constant.prior) / constant.deviation
-        print(f"  {constant.entry:16} {constant.field:26} {value:<10.4g} prior {constant.prior:g} ({away:+.1f} sd){' BOUND' if edge else ''}")
+        print(
+            f"  {constant.entry:16} {constant.field:26} {value:<10.4g} prior {constant.prior:g} ({away:+.1f} sd){' BOUND' if edge else ''}"
+        )
     for name, error in by_source.items():
         mine = data.source == name
-        print(f"  {name[:60]:60} {mine.sum():4} rows {error:6.1%} bias {np.expm1(np.median(errors[mine])):+.1%}")
-    print(f"mean of sources {np.mean(list(by_source.values())):.1%}; main rows {_error(errors[data.main]).mean():.1%}")
+        print(
+            f"  {name[:60]:60} {mine.sum():4} rows {error:6.1%} bias {np.expm1(np.median(errors[mine])):+.1%}"
+        )
+    print(
+        f"mean of sources {np.mean(list(by_source.values())):.1%}; main rows {_error(errors[data.main]).mean():.1%}"
+    )
     baselines(data)
     if "--rows" in sys.argv:
         v = data.values(theta)
-        parts = ("compute_s", "model_collectives_s", "pipeline_bubble_s", "pipeline_transfer_s", "data_parallel_s", "optimizer_s", "straggler_s", "sustained_share", "product_share")
+        parts = (
+            "compute_s",
+            "model_collectives_s",
+            "pipeline_bubble_s",
+            "pipeline_transfer_s",
+            "data_parallel_s",
+            "optimizer_s",
+            "straggler_s",
+            "sustained_share",
+            "product_share",
+        )
         for i, row in enumerate(data.cases):
             shown = " ".join(f"{p[:5]} {np.broadcast_to(v[p], errors.shape)[i]:.3g}" for p in parts)
             print(f"  {row['id'][:52]:52} {errors[i]:+.2f} T {data.target[i]:.3g} {shown}")
@@ -311,7 +335,9 @@ def main() -> None:
     for name, error in outside.items():
         print(f"  left out: {name[:58]:58} {error:6.1%}")
     mixtures = _by_source(data, left_out, data.mixture)
-    print(f"each source left out: mean of sources {np.mean(list(outside.values())):.1%}, worst {max(outside.values()):.1%}; mixtures of experts {np.mean(list(mixtures.values())):.1%}")
+    print(
+        f"each source left out: mean of sources {np.mean(list(outside.values())):.1%}, worst {max(outside.values()):.1%}; mixtures of experts {np.mean(list(mixtures.values())):.1%}"
+    )
     print(f"90 % of left-out rows are within {np.expm1(np.quantile(np.abs(left_out), 0.9)):.0%}")
 
 

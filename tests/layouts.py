@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,10 +49,3 @@ def mixture(devices: int = 256, training: dict[str, Any] | None = None, **layout
     )  # fmt: skip
     values = estimate(parse_scenario(table), CATALOG).values
     return {name: float(value) for name, value in values.items() if np.ndim(value) == 0}
-
-
-def once_more(rule: Callable[..., Any], found: dict[str, float]) -> float:
-    """What one more copy of each token adds to what a rule gives."""
-    given = {name: found[name] for name in inspect.signature(rule).parameters}
-    more = {**given, "ffn_copies": found["ffn_copies"] + 1}
-    return float(rule(**more) - rule(**given))

@@ -168,15 +168,15 @@ def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = 
         )
     # A layout of arrays sets what the scenario's own words would.
     own = {**known, **layouts, "devices": devices}
-    values, _ = evaluate(own, ["predicted_step_s", "memory_gb_per_device", "predicted_mfu"])
+    wanted = ("predicted_step_s", "step_time_s", "memory_gb_per_device", "predicted_mfu")
+    values, _ = evaluate(own, wanted)
     if not {"predicted_step_s", "predicted_mfu"} <= set(values):
         raise NoAnswerError(
             f"{where}: no layout can be predicted: the hardware lacks a bandwidth; name cluster.accelerator, or give cluster.memory_tb_s and the networks"
         )
-    columns = {
-        name: np.broadcast_to(values[name], count)
-        for name in ("predicted_step_s", "memory_gb_per_device", "predicted_mfu")
-    }
+    columns = {name: np.broadcast_to(values[name], count) for name in wanted if name in values}
+    if "mfu" in known or "step_time_s" not in columns:  # a given MFU says nothing of a layout
+        columns["step_time_s"] = columns["predicted_step_s"]
     memory, time = columns["memory_gb_per_device"], columns["predicted_step_s"]
     room = USABLE_MEMORY * float(known.get("memory_gb", math.inf))
     fits = memory <= room if strict else np.ones(count, dtype=bool)
@@ -193,11 +193,8 @@ def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = 
     first = np.round(time, 12) if strict else memory
     ties = (memory, layouts["vpp"], layouts["recompute_level"], first)
     order = order[np.lexsort([column[order] for column in ties])]
-    shown = {
-        "step_time_s" if name == "predicted_step_s" else name: c for name, c in columns.items()
-    }
     rows = [
-        {**_row(layouts, i), **{name: float(column[i]) for name, column in shown.items()}}
+        {**_row(layouts, i), **{name: float(column[i]) for name, column in columns.items()}}
         for i in _unlike(layouts, order, RUNNERS_UP + 1)
     ]
     return Search(rows[0], rows[1:], total, int(fits.sum()), excluded)

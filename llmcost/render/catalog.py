@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Protocol
 
-from llmcost.catalog.load import PROFILE
 from llmcost.render.data import to_csv, to_json, to_markdown
 from llmcost.render.numbers import plain
 
@@ -32,8 +31,16 @@ COLUMNS = {
     "defaults": ("value", "low", "high"),
     "trends": ("value", "low", "high", "unit"),
     "levers": ("year", "flops", "flops_per_device", "device_price", "power", "mfu", "in_trend"),
-    "performance": ("software", "fsdp_software", "fp8_precision_factor", "fp4_precision_factor"),
-    "software": PROFILE,
+    "performance": ("software", "early_software", "comm_steal", "straggler_share"),
+    "kernels": ("efficiency", "memory_share", "launch_s", "median_error", "p90_error"),
+    "software": (
+        "product_quality",
+        "attention_quality",
+        "elementwise_passes",
+        "tensor_overlap",
+        "data_overlap",
+    ),
+    "optimizers": ("full_name", "state_bytes", "traffic_bytes"),
     "runs": (
         "accelerator",
         "devices",
@@ -53,13 +60,21 @@ _SHORT = {
     "operational_tco2e": "tCO2e",
     "cost_amortized_usd": "amortized $",
     "bf16_tflops": "bf16 TF/s",
-    "fsdp_software": "with FSDP layouts",
-    "fp8_precision_factor": "fp8 factor",
-    "fp4_precision_factor": "fp4 factor",
-    "matmul_share": "matmul",
-    "elementwise_factor": "element-wise",
-    "tensor_exposure": "tensor exposure",
-    "attention_share": "attention",
+    "early_software": "before",
+    "comm_steal": "steal",
+    "straggler_share": "waiting",
+    "efficiency": "of peak",
+    "memory_share": "of memory",
+    "launch_s": "launch s",
+    "median_error": "error",
+    "p90_error": "p90 error",
+    "product_quality": "products",
+    "attention_quality": "attention",
+    "elementwise_passes": "passes",
+    "tensor_overlap": "tp hidden",
+    "data_overlap": "dp hidden",
+    "state_bytes": "states B",
+    "traffic_bytes": "traffic B",
     "memory_gb": "GB",
     "tdp_w": "TDP W",
     "price_usd": "USD",
@@ -68,7 +83,7 @@ _SHORT = {
     "in_trend": "in trend",
 }
 #: Columns of text; all others hold numbers, to the right.
-_TEXTS = ("available", "full_name", "unit", "accelerator", "software", "fsdp_software")
+_TEXTS = ("available", "full_name", "unit", "accelerator", "software", "early_software")
 
 
 class Options(Protocol):

@@ -17,8 +17,10 @@ def _file(rule: chain.Rule) -> str:
 
 @pytest.mark.parametrize("package", [memory, performance])
 def test_a_package_enters_the_rules_of_all_its_files(package: ModuleType) -> None:
-    found = {f"{package.__name__}.{path.stem}" for path in Path(package.__path__[0]).glob("*.py")}
-    assert found - {_file(rule) for rule in chain.RULES} == {f"{package.__name__}.__init__"}
+    files = Path(package.__path__[0]).glob("*.py")
+    found = {f"{package.__name__}.{path.stem}" for path in files if "@rule(" in path.read_text()}
+    assert len(found) >= 4
+    assert found <= {_file(rule) for rule in chain.RULES}
 
 
 def test_the_order_of_the_files_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:

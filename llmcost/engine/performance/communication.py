@@ -38,12 +38,31 @@ def node_devices(devices_per_node: Array, scale_up_domain: Array) -> Array:
     return np.maximum(devices_per_node, scale_up_domain)
 
 
+@rule(
+    "node_bytes_s",
+    formula="scale_up_bytes_s; where the fast network joins several devices and not all of a server,"
+    " node_link_gb_s between them at most",
+    reference="PCI Express 4.0, 16 lanes",
+)
+def node_bytes_s(
+    scale_up_bytes_s: Array, scale_up_domain: Array, devices_per_node: Array, node_link_gb_s: Array
+) -> Array:
+    """Bandwidth of a device to those of its server that the fast network does not join [B/s].
+
+    Where it joins none (domain 1), the catalog's figure is that of the link into the server.
+    """
+    bridged = (scale_up_domain > 1) & (scale_up_domain < devices_per_node)
+    slow = np.minimum(node_link_gb_s * 1e9, scale_up_bytes_s)
+    return np.where(bridged, slow, scale_up_bytes_s)
+
+
 def gather(
     size: Array,
     group: Array,
     stride: Array,
     scale_up_bytes_s: Array,
     scale_up_domain: Array,
+    node_bytes_s: Array,
     scale_out_bytes_s: Array,
     node_devices: Array,
     gather_domain_share: Array,
@@ -67,8 +86,9 @@ def gather(
         Devices that take part, every `stride`-th of a run of devices [1].
     scale_up_bytes_s, scale_up_domain : array_like
         Bandwidth of a device inside the fast network [B/s], and the devices that it joins [1].
-    scale_out_bytes_s, node_devices : array_like
-        Bandwidth of a device's port between nodes [B/s], devices that meet without it [1].
+    node_bytes_s, scale_out_bytes_s, node_devices : array_like
+        Bandwidth of a device to the rest of its server, and of its port between nodes [B/s],
+        devices that meet without it [1].
     gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline : array_like
         Constants of :func:`llmcost.engine.kernels.collectives.domain_collective_s`.
     net_ring_share, net_quick_share, net_ring_net_hop_s, net_quick_net_hop_s, net_ring_hop_s, net_quick_hop_s : array_like
@@ -78,10 +98,6 @@ def gather(
     -------
     ndarray
         Time, 0 for a group of one [s].
-
-    Notes
-    -----
-    A server whose devices no fast network joins sends over the link that each has into it.
     """
     domain = {
         "domain_share": gather_domain_share,
@@ -100,8 +116,10 @@ def gather(
         "tree_hop_s": net_ring_net_hop_s,
     }
     here = np.maximum(node_devices / stride, 1.0)
+    joined = np.minimum(group, here) * stride <= scale_up_domain
+    inside = np.where(joined, scale_up_bytes_s, node_bytes_s)
     found = collective_s(
-        "all_gather", size, group, here, scale_up_bytes_s, scale_out_bytes_s, domain, network
+        "all_gather", size, group, here, inside, scale_out_bytes_s, domain, network
     )
     return np.where(group > 1, found, 0.0)
 
@@ -118,6 +136,7 @@ def tensor_forward_s(
     tp: Array,
     scale_up_bytes_s: Array,
     scale_up_domain: Array,
+    node_bytes_s: Array,
     scale_out_bytes_s: Array,
     node_devices: Array,
     gather_domain_share: Array,
@@ -141,6 +160,7 @@ def tensor_forward_s(
         np.ones(()),
         scale_up_bytes_s,
         scale_up_domain,
+        node_bytes_s,
         scale_out_bytes_s,
         node_devices,
         gather_domain_share,
@@ -215,6 +235,8 @@ def expert_forward_s(
     expert_tp: Array,
     expert_imbalance: Array,
     scale_up_bytes_s: Array,
+    scale_up_domain: Array,
+    node_bytes_s: Array,
     node_devices: Array,
     scale_out_bytes_s: Array,
     dispatch_domain_share: Array,
@@ -236,8 +258,8 @@ def expert_forward_s(
         Devices that share the experts, the tokens, and an expert [1].
     expert_imbalance : array_like
         Rows of the busiest device over the mean [1].
-    scale_up_bytes_s, node_devices, scale_out_bytes_s : array_like
-        Bandwidth inside and outside the scale-up domain [B/s], and the devices that it joins [1].
+    scale_up_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s : array_like
+        The networks, as :func:`gather`.
     dispatch_domain_share, dispatch_base_s, combine_domain_share, combine_base_s, exchange_nic_share : array_like
         Constants of :func:`llmcost.engine.kernels.collectives.expert_exchange_s`.
 
@@ -255,6 +277,8 @@ def expert_forward_s(
     if not np.any((mixtures > 0) & (ep > 1)):
         return np.zeros(())
     near = np.minimum(ep, np.maximum(node_devices / expert_tp, 1.0))
+    joined = near * expert_tp <= scale_up_domain
+    link = np.where(joined, scale_up_bytes_s, node_bytes_s)
     found: Array = np.zeros(())
     for share, base in (
         (dispatch_domain_share, dispatch_base_s),
@@ -267,7 +291,7 @@ def expert_forward_s(
             experts_per_token,
             ep / near,
             near,
-            scale_up_bytes_s,
+            link,
             scale_out_bytes_s,
             share,
             exchange_nic_share,
@@ -306,6 +330,8 @@ def context_ring_s(
     attention_backward_s: Array,
     layer_recompute_share: Array,
     scale_up_bytes_s: Array,
+    scale_up_domain: Array,
+    node_bytes_s: Array,
     node_devices: Array,
     scale_out_bytes_s: Array,
     send_share: Array,
@@ -313,7 +339,8 @@ def context_ring_s(
     activation_width: Array,
 ) -> Array:
     """Context-parallel exchange of keys and values that attention does not hide [s]."""
-    bandwidth = np.where(cp * tp <= node_devices, scale_up_bytes_s, scale_out_bytes_s)
+    bandwidth = np.where(cp * tp <= scale_up_domain, scale_up_bytes_s, node_bytes_s)
+    bandwidth = np.where(cp * tp <= node_devices, bandwidth, scale_out_bytes_s)
     shown = np.where(kv_lora_rank > 0, heads, kv_heads)
     part = 2 * activation_width * micro_tokens * shown * head_dim / tp
     once = (cp - 1) * send_s(part, bandwidth, send_share, send_latency_s)

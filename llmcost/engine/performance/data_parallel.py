@@ -28,6 +28,7 @@ def gather_s(
     gathered_bytes: Array,
     scale_up_bytes_s: Array,
     scale_up_domain: Array,
+    node_bytes_s: Array,
     scale_out_bytes_s: Array,
     node_devices: Array,
     gather_domain_share: Array,
@@ -51,7 +52,7 @@ def gather_s(
         Replicas of each, and how far apart they are [1].
     gathered_bytes : array_like
         Bytes of a parameter on the way [B].
-    scale_up_bytes_s, scale_up_domain, scale_out_bytes_s, node_devices : array_like
+    scale_up_bytes_s, scale_up_domain, node_bytes_s, scale_out_bytes_s, node_devices : array_like
         The networks, as :func:`llmcost.engine.performance.communication.gather`.
     gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline : array_like
         As there.
@@ -70,6 +71,7 @@ def gather_s(
     network = (
         scale_up_bytes_s,
         scale_up_domain,
+        node_bytes_s,
         scale_out_bytes_s,
         node_devices,
         gather_domain_share,

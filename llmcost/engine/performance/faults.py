@@ -98,6 +98,9 @@ def faults(values: Mapping[str, Any]) -> Iterator[tuple[Fault, Any]]:
     ------
     fault, mask : Fault, ndarray of bool
     """
+    if "dp" not in values and {"devices", "tp", "pp", "cp"} <= values.keys():
+        model = np.asarray(values["tp"]) * values["pp"] * values["cp"]
+        values = {**values, "dp": np.asarray(values["devices"]) / model}
     for item in FAULTS:
         if all(name in values for name in item.needs):
             with np.errstate(invalid="ignore", divide="ignore"):

@@ -262,6 +262,8 @@ def pipeline_transfer_s(
     cp: Array,
     dp: Array,
     scale_up_bytes_s: Array,
+    scale_up_domain: Array,
+    node_bytes_s: Array,
     node_devices: Array,
     scale_out_bytes_s: Array,
     send_share: Array,
@@ -271,8 +273,9 @@ def pipeline_transfer_s(
 ) -> Array:
     """Activations and their gradients between pipeline stages [s]."""
     # Stages are the outermost of a layout's dimensions.
-    inside = tp * cp * dp * pp <= node_devices
-    bandwidth = np.where(inside, scale_up_bytes_s, scale_out_bytes_s)
+    span = tp * cp * dp * pp
+    bandwidth = np.where(span <= scale_up_domain, scale_up_bytes_s, node_bytes_s)
+    bandwidth = np.where(span <= node_devices, bandwidth, scale_out_bytes_s)
     each = send_s(
         activation_width * micro_tokens * hidden_size / tp, bandwidth, send_share, send_latency_s
     )

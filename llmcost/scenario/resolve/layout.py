@@ -133,8 +133,6 @@ def check_layout(inputs: Inputs) -> None:
     given = _LAYOUT & values.keys()
     if not inputs.searches:  # what is found later can always be 1
         values = {"vpp": 1.0, "micro_batch": 1.0, **values}
-    if "devices" in values and "dp" not in values and {"tp", "pp", "cp"} <= values.keys():
-        values["dp"] = values["devices"] / (values["tp"] * values["pp"] * values["cp"])
     for fault, mask in faults(values):
         if not mask.any():
             continue
@@ -144,8 +142,7 @@ def check_layout(inputs: Inputs) -> None:
         for name in fault.keys:
             if name not in given and name != "devices":
                 continue
-            derived = name != "dp" and "dp" not in known
-            found = remedies({k: v for k, v in values.items() if not (derived and k == "dp")}, name)
+            found = remedies(values, name)
             if found:
                 cures.append(f"{_key(name)} {' or '.join(str(n) for n in found)}")
         first = next((name for name in fault.keys if name in given), fault.keys[0])

@@ -91,6 +91,7 @@ _HARDWARE = (
     "straggler_share",
     "expert_imbalance",
     "misaligned_factor",
+    "node_link_gb_s",
 )
 
 
@@ -233,9 +234,12 @@ def _computed(inputs: Inputs, name: str, device: str | None) -> float | None:
     """What no entry says: nothing is cast, nobody measured an energy; processors by the peak."""
     if name == "product_cast_bytes":
         return 0.0
-    if name != "processors" or not device:
+    if name != "processors":
         return None
     kernels = inputs.catalog.kind("kernels")
+    if not device:  # of a device without a name its peak alone is known
+        general = float(kernels["general-processors"]["tflops_per_processor"])
+        return float(np.max(inputs.known["peak_flops"])) / 1e12 / general
     family = family_of(inputs.catalog, device)
     each = kernels.get(f"{family}-processors", {}).get("tflops_per_processor")
     each = each or kernels["general-processors"]["tflops_per_processor"]
@@ -355,7 +359,17 @@ def _rates(inputs: Inputs) -> None:
 
     peak = None if accelerator is None else inputs.look(half, accelerator)
     known["bf16_peak_flops"] = known["peak_flops"] if peak is None else peak
-    known.setdefault("scale_out_gbit_s_per_device", math.nan)
+    families = inputs.catalog.kind("performance")
+
+    def network(word: str | None) -> float:
+        family = families.get(family_of(inputs.catalog, word), {})
+        return float(family.get("scale_out_gbit_s_per_device", math.nan))
+
+    assumed = inputs.look(network, accelerator)
+    given = known.get("scale_out_gbit_s_per_device", math.nan)
+    known["scale_out_gbit_s_per_device"] = np.where(
+        np.isnan(given), math.nan if assumed is None else assumed, given
+    )
     known.setdefault("scale_up_gb_s_each_way", math.nan)
     known.setdefault("matmul_ceiling_flops", math.nan)
     known.setdefault("tdp_w", math.nan)

@@ -9,24 +9,20 @@ import numpy as np
 import pytest
 
 from llmcost.analysis.estimate import estimate
-from llmcost.engine.performance.data_parallel import data_parallel_s
+from llmcost.engine.performance.data_parallel import reduce_s
 from llmcost.scenario import parse_scenario
-from tests.layouts import CATALOG, mixture, scenario
+from tests.layouts import CATALOG, mixture, run, scenario
 
 
 def test_experts_have_fewer_replicas_than_the_rest() -> None:
     alone, shared = mixture(ep=256, sharding="none"), mixture(ep=256, sharding="zero1")
     experts = 58 * 3 * 7168 * 2048  # one of the 256 in each of 58 layers
-    assert alone["device_expert_params"] == experts
+    assert alone["device_expert_params"] == pytest.approx(experts, rel=1e-12)
     # The optimizer of the only copy of an expert cannot be shared; that of the rest is, by 256.
     saved = 12 * alone["device_dense_params"] * (1 - 1 / 256)
     assert alone["state_bytes"] - shared["state_bytes"] == pytest.approx(saved, rel=1e-9)
-    # Nor are its gradients summed.
-    half = mixture(ep=128)
-    dense_s = alone["data_parallel_s"]
-    assert half["data_parallel_s"] > dense_s
-    rest = 4 * alone["device_dense_params"] * 255 / 256 / (8 * alone["scale_out_bytes_s"])
-    assert dense_s == pytest.approx(rest * alone["data_floor"], rel=0.02)
+    # Nor are its weights gathered.
+    assert mixture(ep=128)["gather_s"] > alone["gather_s"]
 
 
 def test_tpus_share_states_inside_a_slice() -> None:
@@ -42,9 +38,33 @@ def test_tpus_share_states_inside_a_slice() -> None:
     # Two slices: half a share of gradients each way, on top of what a slice alone would do.
     assert float(tpu["own_params"]) == pytest.approx(2 * float(gpu["own_params"]))
     alone = {**tpu, "dp": np.asarray(256.0)}
-    names = inspect.signature(data_parallel_s).parameters
-    free = {"compute_s": 0.0, "data_floor": 1.0}
-    between = data_parallel_s(**{name: tpu[name] for name in names} | free)
-    inside = data_parallel_s(**{name: alone[name] for name in names} | free)
-    by_hand = 2 * float(tpu["own_params"]) / float(tpu["scale_out_bytes_s"])
+    names = inspect.signature(reduce_s).parameters
+    between = reduce_s(**{name: tpu[name] for name in names})
+    inside = reduce_s(**{name: alone[name] for name in names})
+    by_hand = float(tpu["reduced_bytes"] * tpu["own_params"]) / float(tpu["scale_out_bytes_s"])
     assert float(between - inside) == pytest.approx(by_hand, rel=1e-6)
+
+
+def _exposed(**layout: Any) -> float:
+    plain = {"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512 * 8, **layout}
+    return float(run(parallelism=plain).values["data_parallel_s"])
+
+
+def test_accumulation_reduces_once_or_every_micro_batch() -> None:
+    once, every, freed = (_exposed(sharding=word) for word in ("zero1", "zero2", "zero3"))
+    assert every > 3 * once  # eight micro-batches, as far as none hides
+    assert freed > every
+
+
+def test_sharding_of_gradients_changes_no_software() -> None:
+    layout = {"tp": 8, "pp": 1, "micro_batch": 1, "global_batch_seqs": 64}
+    first, second = (run(parallelism={**layout, "sharding": z}) for z in ("zero1", "zero2"))
+    assert first.inputs.shown["training.software"] == second.inputs.shown["training.software"]
+    steps = [float(item.values["step_time_s"]) for item in (first, second)]
+    assert steps[1] == pytest.approx(steps[0], rel=0.12)
+
+
+def test_gradients_travel_as_wide_as_the_software_sends_them() -> None:
+    values = run(parallelism={"tp": 8, "pp": 4, "micro_batch": 1, "global_batch_seqs": 512}).values
+    ratio = float(values["reduced_bytes"] / values["gathered_bytes"])
+    assert float(values["reduce_s"]) == pytest.approx(ratio * float(values["gather_s"]))

@@ -4,14 +4,62 @@ from __future__ import annotations
 
 import pytest
 
-from llmcost.engine.performance.products import layer_matmul_s
-from tests.layouts import mixture, once_more
+from llmcost.engine.kernels.products import product_s
+from tests.layouts import mixture, run
+
+LAYOUT = {"tp": 8, "pp": 4, "vpp": 5, "micro_batch": 1, "global_batch_seqs": 512}
 
 
-def test_copies_of_a_token_are_moved() -> None:
-    found = mixture(ep=8)
-    assert found["ffn_copies"] == pytest.approx((3 + 58 * 9) / 61)
-    copy = 2 * 4096 * 7168
-    bandwidth = found["memory_tb_s"] * 1e12
-    traffic = 2 * copy * found["operand_exposure"] / bandwidth
-    assert once_more(layer_matmul_s, found) == pytest.approx(traffic, rel=1e-6)
+def _kernel(found: dict[str, float]) -> tuple[float, ...]:
+    return (
+        found["peak_flops"], found["memory_bytes_s"], found["processors"], found["product_share"],
+        found["product_wave_fill"], found["product_depth_half"], found["product_memory_share"], 4.0,
+        found["product_launch_s"], found["product_input_bytes"], 2.0, found["product_cast_bytes"],
+    )  # fmt: skip
+
+
+def test_products_of_a_dense_layer_by_hand() -> None:
+    """Llama 3.1 70B with tp 8: four products forward, each with two more backward."""
+    values = run(parallelism=LAYOUT).values
+    found = {name: float(value) for name, value in values.items() if value.ndim == 0}
+    kernel, tokens = _kernel(found), 8192.0
+    shapes = [
+        (8192 / 8 + 2 * 8 * 128 / 8, 8192),
+        (8192, 1024),
+        (2 * 28672 / 8, 8192),
+        (8192, 28672 / 8),
+    ]
+    forward = sum(float(product_s(tokens, n, k, *kernel)) for n, k in shapes)
+    inputs = sum(float(product_s(tokens, k, n, *kernel)) for n, k in shapes)
+    weights = sum(float(product_s(k, n, tokens, *kernel)) for n, k in shapes)
+    assert found["products_forward_s"] == pytest.approx(forward, rel=1e-12)
+    assert found["products_backward_s"] == pytest.approx(inputs + weights, rel=1e-12)
+
+
+def test_the_rate_stays_below_the_measured_ceiling() -> None:
+    for accelerator in ("h100-sxm", "b200-sxm", "mi300x"):
+        values = run(
+            parallelism=LAYOUT, cluster={"accelerator": accelerator, "devices": 512}
+        ).values
+        ceiling = float(values["matmul_ceiling_flops"])
+        assert float(values["product_share"] * values["peak_flops"]) <= ceiling
+
+
+def test_the_experts_of_a_device_are_read() -> None:
+    """All 256 experts of a layer on each device take longer than 8 of them."""
+    alone, shared = mixture(ep=1), mixture(ep=32)
+    assert alone["experts_forward_s"] > 1.3 * shared["experts_forward_s"]
+    assert alone["gradient_writes_s"] > 5 * shared["gradient_writes_s"]
+
+
+def test_a_narrower_format_takes_its_share_from_the_same_device() -> None:
+    """Nobody measured MI300X in 8 bits: it reaches the share of its peak that 16 bits reach."""
+    found = {}
+    for precision in ("bf16", "fp8"):
+        values = run(
+            parallelism=LAYOUT,
+            training={"precision": precision},
+            cluster={"accelerator": "mi300x", "devices": 512},
+        ).values
+        found[precision] = float(values["product_efficiency"])
+    assert found["fp8"] == found["bf16"]

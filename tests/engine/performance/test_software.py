@@ -5,48 +5,59 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from llmcost.analysis.estimate import estimate
 from llmcost.scenario import parse_scenario
 from tests.conftest import Run, results
 from tests.layouts import CATALOG, scenario
 
 
-def test_software_is_told_by_the_layout_or_the_key() -> None:
-    def software(accelerator: str, training: dict[str, Any], **layout: Any) -> str:
-        table = scenario(
-            parallelism={"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512, **layout},
-            training=training,
-        )
+def test_software_is_told_by_the_accelerator_the_date_or_the_key() -> None:
+    def software(accelerator: str, start: str | None = None, **training: Any) -> str:
+        layout = {"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512}
+        table = scenario(parallelism=layout, training=training)
         table["cluster"]["accelerator"] = accelerator
-        found = estimate(parse_scenario(table), CATALOG)
-        kind = "fsdp" if float(np.asarray(found.values["fsdp"])) else "family"
-        return found.inputs.constants[f"{kind}_matmul_share"]
+        if start:
+            table["start_date"] = start
+        return estimate(parse_scenario(table), CATALOG).inputs.constants["product_quality"]
 
     def from_(name: str) -> str:
         return f"catalog: software/{name}"
 
-    assert software("h100-sxm", {}, sharding="zero3") == from_("pytorch")
-    assert software("a100-sxm-80gb", {}, sharding="zero1") == from_("megatron")
-    assert software("h100-sxm", {}, sharding="zero1") == from_("transformer-engine")
-    assert software("tpu-v5p", {}, sharding="zero3") == from_("xla")
-    assert software("mi300x", {}, sharding="zero1") == from_("pytorch")
-    assert software("h100-sxm", {"software": "xla"}, sharding="zero3") == from_("xla")
+    assert software("a100-sxm-80gb", "2021-05-01") == from_("megatron-2021")
+    assert software("a100-sxm-80gb", "2023-05-01") == from_("megatron-core")
+    assert software("a100-sxm-80gb") == from_("megatron-core")
+    assert software("h100-sxm") == from_("megatron-core")
+    assert software("tpu-v5p") == from_("maxtext")
+    assert software("mi300x") == from_("pytorch-compile")
+    assert software("h100-sxm", software="maxtext") == from_("maxtext")
+    assert software("h100-sxm", software="transformer-engine") == from_("megatron-core")
+
+
+def test_fused_attention_goes_with_software_and_chip() -> None:
+    def fused(accelerator: str, **training: Any) -> float:
+        layout = {"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512}
+        table = scenario(parallelism=layout, training=training)
+        table["cluster"]["accelerator"] = accelerator
+        return float(estimate(parse_scenario(table), CATALOG).values["fused_attention"])
+
+    assert fused("h100-sxm") == 1
+    assert fused("h100-sxm", activation_recompute="selective") == 1
+    assert fused("h100-sxm", software="megatron-2021") == 0
+    assert fused("h100-sxm", software="megatron-2021", fused_attention=True) == 1
+    assert fused("v100-sxm-32gb", software="megatron-core") == 0
 
 
 PROFILE = """[software.mine]
-matmul_share = 0.5
-elementwise_factor = 3.0
-tensor_exposure = 0.9
-attention_share = 0.3
-hopper_attention_share = 0.2
+base = "megatron-core"
+product_quality = 0.5
+elementwise_passes = 3.0
+hopper_attention_quality = 0.2
 source = "measured on our cluster"
 """
 LAID_OUT = (
     "estimate", "llama-3.1-8b", "--set", "cluster.devices=64", "--set", "cluster.accelerator=h100",
     "--set", "parallelism.tp=1", "--set", "parallelism.micro_batch=1", "--set", "parallelism.sharding=zero1",
-    "--set", "parallelism.global_batch_seqs=512",
+    "--set", "parallelism.global_batch_seqs=512", "--set", "cluster.device_hours=",
 )  # fmt: skip
 
 
@@ -58,21 +69,28 @@ def test_a_profile_of_the_user_s_own_is_taken(llmcost: Run, tmp_path: Path) -> N
         return float(results(llmcost(*LAID_OUT, "--json", *more).stdout)["step_time_s"])
 
     assert step_s(*mine) > 1.2 * step_s()
-    explained = llmcost(*LAID_OUT, *mine, "--explain", "attention_share").stdout
-    assert "0.2  (catalog: software/mine)" in explained
+    explained = llmcost(*LAID_OUT, *mine, "--explain", "fused_forward_s").stdout
+    assert "attention_quality = 0.2  (catalog: software/mine)" in explained
     listed = llmcost("catalog", "software", "--catalog", "mine.toml").stdout
     assert "mine" in listed
 
 
 def test_a_wrong_profile_names_the_nearest(llmcost: Run, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(PROFILE.replace("matmul_share = 0.5", "matmul_shar = 0.5"))
+    wrong = PROFILE.replace("product_quality", "product_qualty").replace(
+        'base = "megatron-core"\n', ""
+    )
+    (tmp_path / "mine.toml").write_text(wrong)
     done = llmcost(*LAID_OUT, "--catalog", "mine.toml")
     assert done.returncode == 2
-    assert 'matmul_shar: unknown field; did you mean "matmul_share"?' in done.stderr
-    assert "[software.mine] matmul_share: is missing" in done.stderr
+    assert 'product_qualty: unknown field; did you mean "product_quality"?' in done.stderr
+    assert "[software.mine] product_quality: is missing" in done.stderr
+    (tmp_path / "mine.toml").write_text(PROFILE.replace("megatron-core", "mine"))
+    done = llmcost(*LAID_OUT, "--catalog", "mine.toml", "--set", "training.software=mine")
+    assert done.returncode == 2
+    assert "cannot be its own base" in done.stderr
     done = llmcost(*LAID_OUT, "--set", "training.software=megatrn")
     assert done.returncode == 2
-    assert 'did you mean "megatron"?' in done.stderr
+    assert 'did you mean "megatron-core"?' in done.stderr
 
 
 def test_experts_are_fused_by_date_accelerator_and_precision() -> None:
@@ -94,7 +112,8 @@ def test_experts_are_fused_by_date_accelerator_and_precision() -> None:
 
 def test_an_explanation_says_where_each_constant_comes_from(llmcost: Run) -> None:
     done = llmcost(*LAID_OUT, "--explain", "step_time_s")
-    assert "family_attention_share = 0.5" in done.stdout
-    assert "(catalog: software/transformer-engine)" in done.stdout
+    assert "attention_quality = " in done.stdout
+    assert "(catalog: software/megatron-core)" in done.stdout
+    assert "(catalog: kernels/h100-sxm-products-bf16)" in done.stdout
     assert "(catalog: performance/general)" in done.stdout
-    assert "set by the scenario's words" not in done.stdout.partition("head_s")[2]
+    assert "set by the scenario's words" not in done.stdout.partition("layer_forward_s")[2]
