@@ -261,10 +261,16 @@ def communication(folder: Path, entries: list[Entry]) -> None:
         entries.append(
             stated(name, middle, "median of the families here", AICONFIGURATOR[1], "low")
         )
+    sends: list[dict[str, float]] = []
     for family, group in collectives.send_groups(folder).items():
         fit = collectives.fit_send(group)
         show(f"{family}-send", fit)
         entries.append(fitted(f"{family}-send", fit, AICONFIGURATOR, "low"))
+        sends.append(fit.constants)
+    middle = {k: float(np.median([c[k] for c in sends])) for k in sends[0]}
+    entries.append(
+        stated("general-send", middle, "median of the families here", AICONFIGURATOR[1], "low")
+    )
     fit = collectives.fit_network(collectives.read_network(folder))
     show("general-network", fit)
     entries.append(fitted("general-network", fit, NETWORK, "medium"))
