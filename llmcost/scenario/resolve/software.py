@@ -20,8 +20,6 @@ from llmcost.scenario.values import Distribution
 #: The first release of Megatron-Bridge, 26.06, whose Blackwell recipes fuse the work around the
 #: products of experts into them (CuTe DSL) and replay whole steps as CUDA graphs, in 8 and 4 bits.
 _FUSED_EXPERTS = date(2026, 7, 1)
-#: 90 % interval of measured over predicted MFU, in families with published step times and without.
-_PREDICTION_ERROR, _GENERAL_ERROR = (0.85, 1.18), (0.65, 1.54)
 #: The kernels of a precision; what is wider than 16 bits runs at the share that 16 bits reach.
 _FORMS = {
     "fp32": "bf16",
@@ -332,20 +330,24 @@ def _formats(inputs: Inputs) -> None:
 
 
 def _accuracy(inputs: Inputs) -> None:
-    """How far a prediction may be off, by what is published of the accelerator's family."""
+    """How far a prediction may be off, by what is known of its case."""
     inputs.known["prediction_factor"] = 1.0
     inputs.constants["prediction_factor"] = "1, but for uncertainty"
     accelerator = inputs.word("cluster.accelerator")
     if not isinstance(accelerator, str):
         return
     family = family_of(inputs.catalog, accelerator)
-    measured = f"{family}-products-bf16" in inputs.catalog.kind("kernels") or family == "tpu"
-    low, high = _PREDICTION_ERROR if measured else _GENERAL_ERROR
-    error = Distribution(low, high, "lognormal", None, 0.0)
+    measured = f"{family}-products-bf16" in inputs.catalog.kind("kernels")
+    cases = ["assumed" if inputs.word("training.software") is None else "stated"]
+    cases += ["mixture"] if np.max(inputs.known.get("experts", 0.0)) > 1 else []
+    cases += [] if measured else ["unmeasured"]
+    general = inputs.catalog.kind("performance")["general"]
+    low, high = zip(*(general[f"error_{case}"] for case in cases), strict=True)
+    error = Distribution(float(min(low)), float(max(high)), "lognormal", None, 0.0)
     inputs.intervals["training.mfu"] = ("prediction_factor", error)
     if not measured:
         inputs.warnings.append(
-            f"no kernels of {accelerator}'s family are measured: the prediction takes the shape of others' and may be off by 35 %"
+            f"no kernels of {accelerator}'s family are measured: the prediction takes the shape of others' and may be off by {1 - min(low):.0%}"
         )
 
 
