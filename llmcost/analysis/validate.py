@@ -12,11 +12,12 @@ from llmcost.catalog import Catalog
 from llmcost.errors import LlmcostError
 from llmcost.files import packaged, read_text
 from llmcost.scenario import load_scenario, parse_scenario
+from llmcost.scenario.values import Distribution
 
 #: How far a case of a group may be off before validation fails, and how far the group's mean.
 #: Throughput: a single published run is as noisy as the software that it ran on (docs/method.md).
 TOLERANCES = {
-    "throughput": (0.30, 0.04),
+    "throughput": (0.35, 0.06),
     "throughput, further": (0.60, 0.08),
     "memory": (0.05, 0.05),
     "cost": (0.001, 0.001),
@@ -43,6 +44,15 @@ class Case(NamedTuple):
     result: str
     published: float
     predicted: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the published figure lies in the prediction's 90 % interval, where it has one."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= self.published <= self.high
 
     @property
     def error(self) -> float | None:
@@ -60,6 +70,7 @@ class Summary(NamedTuple):
     worst: float
     tolerance: float
     mean_tolerance: float
+    coverage: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -135,7 +146,16 @@ def throughput_cases(catalog: Catalog) -> Iterator[Case]:
             "step_time_s",
             float(row["published_step_s"]),
             predicted,
+            *_interval(found, predicted),
         )
+
+
+def _interval(found: Estimate | None, predicted: float | None) -> tuple[float | None, float | None]:
+    """90 % interval of a step time: measured over predicted MFU divides it."""
+    error = None if found is None else found.inputs.intervals.get("training.mfu", (None, None))[1]
+    if predicted is None or not isinstance(error, Distribution):
+        return None, None
+    return predicted / error.high, predicted / error.low
 
 
 def memory_cases(catalog: Catalog) -> Iterator[Case]:
@@ -278,6 +298,17 @@ def summarize(cases: list[Case], by_source: bool = False) -> list[Summary]:
                 max(size),
                 tolerance,
                 mean,
+                _coverage(members),
             )
         )
     return found
+
+
+def _coverage(cases: list[Case]) -> float | None:
+    """Share of the cases that lie in their interval, of those that have one; sources count alike."""
+    sources: dict[str, list[bool]] = {}
+    for case in cases:
+        if case.inside is not None:
+            sources.setdefault(case.source, []).append(case.inside)
+    shares = [sum(found) / len(found) for found in sources.values()]
+    return sum(shares) / len(shares) if shares else None

@@ -25,13 +25,17 @@ def validate_object(
         "passed": all(group.passed for group in groups),
         "summary": [{**group._asdict(), "passed": group.passed} for group in groups],
         "by_source": [item._asdict() for item in sources],
-        "cases": [{**case._asdict(), "error": case.error} for case in cases],
+        "cases": [
+            {**case._asdict(), "error": case.error, "inside": case.inside} for case in cases
+        ],
     }
 
 
 def validate_csv(cases: Sequence[Case]) -> str:
     """A line a case."""
-    return to_csv([*Case._fields, "error"], [[*case, case.error] for case in cases])
+    return to_csv(
+        [*Case._fields, "error", "inside"], [[*case, case.error, case.inside] for case in cases]
+    )
 
 
 def _percent(share: float | None) -> str:
@@ -47,18 +51,19 @@ def _summary_rows(groups: Sequence[Summary]) -> list[list[str]]:
             _percent(g.bias),
             f"{g.worst:.1%}",
             f"{g.mean_tolerance:.1%} / {g.tolerance:.1%}",
+            "—" if g.coverage is None else f"{g.coverage:.0%}",
             "yes" if g.passed else "NO",
         ]
         for g in groups
     ]
 
 
-_HEADER = ["Group", "cases", "mean", "bias", "worst", "tolerance", "within"]
+_HEADER = ["Group", "cases", "mean", "bias", "worst", "tolerance", "in interval", "within"]
 
 
 def validate_markdown(groups: Sequence[Summary], sources: Sequence[Summary]) -> str:
     """The summary by group, then by source."""
-    text = to_markdown(_HEADER, _summary_rows(groups), range(1, 6))
+    text = to_markdown(_HEADER, _summary_rows(groups), range(1, 7))
     rows = [
         [g.group, str(g.cases), f"{g.mean_absolute_error:.2%}", _percent(g.bias), f"{g.worst:.1%}"]
         for g in sources
@@ -117,11 +122,12 @@ def validate_table(
             )
     target.print(table)
     target.print()
-    table = grid(*_HEADER, fold=[0], right=[1, 2, 3, 4, 5])
+    table = grid(*_HEADER, fold=[0], right=[1, 2, 3, 4, 5, 6])
     for row in _summary_rows(groups):
         table.add_row(*row)
     target.print(table)
     target.print(
-        "Mean and worst are of the absolute error; a tolerance is that of the mean and that of a case.",
+        "Mean and worst are of the absolute error; a tolerance is that of the mean and that of a case; "
+        "in interval: the share that lies in the 90 % interval of its prediction, sources counted alike.",
         style="dim",
     )

@@ -420,10 +420,7 @@ def _experts(inputs: Inputs) -> None:
 
 
 def widen_across_domains(inputs: Inputs) -> None:
-    """Widen the error of a prediction whose experts are exchanged between scale-up domains.
-
-    No published step time that the model was calibrated on has such a layout.
-    """
+    """Widen the error of a prediction whose experts are exchanged between scale-up domains."""
     known = inputs.known
     needed = ("experts", "ep", "tp", "scale_up_domain", "prediction_factor")
     if "mfu" in known or any(name not in known for name in needed):
@@ -434,9 +431,14 @@ def widen_across_domains(inputs: Inputs) -> None:
     values: dict[str, Any] = dict(known)
     execute(plan(frozenset(known), frozenset({"expert_tp"})), values)
     crosses = (experts > 0) & (ep * values.get("expert_tp", tp) > domain)
-    wide = ("prediction_factor", Distribution(*_GENERAL_ERROR, "lognormal", None, 0.0))
-    if np.any(crosses) and inputs.intervals.get("training.mfu") not in (None, wide):
-        inputs.intervals["training.mfu"] = wide
+    now = inputs.intervals.get("training.mfu")
+    if not np.any(crosses) or now is None or not isinstance(now[1], Distribution):
+        return
+    across = inputs.catalog.kind("performance")["general"]["error_across"]
+    low, high = min(now[1].low, float(across[0])), max(now[1].high, float(across[1]))
+    if (low, high) != (now[1].low, now[1].high):
+        wide = Distribution(low, high, "lognormal", None, 0.0)
+        inputs.intervals["training.mfu"] = ("prediction_factor", wide)
         inputs.warnings.append(
-            "no published step time has experts exchanged between scale-up domains: the prediction rests on the network's figures and may be off by 40 %"
+            f"few published step times have experts exchanged between scale-up domains: the prediction may be off by {1 - low:.0%}"
         )
