@@ -52,8 +52,8 @@ _MOVING = (
     "device_price_usd", "cloud_usd_per_device_hour", "electricity_usd_per_kwh",
     "grid_kgco2e_per_kwh", "cost_hardware_usd", "cost_interconnect_usd", "cost_energy_usd",
 )  # fmt: skip
-_LAYOUT = ("step_time_s", "predicted_mfu", "predicted_hfu", "memory_gb_per_device")
-_UNCHANGED = ("params", "active_params", "tokens")
+_LAYOUT = ("steps", "step_time_s", "predicted_mfu", "predicted_hfu", "memory_gb_per_device")
+_UNCHANGED = ("params", "active_params", "tokens", "steps")
 
 
 class Projection(NamedTuple):

@@ -26,7 +26,7 @@ from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Inputs, Scenario, resolve
-from llmcost.scenario.schema import KEYS
+from llmcost.scenario.schema import KEYS, NUMBER
 
 #: Cells of a block: arrays of this many numbers stay in the cache of a core.
 BLOCK_CELLS = 32_768
@@ -45,6 +45,22 @@ class Block(NamedTuple):
     def rows(self) -> int:
         """Rows that passed."""
         return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+def _check_solvable(solve: Solve, scenario: Scenario, words: Mapping[str, Any]) -> None:
+    """Refuse to solve for what a given layout makes a matter of whole numbers that must fit."""
+    layout = [
+        key
+        for key, spec in KEYS.items()
+        if key.startswith("parallelism.")
+        and spec.kind == NUMBER
+        and (key in words or scenario.get(key) is not None)
+    ]
+    if layout and (solve.key == "cluster.devices" or solve.key.startswith("parallelism.")):
+        raise InputError(
+            f"--solve {solve.key}: not every value can exist with the layout given ({', '.join(layout)}); "
+            f'try its values with --axis {solve.key}=…, or let cluster.devices = "auto" with cluster.deadline_days, or parallelism = "auto", find them'
+        )
 
 
 class Sweep:
@@ -97,6 +113,7 @@ class Sweep:
         self.solve = solve
         arrays = dict(self.words)
         if solve is not None:
+            _check_solvable(solve, scenario, self.words)
             arrays[solve.key] = solve.placeholder
         self.inputs: Inputs = resolve(scenario, catalog, arrays)
         self.known = {

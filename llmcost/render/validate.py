@@ -25,9 +25,7 @@ def validate_object(
         "passed": all(group.passed for group in groups),
         "summary": [{**group._asdict(), "passed": group.passed} for group in groups],
         "by_source": [item._asdict() for item in sources],
-        "cases": [
-            {**case._asdict(), "error": case.error, "inside": case.inside} for case in cases
-        ],
+        "cases": [{**case._asdict(), "error": case.error, "inside": case.inside} for case in cases],
     }
 
 

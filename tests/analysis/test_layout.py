@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.layout import candidates, search, words
+from llmcost.analysis.layout import USABLE_MEMORY, search, words
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.engine.evaluate import evaluate
-from llmcost.errors import InputError, NoAnswerError
+from llmcost.engine.performance.faults import at_fault
+from llmcost.errors import InputError, LlmcostError, NoAnswerError
 from llmcost.scenario import parse_scenario, resolve
 from tests.conftest import Run
 from tests.layouts import CATALOG, LAYOUT_8, run, scenario
@@ -25,7 +28,7 @@ def test_search_equals_the_single_path_exactly() -> None:
     table = scenario(parallelism="auto")
     inputs = resolve(parse_scenario(table), CATALOG)
     inputs.known.pop("recompute_level")
-    found = search(inputs, 512)
+    found = search(inputs.known, 512, "x")
     for item in (found.best, *found.runners_up):
         written = words(item)
         training = {"activation_recompute": written.pop("activation_recompute")}
@@ -39,29 +42,28 @@ def test_search_equals_the_single_path_exactly() -> None:
 def test_search_finds_the_best_of_all() -> None:
     inputs = resolve(parse_scenario(scenario(parallelism="auto")), CATALOG)
     inputs.known.pop("recompute_level")
-    found = search(inputs, 512)
-    layouts = candidates(inputs.known, 512)
+    found = search(inputs.known, 512, "x")
+    every = every_layout(inputs.known, 512)
     values, _ = evaluate(
-        {**inputs.known, **layouts, "devices": 512.0}, ["step_time_s", "memory_gb_per_device"]
+        {**inputs.known, **every, "devices": 512.0}, ["step_time_s", "memory_gb_per_device"]
     )
-    rounds = float(inputs.known["global_batch_seqs"]) / (layouts["dp"] * layouts["micro_batch"])
-    split = layouts["pp"] * layouts["vpp"]
-    valid = (
-        (layouts["dp"] % 1 == 0)
-        & (rounds >= 1)
-        & (rounds % 1 == 0)
-        & (80 % split == 0)
-        & (64 % layouts["tp"] == 0)
-    )
-    valid &= ((layouts["pp"] == 1) & (layouts["vpp"] == 1)) | (
-        (layouts["pp"] > 1)
-        & ((layouts["vpp"] == 1) | (rounds >= layouts["pp"]))
-        & (layouts["sharding"] < 2)
-    )
-    valid &= (values["memory_gb_per_device"] <= 0.95 * 80) & (layouts["recompute_level"] != 1)
+    count = len(every["tp"])
+    fits = np.broadcast_to(values["memory_gb_per_device"], count) <= USABLE_MEMORY * 80
+    valid = fits & ~at_fault({**inputs.known, **every, "devices": 512.0})
     assert found.best["step_time_s"] <= float(np.min(values["step_time_s"][valid]))
-    assert found.searched == len(layouts["tp"])
     assert found.feasible + sum(found.excluded.values()) == found.searched
+
+
+def every_layout(known: Any, devices: float) -> dict[str, Any]:
+    """Layouts without interleaving, made one by one."""
+    names = ("tp", "pp", "micro_batch", "recompute_level", "sharding")
+    parts = itertools.product((1, 2, 4, 8), (1, 2, 4, 5, 8, 10, 16), (1, 2, 4, 8), (0, 2), (0, 1))
+    columns = dict(zip(names, np.array(list(parts), dtype=float).T, strict=True))
+    columns |= {"cp": np.ones_like(columns["tp"]), "vpp": np.ones_like(columns["tp"])}
+    columns["ep"] = columns["cp"]
+    columns["dp"] = devices / (columns["tp"] * columns["pp"])
+    columns["sequence_parallel"] = (columns["tp"] > 1) * 1.0
+    return columns
 
 
 def test_auto_in_the_command(llmcost: Run, tmp_path: Path) -> None:
@@ -157,9 +159,30 @@ def test_layouts_as_axes_of_a_sweep() -> None:
             "micro_batch": float(block.columns["parallelism.micro_batch"][index]),
         }
         assert run(parallelism=layout).result("step_time_s") == block.columns["step_time_s"][index]
-    with pytest.raises(InputError, match="does not search"):
-        Sweep(
-            parse_scenario(scenario(parallelism="auto")),
-            parse_axes(["training.mfu=0.3"], [], CATALOG),
-            CATALOG,
+
+
+@pytest.mark.parametrize(
+    "layout",
+    ["auto", {"tp": 8, "pp": 4, "global_batch_seqs": 512}, {"tp": 8, "micro_batch": 1}],
+)
+def test_what_is_open_is_found_in_every_cell_as_by_estimate(layout: Any) -> None:
+    table = scenario(parallelism=layout)
+    axes = parse_axes(["cluster.devices=128,256,500", "model.seq_len=4096,8192"], [], CATALOG)
+    block = Sweep(parse_scenario(table), axes, CATALOG).block(0)
+    for index in range(block.rows):
+        devices, length = (
+            float(block.columns[name][index]) for name in ("cluster.devices", "model.seq_len")
         )
+        changed = scenario(
+            parallelism=layout,
+            model={"preset": "llama-3.1-70b", "seq_len": length},
+            cluster={"accelerator": "h100-sxm", "devices": devices},
+        )
+        try:
+            single = estimate(parse_scenario(changed), CATALOG).results
+        except LlmcostError:
+            single = {}
+        for name in ("days", "step_time_s", "memory_gb_per_device", "mfu", "cost_total_usd"):
+            here = float(block.columns[name][index])
+            wanted = single.get(name)
+            assert np.isnan(here) if wanted is None else here == wanted, (name, index)

@@ -34,7 +34,7 @@ def test_validate(llmcost: Run) -> None:
 
 def test_validate_fails_outside_a_tolerance(llmcost: Run, tmp_path: Path) -> None:
     (tmp_path / "slow.toml").write_text(
-        '[software.megatron]\nmatmul_share = 0.3\nsource = "wrong on purpose"\n'
+        '[software.megatron-core]\nbase = "megatron-2021"\nproduct_quality = 0.3\nsource = "wrong on purpose"\n'
     )
     done = llmcost("validate", "--catalog", "slow.toml")
     assert done.returncode == 1

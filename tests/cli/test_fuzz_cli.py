@@ -460,7 +460,7 @@ FOUND = [
     (["sweep", "gpt-4", "--axis", "training.mfu=0.3,0.4", "--select", "days"], 2),
     (["compare", "finetune-8xh100", "--set-b", "data.tokens=1e-300"], 0),
     (["project", "gpt-4", "--until", "99999"], 2),
-    (["sweep", "bloom-176b", "--axis", "carbon.grid=FRA,USA", "--select", "days", "--solve", "cluster.devices", "--target", "days=1"], 0),
+    (["sweep", "bloom-176b", "--axis", "carbon.grid=FRA,USA", "--select", "days", "--solve", "cluster.devices", "--target", "days=1"], 2),
     (["sweep", "bloom-176b", "--axis", "training.mfu=0.2:0.6:0.1", "--format", "csv"], 2),
 ]  # fmt: skip
 

