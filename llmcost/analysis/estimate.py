@@ -207,8 +207,9 @@ def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:
 
 
 def without_answer(inputs: Inputs, values: Mapping[str, Array]) -> Any:
-    """Cells in which no run can be: inputs contradict one another, or the layout cannot exist,
-    the MFU would have to be above 1, or failures come faster than training.
+    """Cells in which no run can be: inputs contradict one another, the accelerator has no peak in
+    that precision, the layout cannot exist, the MFU would have to be above 1, or failures come
+    faster than training.
 
     Returns
     -------
@@ -223,8 +224,9 @@ def without_answer(inputs: Inputs, values: Mapping[str, Array]) -> Any:
         bad = bad | (gap > PARAMS_ERROR)
     if "mfu" in values and not counts_whole_scores(inputs, values):
         bad = bad | (values["mfu"] > 1)
-    if "goodput" in values:
-        bad = bad | np.isnan(values["goodput"])
+    for name in ("goodput", "peak_flops"):
+        if name in values:
+            bad = bad | np.isnan(values[name])
     if "bf16_peak_flops" in values:
         from llmcost.engine.performance.faults import at_fault
 
