@@ -205,8 +205,7 @@ def test_a_cell_of_a_sweep_is_the_estimate(seed: int) -> None:
             )
         try:
             single = estimate(parse_scenario(table), CATALOG).results
-        except LlmcostError as error:
-            assert error.problems
+        except LlmcostError:
             single = dict.fromkeys(_OF_THE_RUN)
         for name in RESULTS:
             if name in block.columns and name in single:

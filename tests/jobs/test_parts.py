@@ -123,3 +123,20 @@ def test_shards_make_the_whole(llmcost: Run, base: str, tmp_path: Path) -> None:
     assert [line for part in lines for line in part] == llmcost(
         "sweep", base, *BIG, "--where", "days > 3000", "--format", "csv", *options
     ).stdout.splitlines()[1:]
+
+
+def test_a_sweep_of_other_samples_is_not_gone_on_with(
+    llmcost: Run, base: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    line = ["sweep", base, "--axis", "training.mfu=0.3,0.4,0.5", "--uncertainty", "defaults", "--output", "out/", "--quiet"]  # fmt: skip
+    assert llmcost(*line, "--samples", "50", "--seed", "1").returncode == 0
+    for other in (["--samples", "50", "--seed", "2"], ["--samples", "60", "--seed", "1"], []):
+        done = llmcost(*line, *other, "--resume")
+        assert done.returncode == 1, other
+        assert "other inputs" in done.stderr
+    without = [part for part in line if part not in ("--uncertainty", "defaults")]
+    assert llmcost(*without, "--resume").returncode == 1
+    shard = llmcost("sweep", base, "--axis", "training.mfu=0.1,0.2", "--output", "out/", "--shard", "1/2", "--quiet")  # fmt: skip
+    assert shard.returncode == 1
+    assert "out" in shard.stderr
