@@ -284,6 +284,12 @@ def _profile(inputs: Inputs) -> None:
             known[name] = value
 
 
+def _wide(inputs: Inputs) -> Any:
+    """Whether the precision has more than 16 bits."""
+    precision = inputs.word("training.precision", "bf16")
+    return inputs.look(lambda form: float(_WIDTHS[form] > 2), precision)
+
+
 def _fuses(inputs: Inputs, device: str | None) -> float:
     families = inputs.catalog.kind("performance")
     family = families.get(family_of(inputs.catalog, device), {})
@@ -301,7 +307,7 @@ def _formats(inputs: Inputs) -> None:
     def width(form: str) -> float:
         return _WIDTHS[form]
 
-    wide = inputs.look(lambda form: float(_WIDTHS[form] > 2), precision)
+    wide = _wide(inputs)
     of_weights = 2.0 if weights is None else inputs.look(width, weights)
     known["param_bytes"] = np.where(np.asarray(wide) > 0, 4.0, of_weights)
     states = inputs.look(lambda word: inputs.entry("optimizers", word)["state_bytes"], optimizer)
@@ -360,7 +366,11 @@ def _rates(inputs: Inputs) -> None:
         return half_precision_peak(inputs, word)
 
     peak = None if accelerator is None else inputs.look(half, accelerator)
-    known["bf16_peak_flops"] = known["peak_flops"] if peak is None else peak
+    # What narrower formats leave in 16 bits; where all is wider, nothing is left in them.
+    wide = np.asarray(_wide(inputs)) > 0
+    known["bf16_peak_flops"] = (
+        known["peak_flops"] if peak is None else np.where(wide, known["peak_flops"], peak)
+    )
     families = inputs.catalog.kind("performance")
 
     def network(word: str | None) -> float:

@@ -89,3 +89,13 @@ def test_time_is_continuous_in_the_sequence(accelerator: str) -> None:
     step = np.broadcast_to(values["step_time_s"], lengths.shape)
     assert (np.diff(step) > -1e-9 * step[1:]).all()
     assert (np.diff(step) / step[1:]).max() < 0.03
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp8"])
+def test_mfu_stays_below_what_products_reach_in_every_precision(precision: str) -> None:
+    written = table("h100-sxm", 64)
+    written["training"]["precision"] = precision
+    found = estimate(parse_scenario(written), CATALOG)
+    assert 0 < (found.result("mfu") or 0) < 0.9
+    wide = {"fp32": 4, "tf32": 4}.get(precision, 2)
+    assert float(found.values["param_bytes"]) == wide
