@@ -18,17 +18,12 @@ from llmcost.catalog import Catalog, load_catalog
 from llmcost.engine.chain import execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.errors import InputError
+from llmcost.scenario.architecture import ARCHITECTURE, BY_DEPTH, complete, published_as
 from llmcost.scenario.importers.huggingface import read_config
 from llmcost.scenario.read import Scenario, place
 from llmcost.scenario.schema import KEYS, NUMBER, PRECISIONS, RECOMPUTE, SHARDINGS, SOFTWARE, Key
 from llmcost.scenario.values import Distribution, ValueProblem, check_number, show
 
-ARCHITECTURE = (
-    "layers", "hidden_size", "heads", "kv_heads", "head_dim", "ffn_hidden_size", "gated_ffn",
-    "vocab_size", "tied_embeddings", "experts", "experts_per_token", "shared_experts",
-    "expert_ffn_hidden_size", "dense_layers", "q_lora_rank", "kv_lora_rank", "qk_rope_head_dim",
-    "v_head_dim",
-)  # fmt: skip
 #: What a catalog accelerator gives, by scenario key.
 _DEVICE_FIELDS = {
     "cluster.devices_per_node": "devices_per_node",
@@ -156,6 +151,7 @@ class _Resolver:
         self.inputs = Inputs(scenario)
         self.problems: list[str] = []
         self._entries: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._model_sources: dict[str, str] = {}
 
     def run(self) -> Inputs:
         for key in KEYS.values():
@@ -318,7 +314,11 @@ class _Resolver:
             value = self.look(lambda word, name=name: _number(load(word).get(name)), words)
             if value is not None and name != "seq_len" and np.any(other):
                 value = np.where(other, math.nan, value)
-            self.enter(key, value, source)
+            if value is not None and name in BY_DEPTH and self.has("model.layers"):
+                value = (
+                    value * known["layers"] / self.look(lambda word: load(word)["layers"], words)
+                )
+            self.enter(key, value, self._model_sources.get(name, source))
         if counts:
             if not replaced & {"active_params", "sparsity"}:
                 # 0 says that a token uses all parameters, or that the architecture counts them.
@@ -326,18 +326,22 @@ class _Resolver:
                 if np.any(other):
                     active = np.where(other, 0.0, active)
                 if isinstance(active, np.ndarray):
-                    known["published_active_params"] = active
+                    known["preset_active_params"] = active
                 elif active:
                     self.enter("model.active_params", active, source)
-            known["active_without_embedding"] = self.look(
-                lambda word: _number(load(word).get("active_without_embedding", False)), words
-            )
+            if self.has("model.config"):
+                published = self.look(lambda word: _published(load(word), self.catalog), words)
+                if published is not None:
+                    known["published_active_params"] = published
 
     def _config(self, word: str) -> Mapping[str, Any]:
         if ("config", word) not in self._entries:
             where = self.scenario.where("model.config")
             try:
-                self._entries["config", word] = read_config(self.scenario.directory / word, where)
+                model = read_config(self.scenario.directory / word, where)
+                self._entries["config", word] = model.architecture
+                self._model_sources = model.sources
+                self.inputs.warnings += model.warnings
             except InputError as error:
                 self.problems += error.problems
                 self._entries["config", word] = {}
@@ -361,27 +365,18 @@ class _Resolver:
             width = np.where(gated, 8 / 3, 4.0) * known["hidden_size"]
             enter("model.ffn_hidden_size", width, "default: 4 hidden_size, 8/3 where gated")
         enter("model.tied_embeddings", 0.0, "default: not shared", shown=False)
-        for name in (
-            "experts",
-            "experts_per_token",
-            "shared_experts",
-            "dense_layers",
-            "q_lora_rank",
-            "kv_lora_rank",
-            "qk_rope_head_dim",
-            "v_head_dim",
-        ):
-            known.setdefault(name, 0.0)
-            if isinstance(known[name], np.ndarray):
-                known[name] = np.nan_to_num(known[name])
-        dense = known.get("ffn_hidden_size", math.nan)
-        width = known.get("expert_ffn_hidden_size", dense)
-        known["expert_ffn_hidden_size"] = np.where(np.isnan(width), dense, width)
-        known.setdefault("active_without_embedding", 0.0)
+        complete(known)
         if np.any(np.asarray(known["experts_per_token"]) > known["experts"]):
             self.problem("model.experts_per_token", "is more than model.experts")
-        if np.any(np.asarray(known["dense_layers"]) > known["layers"]):
-            self.problem("model.dense_layers", "is more than model.layers")
+        for name in (
+            "dense_layers",
+            "ffn_layers",
+            "attention_layers",
+            "recurrent_layers",
+            "windowed_layers",
+        ):
+            if name in known and np.any(np.asarray(known[name]) > known["layers"]):
+                self.problem(f"model.{name}", "is more than model.layers")
 
     def _enter_missing(self, key: str, value: Any, source: str, shown: Any = None) -> None:
         if KEYS[key].quantity not in self.inputs.known:
@@ -900,6 +895,13 @@ def _encode(key: Key) -> Callable[[Any], float | None]:
         return _number(value)
 
     return encode
+
+
+def _published(architecture: Mapping[str, Any], catalog: Catalog) -> float | None:
+    """Active parameters that the publisher of a mixture of experts names."""
+    if not architecture.get("experts"):
+        return None
+    return _number((published_as(architecture, catalog) or {}).get("active_params"))
 
 
 def check_params(inputs: Inputs, values: Mapping[str, Any]) -> None:
