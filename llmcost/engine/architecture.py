@@ -7,6 +7,8 @@ import numpy as np
 from llmcost.engine.chain import Array, rule
 
 _VASWANI = "Vaswani et al. 2017; each family's published configuration"
+#: Counts this close are the same count, rounded.
+_SAME_COUNT = 0.005
 _DEEPSEEK = "DeepSeek-AI 2024, arXiv:2405.04434, section 2.1"
 
 
@@ -379,3 +381,17 @@ def active_params(params: Array, inactive_params: Array) -> Array:
 def active_params_dense(params: Array) -> Array:
     """Active parameters of a dense model: all of them [1]."""
     return params
+
+
+@rule(
+    "published_active_params",
+    formula="publisher_active_params where they differ from active_params",
+    reference="published count of the model",
+)
+def published_active_params(publisher_active_params: Array, active_params: Array) -> Array:
+    """The publisher's own count of active parameters, where it is another [1].
+
+    Some leave out the input embedding, or encoders; all round.
+    """
+    differs = np.abs(publisher_active_params / active_params - 1) > _SAME_COUNT
+    return np.where(differs, publisher_active_params, np.nan)

@@ -332,7 +332,7 @@ class _Resolver:
             if self.has("model.config"):
                 published = self.look(lambda word: _published(load(word), self.catalog), words)
                 if published is not None:
-                    known["published_active_params"] = published
+                    known["publisher_active_params"] = published
 
     def _config(self, word: str) -> Mapping[str, Any]:
         if ("config", word) not in self._entries:

@@ -104,7 +104,7 @@ _KEYS = [
     _whole("model.head_dim", "Width of a head; in latent attention its part without position"),
     _whole("model.ffn_hidden_size", "Width inside a dense feed-forward block"),
     Key("model.gated_ffn", FLAG, "Whether the feed-forward block is gated: three matrices, not two", quantity="gated_ffn"),
-    _whole("model.vocab_size", "Tokens of the vocabulary", "tokens"),
+    _whole("model.vocab_size", "Tokens of the vocabulary; 0 of a model that reads no text", "tokens", low=0),
     Key("model.tied_embeddings", FLAG, "Whether input embedding and output head share weights", quantity="tied_embeddings"),
     _whole("model.experts", "Experts per layer that the router chooses from", low=0),
     _whole("model.experts_per_token", "Experts that each token visits", low=0),

@@ -21,7 +21,7 @@ NAMES: dict[str, tuple[str, ...]] = {
                  "num_key_value_heads_per_layer", "multi_query_group_num"),
     "head_dim": ("head_dim", "attention_head_dim", "kv_channels", "d_kv", "head_size"),
     "ffn_hidden_size": ("intermediate_size", "n_inner", "ffn_hidden_size", "ffn_dim", "d_ff", "d_inner",
-                        "ff_intermediate_size"),
+                        "ff_intermediate_size", "inner_hidden_size", "block_ff_dim"),
     "vocab_size": ("padded_vocab_size", "vocab_size"),
     "length": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "context_length",
                "max_context_length", "max_sequence_length", "model_max_length", "max_length", "n_ctx"),

@@ -99,6 +99,10 @@ def read_model(data: Any, where: str) -> Model:
     whole = Fields(data, where)
     model_type = whole.text("model_type").lower()
     family = families.family(model_type)
+    if model_type == "chatglm" and whole.has(
+        "inner_hidden_size"
+    ):  # the first ChatGLM is another model
+        family = families.family("chatglm_1")
     text, text_family = _language_model(whole, model_type, family)
     if "keys" in text_family:
         text = renamed_fields(text, text_family)
@@ -115,7 +119,7 @@ def read_model(data: Any, where: str) -> Model:
         _length(text, text_family, found, sources)
     if whole.problems:
         raise InputError(whole.problems)
-    _tell(whole, text, model_type, family)
+    _tell(whole, text, found, model_type, family)
     return Model(found, sources, whole.notes)
 
 
@@ -148,8 +152,7 @@ def _language_model(
     fields = Fields(
         {**beside, **lifted, **inner}, whole.where, silent, whole, f"{name}." if name else ""
     )
-    if beside:
-        whole.read.update(beside)
+    whole.read.update((*beside, *_LIFTED, "hidden_size"))
     return fields, text_family
 
 
@@ -180,11 +183,19 @@ def _length(
         sources["seq_len"] = f"default: {_TRAINED_LENGTH:,}, the config names no length"
 
 
-def _tell(whole: Fields, text: Fields, model_type: str, family: Mapping[str, Any] | None) -> None:
+def _tell(
+    whole: Fields,
+    text: Fields,
+    found: Mapping[str, Any],
+    model_type: str,
+    family: Mapping[str, Any] | None,
+) -> None:
     """Warn of what was guessed and of what was not read."""
     if family is None:
         whole.note(_unknown(model_type))
-    taken = {name: value for name, value in text.silent.items() if name in _SIZES}
+    routed = {name for key in NAMES if "expert" in key for name in NAMES[key]}
+    sizes = _SIZES if found.get("experts") else _SIZES - routed
+    taken = {name: value for name, value in text.silent.items() if name in sizes}
     if taken:
         listed = ", ".join(f"{name} {value}" for name, value in taken.items())
         whole.note(f"not in the file, so the family's own defaults: {listed}")

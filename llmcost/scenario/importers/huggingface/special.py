@@ -105,6 +105,9 @@ def _encoder_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds
             kind.endswith("Model") or family.get("pooler") == "always"
         ):
             _add(found, small=hidden, matmul=hidden * hidden)
+    elif kind == "ElectraForPreTraining":  # a word is real or not
+        found["output_head"] = False
+        _add(found, small=hidden + 1, matmul=hidden * hidden + hidden)
     else:
         bias = 1 if family["norm"] == "layer" else 0
         _add(
@@ -155,7 +158,7 @@ def _gemma4(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kind
     norms = kinds.windowed * 2 * local_dim + kinds.full * 2 * wide
     norms -= full * wide + windowed * local_dim
     _add(found, small=norms)
-    if fields.flag("enable_moe_block"):
+    if fields.flag("enable_moe_block") and kinds.experts:
         own = found["ffn_hidden_size"]
         found["shared_experts"] = own / found["expert_ffn_hidden_size"]
         _add(found, small=layers * (4 * hidden + found["experts"]))
@@ -229,7 +232,7 @@ def _other_windowed_heads(
 
 def _residual_dense(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
     """A dense feed-forward beside the experts of each layer (Arctic)."""
-    if not fields.flag("parallel_attn_mlp_res", True):
+    if not kinds.experts or not fields.flag("parallel_attn_mlp_res", True):
         return
     found["shared_experts"] = found["hidden_size"] / found["expert_ffn_hidden_size"]
     _add(found, small=kinds.sparse * found["hidden_size"])
@@ -288,6 +291,8 @@ def _attention_experts(
     fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
 ) -> None:
     """JetMoE: query and output projections are experts too, chosen as often as those of the feed-forward."""
+    if not kinds.experts:
+        return
     hidden, inner = found["hidden_size"], found["kv_heads"] * found["head_dim"]
     # the pair counts with the feed-forward's expert: the same number of them, the same number active
     found["expert_ffn_hidden_size"] += 2 * inner / 3

@@ -16,18 +16,13 @@ Architecture = dict[str, Any]
 
 #: What a family's own code fixes, whatever its files say of it.
 _FIXED = (
-    "use_qk_norm",
-    "qk_norm",
-    "qk_layernorm",
-    "rms_norm",
-    "num_decoder_layers",
-    "use_double_wide_mlp",
-    "attention_heads",
-    "spatial_merge_size",
-    "out_hidden_size",
-    "patch_size",
-    "vocab_size",
-)
+    "use_qk_norm", "qk_norm", "qk_layernorm", "rms_norm", "num_decoder_layers", "use_double_wide_mlp",
+    "attention_heads", "spatial_merge_size", "out_hidden_size", "patch_size", "vocab_size", "qkv_bias",
+    "attention_bias", "use_expert_bias", "moe_capacity", "dim_model_base", "normalize_qk_projections",
+    "num_gqa_groups", "qkv_multipliers", "block_dim", "conv_dim", "block_use_swiglu", "use_swiglu_ffn",
+    "layernorm_full_attention_alpha", "decoder_bias", "conv_stride", "median_filter_width",
+    "alibi_bias_max",
+)  # fmt: skip
 #: Sizes without which there is no stack, with what a message calls them.
 _NEEDED = ("layers", "hidden_size", "heads", "vocab_size")
 
@@ -104,7 +99,7 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
     if fields.flag("multi_query") and not fields.flag("new_decoder_architecture"):
         kv_heads = 1
     found["kv_heads"] = kv_heads
-    head_dim = fields.whole(family.get("head_dim_key", NAMES["head_dim"]), family.get("head_dim"))
+    head_dim = fields.whole(NAMES["head_dim"], None, 0) or None
     latent = fields.whole("kv_lora_rank", 0, 0) or 0
     if latent:
         head_dim = fields.whole("qk_nope_head_dim", 128)
@@ -140,7 +135,7 @@ def _indexer(fields: Fields, found: Architecture, kinds: Kinds, heads: int) -> N
     found["windowed_layers"] = found["attention_layers"]
     found["window"] = fields.whole("index_topk", 2048)
     key_dim = width // heads
-    each = (found["q_lora_rank"] or found["hidden_size"]) * width
+    each = (found.get("q_lora_rank") or found["hidden_size"]) * width
     each += found["hidden_size"] * (key_dim + heads)
     kinds.matmul += found["attention_layers"] * each
     kinds.small += found["attention_layers"] * 2 * key_dim

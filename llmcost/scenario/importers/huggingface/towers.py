@@ -117,6 +117,15 @@ def _tower(whole: Fields, family: Family, name: str, found: Found) -> Found | No
             f"{name}: of kind {str(given.get('model_type'))[:40]!r}, which is not known: read as a plain encoder"
         )
         known = families.family("vit") or families.plain()
+    if "params" in known:  # no stack of equal layers, so as published
+        fields.note(
+            f"{name}: {known['params']:,} parameters as published for {kind}, whatever its fields say"
+        )
+        return {
+            "encoder_params": float(known["params"]),
+            "encoder_attention_width": 0.0,
+            "encoder_seq_len": 1.0,
+        }
     part = stack(fields, {**known, "vocab_size": known.get("vocab_size", 0)})
     if not part:
         return None
@@ -267,6 +276,17 @@ def _projector(whole: Fields, family: Family, found: Found) -> float:
         side = round(1 / _factor(whole, "downsample_ratio", 0.5))
         merged = wide * side * side
         return float(2 * merged + merged * hidden + hidden + hidden * hidden + hidden)
+    if kind == "resampled":  # Idefics 2: a gated projection and a perceiver
+        inner_size = found["ffn_hidden_size"]
+        part = whole.part("perceiver_config") or Fields({}, whole.where, {}, whole)
+        latents = part.whole("resampler_n_latents", 64) or 64
+        depth = part.whole("resampler_depth", 3) or 3
+        width = part.whole("resampler_head_dim", 96) or 96
+        heads = part.whole("resampler_n_heads", 16) or 16
+        kv_heads = part.whole("num_key_value_heads", 4) or 4
+        layer = 12 * hidden * hidden + 2 * hidden * width * (heads + kv_heads) + 3 * hidden
+        gated = 2 * wide * inner_size + inner_size * hidden
+        return float(gated + latents * hidden + depth * layer + hidden)
     if kind == "scaled":  # Idefics 3, SmolVLM
         side = whole.whole("scale_factor", 2) or 2
         return float(wide * side * side * hidden)
