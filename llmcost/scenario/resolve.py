@@ -318,7 +318,8 @@ class _Resolver:
                 value = (
                     value * known["layers"] / self.look(lambda word: load(word)["layers"], words)
                 )
-            self.enter(key, value, self._model_sources.get(name, source))
+            one = isinstance(words, str)
+            self.enter(key, value, self._model_sources.get(name, source) if one else source)
         if counts:
             if not replaced & {"active_params", "sparsity"}:
                 # 0 says that a token uses all parameters, or that the architecture counts them.

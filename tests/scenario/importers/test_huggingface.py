@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from llmcost.engine.evaluate import evaluate
 from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
 from llmcost.scenario.architecture import complete
-from llmcost.scenario.importers.huggingface import read_model
+from llmcost.scenario.importers.huggingface import families, read_model
+from llmcost.scenario.importers.huggingface.decoders import DECODERS
+from llmcost.scenario.importers.huggingface.encoders import ENCODERS
 
 #: Fields that a count needs of published config.json files, and the parameters that each stands for:
 #: those that transformers 5.24.0 builds from it (on its meta device), or those published with the weights.
@@ -47,6 +50,15 @@ def test_a_configuration_counts_as_its_own_code_counts(name: str) -> None:
     exact = row["by"].startswith("transformers")
     counted = _counts(row["config"])["architecture_params"]
     assert counted == pytest.approx(row["params"], rel=_EXACT if exact else _PUBLISHED)
+
+
+def test_every_name_in_the_table_of_families_exists() -> None:
+    for name in families.names():
+        entry = families.family(name)
+        assert entry is not None
+        named = [entry.get("text"), entry.get("encoder"), *entry.get("towers", {}).values()]
+        assert all(families.family(word) is not None for word in named if word), name
+        assert all(word in {**DECODERS, **ENCODERS} for word in entry.get("special", ())), name
 
 
 def test_nine_in_ten_are_exact() -> None:
@@ -160,7 +172,7 @@ def test_what_is_served_is_not_what_is_trained(tmp_path: Path) -> None:
     assert value == 4096
     assert source.startswith("default: max_position_embeddings 131,072")
     short = _estimate(tmp_path, _LLAMA | {"max_position_embeddings": 1024})
-    assert dict((key, value) for key, value, _ in _inputs(short))["model.seq_len"] == 1024
+    assert {key: value for key, value, _ in _inputs(short)}["model.seq_len"] == 1024
 
 
 def _inputs(result: Estimate) -> list[tuple[str, Any, str]]:
@@ -183,8 +195,6 @@ def _inputs(result: Estimate) -> list[tuple[str, Any, str]]:
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_said(change: dict[str, Any], message: str) -> None:
-    import re
-
     notes = read_model(_LLAMA | change, "c").warnings
     assert any(re.search(message, note) for note in notes), notes
 
@@ -256,7 +266,7 @@ def test_no_config_at_all(text: str, tmp_path: Path) -> None:
         estimate(scenario)
 
 
-def test_a_megabyte_is_read_in_two_seconds(tmp_path: Path) -> None:
+def test_a_megabyte_is_read_in_two_seconds() -> None:
     many = [{"attention": {"n_heads_in_group": 8}, "ffn": {"ffn_mult": 2.5}}] * 10_000
     for change in (
         {"model_type": "deci", "num_hidden_layers": 10_000, "block_configs": many},
@@ -265,11 +275,17 @@ def test_a_megabyte_is_read_in_two_seconds(tmp_path: Path) -> None:
         {"num_hidden_layers": 10_000, "hybrid_override_pattern": "M*-E" * 2500},
     ):
         start = time.perf_counter()
-        try:
-            _estimate(tmp_path, _LLAMA | change)
-        except InputError as error:
-            assert all(len(problem) < 100_000 for problem in error.problems)
+        problems = _problems(_LLAMA | change)
         assert time.perf_counter() - start < 2
+        assert all(len(problem) < 400 for problem in problems)
+
+
+def _problems(config: Any) -> list[str]:
+    try:
+        _counts(config)
+    except InputError as error:
+        return error.problems
+    return []
 
 
 _GARBAGE = st.one_of(
@@ -289,12 +305,11 @@ def test_a_garbled_config_is_an_answer_or_an_error(data: st.DataObject) -> None:
         part = data.draw(st.sampled_from(inner))
     for key in data.draw(st.lists(st.sampled_from(list(part)), min_size=1, max_size=3)):
         part[key] = data.draw(_GARBAGE)
-    try:
-        values = _counts(config)
-    except InputError as error:
-        assert error.problems
-        assert all(isinstance(problem, str) for problem in error.problems)
+    problems = _problems(config)
+    assert all(isinstance(problem, str) and problem for problem in problems)
+    if problems:
         return
+    values = _counts(config)
     assert math.isfinite(values["architecture_params"])
     assert values["layers"] >= 1
     assert values["hidden_size"] >= 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmcost.scenario.importers.huggingface import patterns
@@ -41,7 +41,6 @@ class Kinds:
         self.single = any(kind == patterns.NO for kind in mixers + feed_forwards)
         self.matmul: float = 0.0
         self.small: float = 0.0
-        self.special_ffn = False
 
     @property
     def attends(self) -> bool:
@@ -78,7 +77,7 @@ class Kinds:
         count = family["norms"]
         key = family.get("parallel_key")
         if key and flag(fields, {"parallel": key}, "parallel"):
-            count = family.get("parallel_norms", 1)
+            count = 1
         return float(self.layers * count)
 
 
@@ -92,7 +91,7 @@ def _experts(fields: Fields, family: Mapping[str, Any]) -> int:
     experts = fields.whole(NAMES["experts"], 0, 0) or 0
     if family.get("experts_flag") and not flag(fields, family, "experts_flag"):
         return 0
-    return 0 if experts == 1 and family.get("one_is_dense", True) else experts
+    return 0 if experts == 1 else experts
 
 
 def flag(fields: Fields, family: Mapping[str, Any], key: str) -> bool:
@@ -106,3 +105,22 @@ def flag(fields: Fields, family: Mapping[str, Any], key: str) -> bool:
 def embedding_width(found: Mapping[str, Any]) -> int:
     """Width of the embedding: the model's, unless it has one of its own."""
     return int(found["embedding_size"] if "embedding_size" in found else found["hidden_size"])
+
+
+def add(found: dict[str, Any], small: float = 0.0, matmul: float = 0.0) -> None:
+    """Count weights that are no product, and of products, beside those of the kinds."""
+    found["other_params"] += small
+    found["other_matmul_params"] += matmul
+
+
+def ratio(fields: Fields, name: str, value: Any) -> float:
+    """A ratio above 0; a problem of the field where it is none."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1000
+    if not good:
+        fields.problem(name, f"{str(value)[:40]!r} is not a ratio above 0")
+        return 1.0
+    return float(value)
+
+
+#: A family's own correction of what was read.
+Function = Callable[[Fields, Mapping[str, Any], dict[str, Any], Kinds], None]

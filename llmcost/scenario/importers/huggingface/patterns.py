@@ -108,7 +108,7 @@ def _codes(fields: Fields, layers: int) -> list[str] | None:
 
 def _windows(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
     """Every layer has a window, where the file gives one."""
-    used = fields.flag("use_sliding_window", bool(family.get("window_used", True)))
+    used = fields.flag("use_sliding_window", True)
     size = fields.value(NAMES["window"])
     return [WINDOW if used and size else FULL] * layers
 
@@ -239,7 +239,7 @@ def _by_rule(fields: Fields, family: Mapping[str, Any], layers: int) -> list[boo
     step = step or 1
     offset = fields.whole("expert_layer_offset", None, 0)
     if offset is None:
-        offset = 0 if family.get("moe_from_zero") else step - 1
+        offset = step - 1
     dense = set(fields.wholes("mlp_only_layers") or ())
     return [
         first <= index <= last and index % step == offset % step and index not in dense

@@ -115,7 +115,13 @@ def read_model(data: Any, where: str) -> Model:
             sources["seq_len"] = "default: patches of one image or sound"
         found.update(encoder(text, text_family, found, sources))
         if text is not whole or family is not None:
-            _merge(found, towers(whole, family or {}, found, sources))
+            seen = towers(whole, family or {}, found, sources)
+            _merge(found, seen)
+            if seen and family is not None and "text" not in family:
+                whole.note(
+                    f'model_type "{model_type}" is a language model\'s, but the file has a tower:'
+                    f" its {seen['encoder_params']:,.0f} parameters are counted"
+                )
         _length(text, text_family, found, sources)
     if whole.problems:
         raise InputError(whole.problems)
@@ -193,6 +199,8 @@ def _tell(
     """Warn of what was guessed and of what was not read."""
     if family is None:
         whole.note(_unknown(model_type))
+    elif family.get("tie_unsure") and not text.has(_TIED):  # its code ties where its weights do not
+        whole.note(f"{_TIED} is not in the file: embedding and output head are counted as two")
     routed = {name for key in NAMES if "expert" in key for name in NAMES[key]}
     sizes = _SIZES if found.get("experts") else _SIZES - routed
     taken = {name: value for name, value in text.silent.items() if name in sizes}

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmcost.engine import mixers as weights
-from llmcost.scenario.importers.huggingface import patterns, special
+from llmcost.scenario.importers.huggingface import patterns
+from llmcost.scenario.importers.huggingface.decoders import DECODERS
+from llmcost.scenario.importers.huggingface.encoders import ENCODERS
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 from llmcost.scenario.importers.huggingface.kinds import Kinds, embedding_width, flag
 from llmcost.scenario.importers.huggingface.recurrent import recurrent
@@ -72,7 +74,8 @@ def stack(fields: Fields, family: Family) -> Architecture:
         recurrent(fields, family, found)
     _embeddings(fields, family, found)
     _small(fields, family, found, kinds)
-    special.apply(fields, family, found, kinds)
+    for name in family.get("special", ()):
+        (DECODERS.get(name) or ENCODERS[name])(fields, family, found, kinds)
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -157,7 +160,7 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
             ratio = None
         width = found["hidden_size"] * (ratio if ratio is not None else family.get("ffn_ratio", 4))
         told = ratio is not None or "ffn_ratio" in family
-        if not told and kinds.dense and not kinds.special_ffn:
+        if not told and kinds.dense:
             fields.problem(
                 NAMES["ffn_hidden_size"][0],
                 "is missing: nothing else says how wide the feed-forward is",
@@ -177,8 +180,6 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
     if each is not None:
         count = shared if shared and not family.get("shared_width_is_total") else 1
         shared = count * each / inner if each else 0
-    if family.get("shared_by_flag"):
-        shared = shared or (1 if flag(fields, family, "shared_by_flag") else 0)
     found["shared_experts"] = shared
     latent = fields.whole("moe_latent_size", 0, 0)
     if latent:
@@ -240,14 +241,14 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
     kind = family["qk_norm"]
     if kind and (not family.get("qk_norm_key") or flag(fields, family, "qk_norm_key")):
         width = 2 * head_dim if kind == "head" else (heads + kv_heads) * head_dim
-        small += attends * weights.norm_size(width, 1 if family.get("qk_norm_bias") else 0)
+        small += attends * weights.norm_size(width, 0)
     if flag(fields, family, "ffn_bias"):
         each = weights.ffn_bias_params(found["ffn_hidden_size"], hidden, found["gated_ffn"])
         small += kinds.dense * each
     if flag(fields, family, "head_bias"):
         small += found["vocab_size"]
     gate = family.get("attention_gate")
-    if gate and (not family.get("gate_key") or flag(fields, family, "gate_key")):
+    if gate:
         kinds.matmul += attends * hidden * heads * (head_dim if gate == "full" else 1)
     if family.get("sinks"):
         small += (attends if family["sinks"] == "all" else kinds.windowed) * heads
