@@ -189,6 +189,8 @@ def _inputs(result: Estimate) -> list[tuple[str, Any, str]]:
         ({"model_type": None}, "has no model_type"),
         ({"mystery_experts": 8}, "not understood and not counted: mystery_experts"),
         ({"n_hash_layers": [1, 2]}, "not understood and not counted: n_hash_layers"),
+        ({"model_type": "phi4mm", "img_processor": {"name": "x"}}, "towers and their adapters are not counted"),
+        ({"model_type": "phi3", "img_processor": {"name": "x"}}, "not counted: img_processor"),
         ({"vision_config": {"model_type": "newest_vit", "hidden_size": 64, "num_hidden_layers": 2,
                             "num_attention_heads": 4, "intermediate_size": 128, "patch_size": 14}},
          "vision_config"),

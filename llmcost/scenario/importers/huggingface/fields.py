@@ -63,6 +63,10 @@ _OTHER = re.compile(
 )
 
 
+#: A table of this name is a part of the model.
+_PART = re.compile(r"vision|visual|audio|speech|img|image|tower|resampler|perceiver|projector|lora")
+
+
 class Fields:
     """The fields of one configuration, or of a part of it.
 
@@ -215,8 +219,7 @@ class Fields:
             for name, value in self.data.items()
             if name not in self.read
             and _says_something(value)
-            and _STRUCTURE.search(name.lower())
-            and not _OTHER.search(name.lower())
+            and _is_structure(name.lower(), value)
         ]
 
 
@@ -228,6 +231,12 @@ def _lifted(data: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(inner, dict):
             found.update({key: value for key, value in inner.items() if key not in data})
     return found
+
+
+def _is_structure(name: str, value: Any) -> bool:
+    if isinstance(value, dict) and _PART.search(name):
+        return True
+    return bool(_STRUCTURE.search(name)) and not _OTHER.search(name)
 
 
 def _says_something(value: Any) -> bool:

@@ -199,6 +199,8 @@ def _tell(
     """Warn of what was guessed and of what was not read."""
     if family is None:
         whole.note(_unknown(model_type))
+    elif "partial" in family:
+        whole.note(f"{family['partial']} are not counted, of model_type {model_type!r}")
     elif family.get("tie_unsure") and not text.has(_TIED):  # its code ties where its weights do not
         whole.note(f"{_TIED} is not in the file: embedding and output head are counted as two")
     routed = {name for key in NAMES if "expert" in key for name in NAMES[key]}
