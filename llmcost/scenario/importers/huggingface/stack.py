@@ -63,6 +63,8 @@ def stack(fields: Fields, family: Family) -> Architecture:
         else:
             found[key] = value
     if len(found) < len(_NEEDED):
+        for key in ("kv_heads", "head_dim", "ffn_hidden_size"):
+            fields.mean(key, None, 0)  # all that is wrong with a file is said at once
         return {}
     layers = int(found["layers"])
     if "name" in family:
