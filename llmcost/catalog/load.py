@@ -41,6 +41,10 @@ PROFILE = (
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early",
 )  # fmt: skip
+#: Kinds of which each entry is a file of its own, named after it.
+_ONE_FILE_EACH = ("models",)
+#: Characters of a name that can be that of a file.
+_LONGEST_NAME = 100
 #: What an entry of a kind cannot be without; every entry also says where it comes from.
 REQUIRED = {
     "clouds": ("accelerator", "vendor", "date"),
@@ -218,7 +222,16 @@ def _empty_ranges(where: str, entry: Entry) -> list[str]:
 @cache
 def builtin(kind: str) -> dict[str, Entry]:
     """Read the entries of a kind that llmcost carries."""
+    if kind in _ONE_FILE_EACH:
+        folder = packaged("catalog", "data", kind)
+        files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))
+        names = (name.removesuffix(".toml") for name in files)
+        return {name: _own_file(kind, name) for name in names}
     return read_toml(packaged("catalog", "data", f"{kind}.toml"), "catalog")
+
+
+def _own_file(kind: str, name: str) -> Entry:
+    return read_toml(packaged("catalog", "data", kind, f"{name}.toml"), "catalog")
 
 
 @cache
@@ -226,15 +239,22 @@ def _builtin_text(kind: str) -> str:
     return read_text(packaged("catalog", "data", f"{kind}.toml"), "catalog")
 
 
+def _carries(kind: str, name: str) -> bool:
+    return packaged("catalog", "data", kind, f"{name}.toml").is_file()
+
+
 @cache
 def builtin_entry(kind: str, name: str) -> Entry | None:
     """Parse one table of a built-in file; None where there is none under that header.
 
-    The built-in files hold plain ``[name]`` tables alone, so a table ends where a line starts
+    Models have a file each. The other files hold plain ``[name]`` tables alone, so a table ends where a line starts
     with the next bracket. Parsing 40 tables for one costs a start-up 4 ms a kind.
     """
     import tomli
 
+    if kind in _ONE_FILE_EACH:
+        known = name.isprintable() and not set(name) & set("/\\:") and len(name) < _LONGEST_NAME
+        return _own_file(kind, name) if known and _carries(kind, name) else None
     text = _builtin_text(kind)
     for header in (f"\n[{name}]\n", f'\n["{name}"]\n'):
         at = text.find(header)

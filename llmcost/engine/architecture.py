@@ -1,4 +1,4 @@
-"""Parameters and FLOPs counted from the architecture of a transformer."""
+"""Parameters counted from an architecture: blocks by kind, embeddings, encoders."""
 
 from __future__ import annotations
 
@@ -7,12 +7,44 @@ import numpy as np
 from llmcost.engine.chain import Array, rule
 
 _VASWANI = "Vaswani et al. 2017; each family's published configuration"
+#: Counts this close are the same count, rounded.
+_SAME_COUNT = 0.005
 _DEEPSEEK = "DeepSeek-AI 2024, arXiv:2405.04434, section 2.1"
 
 
 @rule(
+    "attention_layers",
+    formula="layers - recurrent_layers",
+    reference="Lieber et al. 2024, arXiv:2403.19887: what is not recurrent attends",
+)
+def attention_layers(layers: Array, recurrent_layers: Array) -> Array:
+    """Layers with softmax attention where nothing else says how many [1]."""
+    return np.maximum(layers - recurrent_layers, 0.0)
+
+
+@rule(
+    "other_params",
+    formula="(2 * layers + 1) * hidden_size",
+    reference=_VASWANI,
+)
+def norm_params(layers: Array, hidden_size: Array) -> Array:
+    """Weights of two norms a layer and a last one: all that is no product in most families [1]."""
+    return np.asarray((2 * layers + 1) * hidden_size)
+
+
+@rule(
+    "moe_layers",
+    formula="ffn_layers - dense_layers, 0 without experts",
+    reference="DeepSeek-AI 2024, arXiv:2401.06066",
+)
+def moe_layers(ffn_layers: Array, dense_layers: Array, experts: Array) -> Array:
+    """Layers whose feed-forward block is a mixture of experts [1]."""
+    return np.where(experts > 0, ffn_layers - dense_layers, 0.0)
+
+
+@rule(
     "attention_params",
-    formula="2 * hidden_size * head_dim * (heads + kv_heads)",
+    formula="hidden_size * (heads + kv_heads) * (head_dim + v_head_dim), 2 head_dim where v_head_dim is 0",
     reference=f"{_VASWANI}; with latent ranks, {_DEEPSEEK}",
 )
 def attention_params(
@@ -31,8 +63,10 @@ def attention_params(
     ----------
     hidden_size, heads, kv_heads, head_dim : array_like
         Width, query heads, key-value heads, width of a head [1].
-    q_lora_rank, kv_lora_rank, qk_rope_head_dim, v_head_dim : array_like
+    q_lora_rank, kv_lora_rank, qk_rope_head_dim : array_like
         Ranks of multi-head latent attention, 0 without it [1].
+    v_head_dim : array_like
+        Width of a value head, 0 where it is that of a query head [1].
 
     Returns
     -------
@@ -44,7 +78,8 @@ def attention_params(
     .. [1] Vaswani et al. (2017), Attention is all you need.
     .. [2] DeepSeek-AI (2024), arXiv:2405.04434, section 2.1.
     """
-    grouped = 2 * hidden_size * head_dim * (heads + kv_heads)
+    value_width = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    grouped = hidden_size * (heads + kv_heads) * (head_dim + value_width)
     query_width = heads * (head_dim + qk_rope_head_dim)
     query = np.where(
         q_lora_rank > 0, q_lora_rank * (hidden_size + query_width), hidden_size * query_width
@@ -59,6 +94,27 @@ def attention_params(
 
 
 @rule(
+    "windowed_attention_params",
+    formula="attention_params with windowed_heads, windowed_kv_heads, windowed_head_dim",
+    reference=_VASWANI,
+)
+def windowed_attention_params(
+    hidden_size: Array,
+    windowed_heads: Array,
+    windowed_kv_heads: Array,
+    windowed_head_dim: Array,
+    q_lora_rank: Array,
+    kv_lora_rank: Array,
+    qk_rope_head_dim: Array,
+    v_head_dim: Array,
+) -> Array:
+    """Weights of one attention block whose tokens attend within a window [1]."""
+    latent = q_lora_rank, kv_lora_rank, qk_rope_head_dim, v_head_dim
+    sizes = hidden_size, windowed_heads, windowed_kv_heads, windowed_head_dim
+    return np.asarray(attention_params(*sizes, *latent))
+
+
+@rule(
     "ffn_params",
     formula="(2 + gated_ffn) * hidden_size * ffn_hidden_size",
     reference="Shazeer 2020, arXiv:2002.05202",
@@ -70,22 +126,72 @@ def ffn_params(hidden_size: Array, ffn_hidden_size: Array, gated_ffn: Array) -> 
 
 @rule(
     "expert_params",
-    formula="(2 + gated_ffn) * hidden_size * expert_ffn_hidden_size",
+    formula="(2 + gated_ffn) * expert_hidden_size * expert_ffn_hidden_size",
     reference="Shazeer 2020, arXiv:2002.05202; Jiang et al. 2024, arXiv:2401.04088",
 )
-def expert_params(hidden_size: Array, expert_ffn_hidden_size: Array, gated_ffn: Array) -> Array:
-    """Weights of one expert [1]."""
+def expert_params(
+    expert_hidden_size: Array, expert_ffn_hidden_size: Array, gated_ffn: Array
+) -> Array:
+    """Weights of one expert that a router chooses; narrower than the model in some families [1]."""
+    return (2 + gated_ffn) * expert_hidden_size * expert_ffn_hidden_size
+
+
+@rule(
+    "shared_expert_params",
+    formula="(2 + gated_ffn) * hidden_size * expert_ffn_hidden_size",
+    reference="DeepSeek-AI 2024, arXiv:2401.06066",
+)
+def shared_expert_params(
+    hidden_size: Array, expert_ffn_hidden_size: Array, gated_ffn: Array
+) -> Array:
+    """Weights of one expert that every token visits [1]."""
     return (2 + gated_ffn) * hidden_size * expert_ffn_hidden_size
 
 
 @rule(
-    "moe_layers",
-    formula="layers - dense_layers, 0 without experts",
-    reference="DeepSeek-AI 2024, arXiv:2401.06066",
+    "mixer_params",
+    formula="(attention_layers - windowed_layers + cross_layers) * attention_params"
+    " + windowed_layers * windowed_attention_params + recurrent_layers * recurrent_params",
+    reference="sum over what mixes the tokens of a sequence: attention and recurrence",
 )
-def moe_layers(layers: Array, dense_layers: Array, experts: Array) -> Array:
-    """Layers whose feed-forward block is a mixture of experts [1]."""
-    return np.where(experts > 0, layers - dense_layers, 0.0)
+def mixer_params(
+    attention_layers: Array,
+    windowed_layers: Array,
+    cross_layers: Array,
+    recurrent_layers: Array,
+    attention_params: Array,
+    windowed_attention_params: Array,
+    recurrent_params: Array,
+) -> Array:
+    """Weights of all attention and recurrent blocks.
+
+    Parameters
+    ----------
+    attention_layers, windowed_layers : array_like
+        Layers with attention, and those of them whose tokens attend within a window [1].
+    cross_layers : array_like
+        Blocks of attention to an encoder's tokens, beside those [1].
+    recurrent_layers : array_like
+        Layers with linear attention, a state space or a gated convolution [1].
+    attention_params, windowed_attention_params, recurrent_params : array_like
+        Weights of one block of each kind [1].
+
+    Returns
+    -------
+    ndarray
+        Weights [1]. A layer may have both an attention and a recurrent block (Falcon-H1).
+
+    References
+    ----------
+    .. [1] Vaswani et al. (2017), Attention is all you need.
+    .. [2] Gu and Dao (2023), arXiv:2312.00752.
+    """
+    full = attention_layers - windowed_layers + cross_layers
+    return (
+        full * attention_params
+        + windowed_layers * windowed_attention_params
+        + recurrent_layers * recurrent_params
+    )
 
 
 @rule(
@@ -101,45 +207,110 @@ def inactive_params(
 
 
 @rule(
-    "block_params",
-    formula="layers * attention_params + (layers - moe_layers) * ffn_params"
-    " + moe_layers * ((experts + shared_experts) * expert_params + hidden_size * experts)",
+    "dense_block_params",
+    formula="mixer_params + (ffn_layers - moe_layers) * ffn_params"
+    " + moe_layers * (shared_experts * shared_expert_params + hidden_size * experts)"
+    " + other_matmul_params",
     reference="sum over the blocks; the router is hidden_size * experts",
 )
-def block_params(
-    layers: Array,
-    attention_params: Array,
+def dense_block_params(
+    mixer_params: Array,
+    ffn_layers: Array,
     moe_layers: Array,
     ffn_params: Array,
     experts: Array,
     shared_experts: Array,
-    expert_params: Array,
+    shared_expert_params: Array,
     hidden_size: Array,
+    other_matmul_params: Array,
+) -> Array:
+    """Weights of all blocks that every token uses: all but the experts of the routers.
+
+    Parameters
+    ----------
+    mixer_params, ffn_params, shared_expert_params : array_like
+        Weights of all mixers, of one dense feed-forward block and of one shared expert [1].
+    ffn_layers, moe_layers : array_like
+        Layers with a feed-forward block, and those where it is a mixture of experts [1].
+    experts, shared_experts, hidden_size : array_like
+        Experts of a router, experts that every token visits, width [1].
+    other_matmul_params : array_like
+        Weights of products that are none of these: projections of embeddings, gates [1].
+
+    Returns
+    -------
+    ndarray
+        Weights [1].
+
+    References
+    ----------
+    .. [1] DeepSeek-AI (2024), arXiv:2401.06066.
+    """
+    mixture = shared_experts * shared_expert_params + hidden_size * experts
+    dense = (ffn_layers - moe_layers) * ffn_params
+    return mixer_params + dense + moe_layers * mixture + other_matmul_params
+
+
+@rule(
+    "block_params",
+    formula="dense_block_params + moe_layers * experts * expert_params",
+    reference="sum over the blocks",
+)
+def block_params(
+    dense_block_params: Array, moe_layers: Array, experts: Array, expert_params: Array
 ) -> Array:
     """Weights of all blocks that a matmul uses, experts and routers included [1]."""
-    mixture = (experts + shared_experts) * expert_params + hidden_size * experts
-    return layers * attention_params + (layers - moe_layers) * ffn_params + moe_layers * mixture
+    return dense_block_params + moe_layers * experts * expert_params
+
+
+@rule(
+    "embedding_params",
+    formula="vocab_size * embedding_size * (2 where an output head has weights of its own)",
+    reference=_VASWANI,
+)
+def embedding_params(
+    vocab_size: Array, embedding_size: Array, tied_embeddings: Array, output_head: Array
+) -> Array:
+    """Weights of the input embedding and, where it shares none, of the output head [1]."""
+    own_head = np.where((output_head > 0) & (tied_embeddings <= 0), 1.0, 0.0)
+    return np.asarray(vocab_size * embedding_size * (1 + own_head))
 
 
 @rule(
     "architecture_params",
-    formula="block_params + vocab_size * hidden_size * (2 - tied_embeddings)"
-    " + (2 * layers + 1) * hidden_size",
-    reference="sum over blocks, embedding, output head and norms",
+    formula="block_params / layer_uses + embedding_params + other_params + encoder_params",
+    reference="sum over blocks, embedding, output head, what is no product, and encoders",
 )
 def architecture_params(
     block_params: Array,
-    vocab_size: Array,
-    hidden_size: Array,
-    tied_embeddings: Array,
-    layers: Array,
+    layer_uses: Array,
+    embedding_params: Array,
+    other_params: Array,
+    encoder_params: Array,
 ) -> Array:
-    """Parameters of the model counted from its architecture [1].
+    """Parameters of the model counted from its architecture.
 
-    Biases and learned positions, below 0.7 % in every model of the catalog, are left out.
+    Parameters
+    ----------
+    block_params : array_like
+        Weights of all blocks [1].
+    layer_uses : array_like
+        Layers that use the same weights: 12 in ALBERT, 1 elsewhere [1].
+    embedding_params, other_params : array_like
+        Embedding and output head; norms, biases, positions [1].
+    encoder_params : array_like
+        Encoders, vision and audio towers [1].
+
+    Returns
+    -------
+    ndarray
+        Parameters [1].
+
+    References
+    ----------
+    .. [1] Lan et al. (2019), arXiv:1909.11942, on layers that share weights.
     """
-    embeddings = vocab_size * hidden_size * (2 - tied_embeddings)
-    return block_params + embeddings + (2 * layers + 1) * hidden_size
+    return block_params / layer_uses + embedding_params + other_params + encoder_params
 
 
 @rule("params", formula="architecture_params", reference="count of the architecture")
@@ -168,62 +339,42 @@ def active_params_from_sparsity(params: Array, sparsity: Array) -> Array:
     return params / sparsity
 
 
-def active_params(
-    params: Array,
-    inactive_params: Array,
-    active_without_embedding: Array,
-    vocab_size: Array,
-    hidden_size: Array,
+@rule(
+    "active_params",
+    formula="preset_active_params, or params - inactive_params where none are published",
+    reference="published count of the model",
+)
+def active_params_of_presets(
+    preset_active_params: Array, params: Array, inactive_params: Array
 ) -> Array:
-    """Parameters used per token.
+    """Active parameters along an axis of named models: published ones, counted where there are none [1]."""
+    counted = active_params(params, inactive_params)
+    return np.where(preset_active_params > 0, preset_active_params, counted)
+
+
+@rule(
+    "active_params",
+    formula="params - inactive_params",
+    reference="Jiang et al. 2024, arXiv:2401.04088",
+)
+def active_params(params: Array, inactive_params: Array) -> Array:
+    """Parameters used per token: all but the experts that it does not visit.
 
     Parameters
     ----------
     params, inactive_params : array_like
         All parameters, and those of experts that a token does not visit [1].
-    active_without_embedding : array_like
-        1 where the family's own count leaves the input embedding out, a look-up [1].
-    vocab_size, hidden_size : array_like
-        Size of that embedding [1].
 
     Returns
     -------
     ndarray
-        Active parameters [1].
+        Active parameters [1], the input embedding and encoders included in every family.
 
     References
     ----------
-    .. [1] Jiang et al. (2024), arXiv:2401.04088; DeepSeek-AI (2024), arXiv:2412.19437.
+    .. [1] Jiang et al. (2024), arXiv:2401.04088.
     """
-    embedding = np.where(active_without_embedding > 0, vocab_size * hidden_size, 0.0)
-    return np.asarray(params - np.nan_to_num(inactive_params) - np.nan_to_num(embedding))
-
-
-@rule(
-    "active_params",
-    formula="published_active_params, or params - inactive_params of a dense model",
-    reference="published count of the model",
-)
-def active_params_published(
-    published_active_params: Array,
-    params: Array,
-    inactive_params: Array,
-    active_without_embedding: Array,
-    vocab_size: Array,
-    hidden_size: Array,
-) -> Array:
-    """Published active parameters, counted where none are published (0) [1]."""
-    counted = active_params(
-        params, inactive_params, active_without_embedding, vocab_size, hidden_size
-    )
-    return np.where(published_active_params > 0, published_active_params, counted)
-
-
-rule(
-    "active_params",
-    formula="params - inactive_params, less the input embedding in families that leave it out",
-    reference="Jiang et al. 2024, arXiv:2401.04088",
-)(active_params)
+    return np.asarray(params - np.nan_to_num(inactive_params))
 
 
 @rule("active_params", formula="params", reference="a dense model uses all its parameters")
@@ -233,63 +384,14 @@ def active_params_dense(params: Array) -> Array:
 
 
 @rule(
-    "matmul_params",
-    formula="block_params - inactive_params + vocab_size * hidden_size",
-    reference="Narayanan et al. 2021, arXiv:2104.04473, appendix; Chowdhery et al. 2022",
+    "published_active_params",
+    formula="publisher_active_params where they differ from active_params",
+    reference="published count of the model",
 )
-def matmul_params(
-    block_params: Array, inactive_params: Array, vocab_size: Array, hidden_size: Array
-) -> Array:
-    """Weights that multiply each token: active blocks and the output head [1]."""
-    return block_params - inactive_params + vocab_size * hidden_size
+def published_active_params(publisher_active_params: Array, active_params: Array) -> Array:
+    """The publisher's own count of active parameters, where it is another [1].
 
-
-@rule(
-    "attended_tokens",
-    formula="seq_len, or half of it with training.attention_flops = causal",
-    reference="Narayanan et al. 2021, arXiv:2104.04473 (full); Dao 2023, arXiv:2307.08691 (causal)",
-)
-def attended_tokens(seq_len: Array, causal_flops: Array) -> Array:
-    """Tokens whose scores with a token are counted as model FLOPs [tokens].
-
-    The whole row of the score matrix, as Megatron-LM and PaLM count, or the half of it that
-    a causal kernel computes. What a step takes does not depend on how it is counted.
+    Some leave out the input embedding, or encoders; all round.
     """
-    return seq_len * (1 - causal_flops / 2)
-
-
-@rule(
-    "attention_flops_per_token",
-    formula="12 * layers * heads * (head_dim + qk_rope_head_dim + v_head_dim) / 2 * attended_tokens",
-    reference="Narayanan et al. 2021, arXiv:2104.04473; Chowdhery et al. 2022, arXiv:2204.02311",
-)
-def attention_flops_per_token(
-    layers: Array,
-    heads: Array,
-    head_dim: Array,
-    qk_rope_head_dim: Array,
-    v_head_dim: Array,
-    attended_tokens: Array,
-) -> Array:
-    """FLOPs of the attention scores per token, forward and backward.
-
-    Parameters
-    ----------
-    layers, heads, attended_tokens : array_like
-        Layers, query heads, tokens whose scores with a token count [1].
-    head_dim, qk_rope_head_dim, v_head_dim : array_like
-        Width of a query head without and with its rotary part, and of a value head [1]. With
-        ``v_head_dim`` 0 a value head is as wide as a query head: 12 · L · heads · head_dim · s.
-
-    Returns
-    -------
-    ndarray
-        FLOPs per token [FLOP].
-
-    References
-    ----------
-    .. [1] Narayanan et al. (2021), arXiv:2104.04473, appendix.
-    .. [2] Chowdhery et al. (2022), arXiv:2204.02311, appendix B.
-    """
-    value_width = np.where(v_head_dim > 0, v_head_dim, head_dim)
-    return 6 * layers * heads * (head_dim + qk_rope_head_dim + value_width) * attended_tokens
+    differs = np.abs(publisher_active_params / active_params - 1) > _SAME_COUNT
+    return np.where(differs, publisher_active_params, np.nan)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmcost.engine import (  # noqa: F401
     architecture,
+    architecture_flops,
     carbon,
     cost,
     energy,

@@ -26,6 +26,7 @@ _ALL = [
     Result("hardware_flops", "Hardware compute", "FLOP", RUN, "FLOPs that the devices execute, recomputation included", "Korthikanti et al. 2022, arXiv:2205.05198"),
     Result("params", "Parameters", "", RUN, "Parameters of the model, in total", "model or its architecture"),
     Result("active_params", "Active parameters", "", RUN, "Parameters used per token", "model or its architecture"),
+    Result("published_active_params", "Active, as published", "", RUN, "Parameters used per token as the publisher counts them; some leave embeddings out", "catalog of models"),
     Result("tokens", "Tokens", "tokens", RUN, "Tokens seen in training, epochs included", "Hoffmann et al. 2022, arXiv:2203.15556"),
     Result("devices", "Devices", "", RUN, "Accelerators", _IDENTITY),
     Result("days", "Duration", "days", RUN, "Wall-clock time of the run", _IDENTITY),

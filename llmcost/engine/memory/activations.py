@@ -26,7 +26,12 @@ def kept_token_bytes(
     ffn_hidden_size: Array,
     gated_ffn: Array,
     layers: Array,
+    ffn_layers: Array,
     moe_layers: Array,
+    attending_share: Array,
+    windowed_share: Array,
+    recurrent_layers: Array,
+    recurrent_params: Array,
     experts_per_token: Array,
     shared_experts: Array,
     expert_ffn_hidden_size: Array,
@@ -46,7 +51,9 @@ def kept_token_bytes(
     ----------
     hidden_size, heads, kv_heads, head_dim, qk_rope_head_dim, v_head_dim, kv_lora_rank : array_like
         Sizes of attention [1].
-    ffn_hidden_size, gated_ffn, layers, moe_layers, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
+    attending_share, windowed_share, recurrent_layers, recurrent_params : array_like
+        Blocks of attention a layer; layers with a state, and weights of their mixers [1].
+    ffn_hidden_size, gated_ffn, layers, ffn_layers, moe_layers, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
         Sizes of the feed-forward blocks, of which a token enters a mean over the layers [1].
     seq_len, tp, sequence_parallel : array_like
         Length of a sequence, devices of tensor parallelism, whether it splits the sequence too [1].
@@ -76,13 +83,16 @@ def kept_token_bytes(
     value = np.where(latent, heads, kv_heads) * value_dim
     query = heads * (head_dim + qk_rope_head_dim)
     attention = activation_width * (query + key + value + heads * value_dim)
+    attention = attention * (attending_share + windowed_share)
+    states = activation_width * recurrent_layers / layers * recurrent_params / hidden_size
     mixtures = moe_layers / layers
-    width = (1 - mixtures) * ffn_hidden_size
+    width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
     width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
     inner = ((1 + gated_ffn) * activation_width + saved_input_bytes) * width
     copies = mixtures * experts_per_token * (saved_input_bytes + activation_width) * hidden_size
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
-    kept = (attention + inner + copies + stored) / tp
+    stored = stored * (attending_share + windowed_share)
+    kept = (attention + states + inner + copies + stored) / tp
     return np.asarray(saved_factor * (outer + kept))
 
 

@@ -70,15 +70,19 @@ def state_bytes(
 
 @rule(
     "last_state_bytes",
-    formula="state_bytes for the last stage: last_stage_layers, and the output head",
+    formula="state_bytes for the last stage: last_stage_layers, mtp_layers, and the output head",
     reference=f"{KORTHIKANTI}; {ZERO}",
 )
 def last_state_bytes(
     last_stage_layers: Array,
+    mtp_layers: Array,
+    hidden_size: Array,
     layer_dense_params: Array,
+    layer_uses: Array,
     layer_expert_params: Array,
     table_params: Array,
     tied_embeddings: Array,
+    output_head: Array,
     tp: Array,
     pp: Array,
     ep: Array,
@@ -95,8 +99,10 @@ def last_state_bytes(
 
     Parameters
     ----------
-    last_stage_layers, layer_dense_params, layer_expert_params, table_params, tied_embeddings : array_like
-        What the stage holds; a tied head is a copy of the embedding on another stage [1].
+    last_stage_layers, mtp_layers, hidden_size, layer_dense_params, layer_uses, layer_expert_params : array_like
+        Layers that the stage holds, and those of multi-token prediction [1].
+    table_params, tied_embeddings, output_head : array_like
+        The head; a tied one is a copy of the embedding on another stage [1].
     tp, pp, ep, expert_tp, sharers, expert_sharers : array_like
         Devices that share it [1].
     sharding, param_bytes, grad_bytes, optimizer_bytes, master_is_weight : array_like
@@ -107,9 +113,12 @@ def last_state_bytes(
     ndarray
         Memory [B].
     """
-    tables = np.where((pp > 1) | (tied_embeddings > 0), 1.0, 2.0)
-    dense = (last_stage_layers * layer_dense_params + tables * table_params) / tp
-    routed = last_stage_layers * layer_expert_params / (ep * expert_tp)
+    alone = np.where(pp > 1, 0.0, 1.0)
+    tables = output_head * np.where(tied_embeddings > 0, 1 - alone, 1.0) + alone
+    further = mtp_layers * (layer_dense_params + 2 * hidden_size**2)
+    blocks = last_stage_layers * layer_dense_params / layer_uses + further
+    dense = (blocks + tables * table_params) / tp
+    routed = (last_stage_layers + mtp_layers) * layer_expert_params / (ep * expert_tp)
     return states(
         dense + routed,
         dense / sharers + routed / expert_sharers,

@@ -22,19 +22,21 @@ def first_stage_bytes(
 
 @rule(
     "last_stage_bytes",
-    formula="last_state_bytes + last_stage_layers * layer_activation_bytes + working_bytes + logit_bytes",
+    formula="last_state_bytes + (last_stage_layers + mtp_layers) * layer_activation_bytes + working_bytes"
+    " + (1 + mtp_layers) * logit_bytes",
     reference=KORTHIKANTI,
 )
 def last_stage_bytes(
     last_state_bytes: Array,
     last_stage_layers: Array,
+    mtp_layers: Array,
     layer_activation_bytes: Array,
     working_bytes: Array,
     logit_bytes: Array,
 ) -> Array:
     """Memory of a device of the last stage, which holds the logits of one micro-batch [B]."""
-    kept = last_stage_layers * layer_activation_bytes
-    return last_state_bytes + kept + working_bytes + logit_bytes
+    kept = (last_stage_layers + mtp_layers) * layer_activation_bytes
+    return last_state_bytes + kept + working_bytes + (1 + mtp_layers) * logit_bytes
 
 
 @rule(

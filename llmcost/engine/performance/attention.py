@@ -27,24 +27,78 @@ def score_width(
 
 
 @rule(
+    "windowed_score_width",
+    formula="score_width with windowed_heads and windowed_head_dim",
+    reference="Jiang et al. 2023, arXiv:2310.06825",
+)
+def windowed_score_width(
+    windowed_heads: Array,
+    windowed_head_dim: Array,
+    qk_rope_head_dim: Array,
+    v_head_dim: Array,
+    tp: Array,
+) -> Array:
+    """Widths of queries and values of a device's heads in layers with a window [1]."""
+    found = score_width(windowed_heads, windowed_head_dim, qk_rope_head_dim, v_head_dim, tp)
+    return np.asarray(found)
+
+
+@rule(
+    "attending_share",
+    formula="(attention_layers - windowed_layers + cross_layers) / layers",
+    reference="mean over the layers",
+)
+def attending_share(
+    attention_layers: Array, windowed_layers: Array, cross_layers: Array, layers: Array
+) -> Array:
+    """Blocks of attention without a window a layer, on average [1]."""
+    return (attention_layers - windowed_layers + cross_layers) / layers
+
+
+@rule("windowed_share", formula="windowed_layers / layers", reference="mean over the layers")
+def windowed_share(windowed_layers: Array, layers: Array) -> Array:
+    """Blocks of attention within a window a layer, on average [1]."""
+    return windowed_layers / layers
+
+
+def _seen(window: Array) -> Array:
+    return np.where(window > 0, window, np.inf)
+
+
+@rule(
     "score_flops",
-    formula="2 * micro_tokens * kernel_tokens * score_width, the whole row where attention is not fused",
+    formula="2 * micro_tokens * tokens of a kernel * score_width, the whole row where attention is not fused; mean"
+    " over the layers, those with a window over their window",
     reference=_DAO,
 )
 def score_flops(
-    micro_tokens: Array, seq_len: Array, score_width: Array, fused_attention: Array
+    micro_tokens: Array,
+    seq_len: Array,
+    score_width: Array,
+    windowed_score_width: Array,
+    attending_share: Array,
+    windowed_share: Array,
+    window: Array,
+    fused_attention: Array,
 ) -> Array:
     """FLOPs that a device computes for the scores of a layer and micro-batch, forward [FLOP].
 
     A fused kernel computes the half of the score matrix that a causal mask leaves.
     """
-    scores = np.where(fused_attention > 0, kernels.attention_scores(seq_len), seq_len**2)
-    return 2 * micro_tokens * scores / seq_len * score_width
+    whole = seq_len**2
+    full = np.where(fused_attention > 0, kernels.attention_scores(seq_len), whole)
+    found = attending_share * full * score_width
+    if np.any(windowed_share > 0):
+        near = kernels.attention_scores(seq_len, _seen(window))
+        near = np.where(fused_attention > 0, near, whole)
+        found = found + windowed_share * near * windowed_score_width
+    return 2 * micro_tokens * found / seq_len
 
 
 @rule(
     "fused_forward_s",
-    formula="attention_forward_s of the device's share of micro_batch sequences, heads / tp heads",
+    formula="attention_forward_s of the device's share of micro_batch sequences, heads / tp heads; mean over the"
+    " layers, those with a window over their window",
     reference=_DAO,
 )
 def fused_forward_s(
@@ -54,6 +108,12 @@ def fused_forward_s(
     heads: Array,
     kv_heads: Array,
     score_width: Array,
+    attending_share: Array,
+    windowed_share: Array,
+    window: Array,
+    windowed_heads: Array,
+    windowed_kv_heads: Array,
+    windowed_score_width: Array,
     tp: Array,
     bf16_peak_flops: Array,
     memory_bytes_s: Array,
@@ -73,6 +133,10 @@ def fused_forward_s(
     ----------
     micro_batch, cp, seq_len, heads, kv_heads, score_width, tp : array_like
         Sizes [1]; the widths of queries and values count half each.
+    attending_share, windowed_share : array_like
+        Blocks of attention without and with a window a layer [1].
+    window, windowed_heads, windowed_kv_heads, windowed_score_width : array_like
+        Tokens of a window, and the sizes of those blocks [1].
     bf16_peak_flops, memory_bytes_s, processors : array_like
         Peak in 16 bits, in which scores stay [FLOP/s], memory bandwidth [B/s], processors [1].
     attention_efficiency, attention_quality, sustained_share : array_like
@@ -90,13 +154,7 @@ def fused_forward_s(
     ----------
     .. [1] Dao (2023), arXiv:2307.08691.
     """
-    mine = heads / tp
-    return kernels.attention_forward_s(
-        micro_batch / cp,
-        seq_len,
-        mine,
-        np.minimum(kv_heads / tp, mine),
-        score_width / mine / 2,
+    rates = (
         bf16_peak_flops,
         memory_bytes_s,
         processors,
@@ -107,6 +165,17 @@ def fused_forward_s(
         attention_memory_share,
         attention_launch_s,
     )
+
+    def kernel(heads: Array, kv_heads: Array, width: Array, seen: Array | float) -> Array:
+        mine = heads / tp
+        sizes = (micro_batch / cp, seq_len, mine, np.minimum(kv_heads / tp, mine))
+        return kernels.attention_forward_s(*sizes, width / mine / 2, *rates, seen)
+
+    found = attending_share * kernel(heads, kv_heads, score_width, np.inf)
+    if np.any(windowed_share > 0):
+        near = kernel(windowed_heads, windowed_kv_heads, windowed_score_width, _seen(window))
+        found = found + np.where(windowed_share > 0, windowed_share * near, 0.0)
+    return found
 
 
 @rule(
@@ -126,6 +195,8 @@ def unfused_forward_s(
     score_bytes: Array,
     heads: Array,
     head_dim: Array,
+    attending_share: Array,
+    windowed_share: Array,
     tp: Array,
     memory_bytes_s: Array,
     misaligned_factor: Array,
@@ -136,8 +207,8 @@ def unfused_forward_s(
     ----------
     score_flops : array_like
         FLOPs of the whole matrix [FLOP].
-    micro_tokens, seq_len, heads, head_dim, tp : array_like
-        Sizes [1].
+    micro_tokens, seq_len, heads, head_dim, attending_share, windowed_share, tp : array_like
+        Sizes; blocks of attention a layer [1].
     bf16_peak_flops, half_product_efficiency, product_quality, sustained_share : array_like
         Rate of products in 16 bits [FLOP/s], [1].
     score_bytes : array_like
@@ -159,7 +230,8 @@ def unfused_forward_s(
     slow = np.where(head_dim % 8 > 0, misaligned_factor, 1.0)
     rate = bf16_peak_flops * half_product_efficiency * product_quality * sustained_share
     products = score_flops / rate * slow
-    return products + score_bytes * heads * seq_len * micro_tokens / tp / memory_bytes_s
+    stored = (attending_share + windowed_share) * heads * seq_len * micro_tokens / tp
+    return products + score_bytes * stored / memory_bytes_s
 
 
 @rule(
@@ -172,6 +244,32 @@ def attention_forward_s(
 ) -> Array:
     """Attention scores of a layer and micro-batch, forward [s]."""
     return np.where(fused_attention > 0, fused_forward_s, unfused_forward_s)
+
+
+@rule(
+    "states_forward_s",
+    formula="(recurrent_flops_per_token / 3 + 2 attention_layers * indexer_width * tokens of a causal kernel) / layers"
+    " * micro_tokens / tp at the rate of products in 16 bits",
+    reference="Dao and Gu 2024, arXiv:2405.21060: states of chunks are products; DeepSeek-V3.2, section 2.1",
+)
+def states_forward_s(
+    recurrent_flops_per_token: Array,
+    attention_layers: Array,
+    indexer_width: Array,
+    seq_len: Array,
+    layers: Array,
+    micro_tokens: Array,
+    tp: Array,
+    bf16_peak_flops: Array,
+    half_product_efficiency: Array,
+    product_quality: Array,
+    sustained_share: Array,
+) -> Array:
+    """States of recurrent layers and the indexer of sparse attention, a layer and micro-batch, forward [s]."""
+    scores = 2 * attention_layers * indexer_width * kernels.attention_scores(seq_len) / seq_len
+    flops = (recurrent_flops_per_token / 3 + scores) / layers * micro_tokens / tp
+    rate = bf16_peak_flops * half_product_efficiency * product_quality * sustained_share
+    return flops / rate
 
 
 @rule(

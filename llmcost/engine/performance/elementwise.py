@@ -11,7 +11,8 @@ from llmcost.engine.papers import KORTHIKANTI
 
 @rule(
     "elementwise_bytes",
-    formula="elementwise_passes * activation_width * (8 hidden_size, rotary positions, activations)",
+    formula="elementwise_passes * activation_width * (8 hidden_size, rotary positions, activations; the widths of"
+    " recurrent mixers, read and written), mean over the layers",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
 def elementwise_bytes(
@@ -25,8 +26,13 @@ def elementwise_bytes(
     experts_per_token: Array,
     shared_experts: Array,
     expert_ffn_hidden_size: Array,
+    ffn_layers: Array,
     moe_layers: Array,
     layers: Array,
+    attending_share: Array,
+    windowed_share: Array,
+    recurrent_layers: Array,
+    recurrent_params: Array,
     tp: Array,
     sequence_parallel: Array,
     fused_experts: Array,
@@ -39,9 +45,11 @@ def elementwise_bytes(
     ----------
     micro_tokens, hidden_size, heads, kv_heads, head_dim, ffn_hidden_size, gated_ffn : array_like
         Sizes [1].
-    experts_per_token, shared_experts, expert_ffn_hidden_size, moe_layers, layers : array_like
+    experts_per_token, shared_experts, expert_ffn_hidden_size, ffn_layers, moe_layers, layers : array_like
         The experts of a token, whose activations count [1]; sorting it to them and back is part
         of their products.
+    attending_share, windowed_share, recurrent_layers, recurrent_params : array_like
+        Blocks of attention a layer, layers with a state, and weights of their mixers [1].
     tp, sequence_parallel : array_like
         Devices of tensor parallelism, and whether it also splits norms and residuals [1].
     fused_experts : array_like
@@ -61,9 +69,11 @@ def elementwise_bytes(
     mixtures = moe_layers / layers
     outer = 8 / np.where(sequence_parallel > 0, tp, 1.0)
     routed = experts_per_token * (1 - fused_experts)
-    width = (1 - mixtures) * ffn_hidden_size
+    width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
     width = width + mixtures * (shared_experts + routed) * expert_ffn_hidden_size
-    inner = (2 * (heads + kv_heads) * head_dim + (2 + gated_ffn) * width) / tp
+    mixed = 2 * (attending_share + windowed_share) * (heads + kv_heads) * head_dim
+    mixed = mixed + recurrent_layers / layers * 2 * recurrent_params / hidden_size
+    inner = (mixed + (2 + gated_ffn) * width) / tp
     return elementwise_passes * activation_width * micro_tokens * (outer * hidden_size + inner)
 
 

@@ -73,22 +73,12 @@ def expert_tp(tp: Array, dp: Array, cp: Array, ep: Array) -> Array:
 
 @rule(
     "layer_dense_params",
-    formula="attention_params + mean over the layers of ffn_params, or of the shared experts and the router",
+    formula="dense_block_params / layers",
     reference="sum over the blocks",
 )
-def layer_dense_params(
-    layers: Array,
-    attention_params: Array,
-    moe_layers: Array,
-    ffn_params: Array,
-    experts: Array,
-    shared_experts: Array,
-    expert_params: Array,
-    hidden_size: Array,
-) -> Array:
+def layer_dense_params(layers: Array, dense_block_params: Array) -> Array:
     """Parameters of a layer outside its routed experts, on average over the layers [1]."""
-    mixture = shared_experts * expert_params + hidden_size * experts
-    return attention_params + ((layers - moe_layers) * ffn_params + moe_layers * mixture) / layers
+    return dense_block_params / layers
 
 
 @rule(
@@ -103,40 +93,75 @@ def layer_expert_params(
     return moe_layers * experts * expert_params / layers
 
 
-@rule("table_params", formula="vocab_size * hidden_size", reference="definition")
-def table_params(vocab_size: Array, hidden_size: Array) -> Array:
+@rule("table_params", formula="vocab_size * embedding_size", reference="definition")
+def table_params(vocab_size: Array, embedding_size: Array) -> Array:
     """Parameters of the input embedding, or of the output head [1]."""
-    return vocab_size * hidden_size
+    return vocab_size * embedding_size
 
 
 @rule(
     "device_dense_params",
-    formula="(stage_layers * layer_dense_params + the embedding, and the head where there is one stage) / tp",
+    formula="(stage_layers * layer_dense_params / layer_uses + the embedding, encoder_params and other_params, and the"
+    " head and layers of multi-token prediction where there is one stage) / tp",
     reference="Korthikanti et al. 2022, arXiv:2205.05198",
 )
 def device_dense_params(
     stage_layers: Array,
     layer_dense_params: Array,
+    layer_uses: Array,
+    mtp_layers: Array,
+    hidden_size: Array,
     table_params: Array,
     tied_embeddings: Array,
+    output_head: Array,
+    encoder_params: Array,
+    other_params: Array,
     tp: Array,
     pp: Array,
 ) -> Array:
-    """Parameters outside the routed experts on a device of the first, fullest stage [1]."""
-    tables = np.where((pp > 1) | (tied_embeddings > 0), 1.0, 2.0)
-    return (stage_layers * layer_dense_params + tables * table_params) / tp
+    """Parameters outside the routed experts on a device of the first, fullest stage [1].
+
+    Parameters
+    ----------
+    stage_layers, layer_dense_params, layer_uses : array_like
+        Layers of the stage, parameters of each, and how many layers share them [1].
+    mtp_layers, hidden_size : array_like
+        Layers of multi-token prediction, which stand beside the head, and the width [1].
+    table_params, tied_embeddings, output_head : array_like
+        Parameters of embedding and head, 1 where they are one, 1 where there is a head [1].
+    encoder_params, other_params : array_like
+        Encoders and towers; norms, biases, positions [1].
+    tp, pp : array_like
+        Devices that share a layer, stages [1].
+
+    Returns
+    -------
+    ndarray
+        Parameters [1].
+    """
+    alone = np.where(pp > 1, 0.0, 1.0)
+    head = alone * output_head * (1 - tied_embeddings)
+    further = alone * mtp_layers * (layer_dense_params + 2 * hidden_size**2)
+    blocks = stage_layers * layer_dense_params / layer_uses + further
+    return (blocks + (1 + head) * table_params + encoder_params + other_params) / tp
 
 
 @rule(
     "device_expert_params",
-    formula="stage_layers * layer_expert_params / (ep * expert_tp)",
+    formula="(stage_layers, and mtp_layers where there is one stage) * layer_expert_params / (ep * expert_tp)",
     reference="Lepikhin et al. 2020, arXiv:2006.16668",
 )
 def device_expert_params(
-    stage_layers: Array, layer_expert_params: Array, ep: Array, expert_tp: Array
+    stage_layers: Array,
+    mtp_layers: Array,
+    layer_expert_params: Array,
+    pp: Array,
+    ep: Array,
+    expert_tp: Array,
 ) -> Array:
     """Parameters of the routed experts on a device of the fullest stage [1]."""
-    return stage_layers * layer_expert_params / (ep * expert_tp)
+    layers = stage_layers + np.where(pp > 1, 0.0, mtp_layers)
+    return layers * layer_expert_params / (ep * expert_tp)
 
 
 @rule(

@@ -11,7 +11,8 @@ from llmcost.engine.papers import NARAYANAN, ROOFLINE
 
 @rule(
     "layer_forward_s",
-    formula="products_forward_s + experts_forward_s + elementwise_forward_s + attention_forward_s",
+    formula="products_forward_s + experts_forward_s + elementwise_forward_s + attention_forward_s"
+    " + states_forward_s",
     reference=ROOFLINE,
 )
 def layer_forward_s(
@@ -19,14 +20,16 @@ def layer_forward_s(
     experts_forward_s: Array,
     elementwise_forward_s: Array,
     attention_forward_s: Array,
+    states_forward_s: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a layer and micro-batch, forward [s]."""
-    return products_forward_s + experts_forward_s + elementwise_forward_s + attention_forward_s
+    mixing = attention_forward_s + states_forward_s
+    return products_forward_s + experts_forward_s + elementwise_forward_s + mixing
 
 
 @rule(
     "layer_backward_s",
-    formula="products_backward_s + 2 * (experts_forward_s + elementwise_forward_s) + attention_backward_s"
+    formula="products_backward_s + 2 * (experts_forward_s + elementwise_forward_s + states_forward_s) + attention_backward_s"
     " + gradient_writes_s",
     reference=ROOFLINE,
 )
@@ -35,10 +38,11 @@ def layer_backward_s(
     experts_forward_s: Array,
     elementwise_forward_s: Array,
     attention_backward_s: Array,
+    states_forward_s: Array,
     gradient_writes_s: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a layer and micro-batch, backward [s]."""
-    twice = 2 * (experts_forward_s + elementwise_forward_s)
+    twice = 2 * (experts_forward_s + elementwise_forward_s + states_forward_s)
     return products_backward_s + twice + attention_backward_s + gradient_writes_s
 
 
@@ -55,6 +59,7 @@ def layer_again_s(
     hidden_size: Array,
     active_layer_params: Array,
     layers: Array,
+    ffn_layers: Array,
     moe_layers: Array,
     ffn_hidden_size: Array,
     experts_per_token: Array,
@@ -69,7 +74,7 @@ def layer_again_s(
     ----------
     layer_forward_s, products_forward_s, experts_forward_s : array_like
         Forward of a layer, and its products [s].
-    hidden_size, active_layer_params, layers, moe_layers, ffn_hidden_size, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
+    hidden_size, active_layer_params, layers, ffn_layers, moe_layers, ffn_hidden_size, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
         Sizes, which say what the last product is of all [1].
     recompute_stops_early : array_like
         1 where it stops at the last tensor that the backward pass needs: nothing needs the result
@@ -83,7 +88,7 @@ def layer_again_s(
         Time [s].
     """
     mixtures = moe_layers / layers
-    width = (1 - mixtures) * ffn_hidden_size
+    width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
     width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
     last = recompute_stops_early * hidden_size * width / active_layer_params
     kept = last * (products_forward_s + experts_forward_s)
@@ -129,10 +134,46 @@ def layer_s(
     return np.where(synchronous_launch > 0, layer_busy_s + issue, np.maximum(layer_busy_s, issue))
 
 
-@rule("head_s", formula="3 * head_forward_s", reference=NARAYANAN)
-def head_s(head_forward_s: Array) -> Array:
-    """Output head and loss of a micro-batch, forward and backward [s]."""
-    return 3 * head_forward_s
+@rule(
+    "head_s",
+    formula="3 * head_forward_s * (output_head + mtp_layers) + mtp_layers * (layer_s + layer_collectives_s)",
+    reference=f"{NARAYANAN}; DeepSeek-AI 2024, arXiv:2412.19437, section 2.2",
+)
+def head_s(
+    head_forward_s: Array,
+    output_head: Array,
+    mtp_layers: Array,
+    layer_s: Array,
+    layer_collectives_s: Array,
+) -> Array:
+    """Output head, loss and layers of multi-token prediction of a micro-batch, forward and backward [s]."""
+    further = mtp_layers * (layer_s + layer_collectives_s)
+    return 3 * head_forward_s * (output_head + mtp_layers) + further
+
+
+@rule(
+    "encoder_s",
+    formula="(6 encoder_params * encoder_tokens_per_token / product_share / peak_flops + encoder_score_flops_per_token"
+    " / bf16_peak_flops / half_product_efficiency) * micro_tokens / tp / pp",
+    reference="an encoder's layers, spread over the stages as evenly as its model's",
+)
+def encoder_s(
+    encoder_params: Array,
+    encoder_tokens_per_token: Array,
+    encoder_score_flops_per_token: Array,
+    micro_tokens: Array,
+    tp: Array,
+    pp: Array,
+    peak_flops: Array,
+    product_share: Array,
+    bf16_peak_flops: Array,
+    half_product_efficiency: Array,
+) -> Array:
+    """Encoders and towers of a micro-batch on a stage, forward and backward [s]."""
+    products = 6 * encoder_params * encoder_tokens_per_token / (peak_flops * product_share)
+    scores = encoder_score_flops_per_token / (bf16_peak_flops * half_product_efficiency)
+    found = (products + scores) * micro_tokens / (tp * pp)
+    return np.where(encoder_params > 0, found, 0.0)
 
 
 @rule(
@@ -165,18 +206,20 @@ def busiest_layers(last_stage_layers: Array, stage_layers: Array, head_is_busies
 
 @rule(
     "compute_s",
-    formula="micro_batches * (busiest_layers * layer_s + head_s where it is on that stage)",
+    formula="micro_batches * (busiest_layers * layer_s + encoder_s + head_s where it is on that stage)",
     reference=ROOFLINE,
 )
 def compute_s(
     micro_batches: Array,
     busiest_layers: Array,
     layer_s: Array,
+    encoder_s: Array,
     head_s: Array,
     head_is_busiest: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a step on the busiest stage [s]."""
-    return micro_batches * (busiest_layers * layer_s + head_s * head_is_busiest)
+    head = head_s * head_is_busiest
+    return micro_batches * (busiest_layers * layer_s + encoder_s + head)
 
 
 @rule(

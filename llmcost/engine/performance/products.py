@@ -8,7 +8,7 @@ places. Constants of the kernels come from measurements by device and precision.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,47 +99,55 @@ def _passes(
     return found
 
 
+class _Mixer(NamedTuple):
+    """Blocks that mix the tokens of a sequence: how many a layer has, and their sizes."""
+
+    share: Array
+    heads: Array
+    kv_heads: Array
+    head_dim: Array
+
+
 def _shapes(
     hidden_size: Array,
-    heads: Array,
-    kv_heads: Array,
-    head_dim: Array,
+    mixers: Iterable[_Mixer],
     qk_rope_head_dim: Array,
     v_head_dim: Array,
     q_lora_rank: Array,
     kv_lora_rank: Array,
-    layers: Array,
-    moe_layers: Array,
-    ffn_hidden_size: Array,
+    feed_forward: Iterable[tuple[Array, Array]],
+    other_params: Array,
+    mixtures: Array,
     experts: Array,
-    shared_experts: Array,
-    expert_ffn_hidden_size: Array,
     gated_ffn: Array,
     tp: Array,
 ) -> Iterable[Shape]:
     """Products that every token of a layer goes through, on average over the layers."""
     latent = np.asarray(kv_lora_rank > 0)
-    value = heads * np.where(v_head_dim > 0, v_head_dim, head_dim) / tp
-    one = np.ones(())
-    yield one, hidden_size, value
-    if not latent.all():
-        yield np.where(latent, 0.0, 1.0), (heads + 2 * kv_heads) * head_dim / tp, hidden_size
-    if latent.any():
-        here = np.where(latent, 1.0, 0.0)
-        query = heads * (head_dim + qk_rope_head_dim) / tp
-        yield here, q_lora_rank + kv_lora_rank + qk_rope_head_dim, hidden_size
-        yield here, query, np.where(q_lora_rank > 0, q_lora_rank, hidden_size)
-        yield here, heads * head_dim / tp + value, kv_lora_rank
-    mixtures = moe_layers / layers
-    for weight, width in (
-        (1 - mixtures, ffn_hidden_size),
-        (mixtures * (shared_experts > 0), shared_experts * expert_ffn_hidden_size),
-    ):
-        if np.any(weight > 0):
-            yield weight, (1 + gated_ffn) * width / tp, hidden_size
-            yield weight, hidden_size, width / tp
+    for share, heads, kv_heads, head_dim in mixers:
+        if not np.any(share > 0):
+            continue
+        value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+        value = heads * value_dim / tp
+        yield share, hidden_size, value
+        if not latent.all():
+            width = (heads + kv_heads) * head_dim + kv_heads * value_dim
+            yield np.where(latent, 0.0, share), width / tp, hidden_size
+        if latent.any():
+            here = np.where(latent, share, 0.0)
+            query = heads * (head_dim + qk_rope_head_dim) / tp
+            yield here, q_lora_rank + kv_lora_rank + qk_rope_head_dim, hidden_size
+            yield here, query, np.where(q_lora_rank > 0, q_lora_rank, hidden_size)
+            yield here, heads * head_dim / tp + value, kv_lora_rank
+    for share, width in feed_forward:
+        if np.any(share > 0):
+            yield share, (1 + gated_ffn) * width / tp, hidden_size
+            yield share, hidden_size, width / tp
     if np.any(mixtures > 0):
         yield mixtures, experts, hidden_size
+    # Recurrent mixers, gates and projections, as one product of their weights.
+    if np.any(other_params > 0):
+        yield np.where(other_params > 0, 1.0, 0.0), other_params / hidden_size / tp, hidden_size
 
 
 def _layer_products(backward: bool) -> None:
@@ -148,8 +156,9 @@ def _layer_products(backward: bool) -> None:
 
     @rule(
         f"products_{word}_s",
-        formula="sum of product_s over the projections of attention, the feed-forward block, shared experts and"
-        " router" + (": gradients of inputs and of weights" if backward else ""),
+        formula="sum of product_s over the projections of attention, recurrent mixers, the feed-forward block, shared experts and"
+        " router, mean over the layers"
+        + (": gradients of inputs and of weights" if backward else ""),
         reference=_KERNELS,
     )
     def products(
@@ -158,11 +167,20 @@ def _layer_products(backward: bool) -> None:
         heads: Array,
         kv_heads: Array,
         head_dim: Array,
+        attending_share: Array,
+        windowed_share: Array,
+        windowed_heads: Array,
+        windowed_kv_heads: Array,
+        windowed_head_dim: Array,
+        recurrent_layers: Array,
+        recurrent_params: Array,
+        other_matmul_params: Array,
         qk_rope_head_dim: Array,
         v_head_dim: Array,
         q_lora_rank: Array,
         kv_lora_rank: Array,
         layers: Array,
+        ffn_layers: Array,
         moe_layers: Array,
         ffn_hidden_size: Array,
         experts: Array,
@@ -196,21 +214,24 @@ def _layer_products(backward: bool) -> None:
             2.0,
             product_cast_bytes,
         )
+        mixtures = moe_layers / layers
         shapes = _shapes(
             hidden_size,
-            heads,
-            kv_heads,
-            head_dim,
+            (
+                _Mixer(attending_share, heads, kv_heads, head_dim),
+                _Mixer(windowed_share, windowed_heads, windowed_kv_heads, windowed_head_dim),
+            ),
             qk_rope_head_dim,
             v_head_dim,
             q_lora_rank,
             kv_lora_rank,
-            layers,
-            moe_layers,
-            ffn_hidden_size,
+            (
+                ((ffn_layers - moe_layers) / layers, ffn_hidden_size),
+                (mixtures * (shared_experts > 0), shared_experts * expert_ffn_hidden_size),
+            ),
+            (recurrent_layers * recurrent_params + other_matmul_params) / layers,
+            mixtures,
             experts,
-            shared_experts,
-            expert_ffn_hidden_size,
             gated_ffn,
             tp,
         )
@@ -234,7 +255,7 @@ def experts_forward_s(
     experts_per_token: Array,
     expert_ffn_hidden_size: Array,
     gated_ffn: Array,
-    hidden_size: Array,
+    expert_hidden_size: Array,
     tp: Array,
     ep: Array,
     expert_tp: Array,
@@ -259,7 +280,7 @@ def experts_forward_s(
 
     Parameters
     ----------
-    micro_tokens, layers, moe_layers, experts, experts_per_token, expert_ffn_hidden_size, gated_ffn, hidden_size : array_like
+    micro_tokens, layers, moe_layers, experts, experts_per_token, expert_ffn_hidden_size, gated_ffn, expert_hidden_size : array_like
         Sizes [1].
     tp, ep, expert_tp : array_like
         Devices that share the tokens, the experts, and an expert [1].
@@ -289,7 +310,7 @@ def experts_forward_s(
     group_tokens = micro_tokens * ep * expert_tp / tp
     found = routed_products_s(
         group_tokens,
-        hidden_size,
+        expert_hidden_size,
         expert_ffn_hidden_size / expert_tp,
         experts_per_token,
         np.maximum(experts, 1.0),

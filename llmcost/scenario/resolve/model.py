@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 
 from llmcost.errors import InputError
-from llmcost.scenario.importers.huggingface import read_config
+from llmcost.scenario.architecture import ARCHITECTURE, BY_DEPTH, complete, published_as
+from llmcost.scenario.importers.huggingface import Model, read_config
 from llmcost.scenario.resolve.inputs import Inputs, number
 
-ARCHITECTURE = (
-    "layers", "hidden_size", "heads", "kv_heads", "head_dim", "ffn_hidden_size", "gated_ffn",
-    "vocab_size", "tied_embeddings", "experts", "experts_per_token", "shared_experts",
-    "expert_ffn_hidden_size", "dense_layers", "q_lora_rank", "kv_lora_rank", "qk_rope_head_dim",
-    "v_head_dim",
-)  # fmt: skip
 #: A count of parameters this far from the architecture's is a warning, and an error.
 _PARAMS_WARNING, PARAMS_ERROR = 0.01, 0.10
 
@@ -37,15 +32,22 @@ def fill(inputs: Inputs) -> None:
         _from_model(inputs, lambda name: inputs.entry("models", name), preset, source, keep_counts)
     elif config is not None:
         source = "file" if isinstance(config, str) else "axis"
-        _from_model(inputs, cache(partial(_config, inputs)), config, source, True)
+        read = cache(partial(_config, inputs))
+        sources = read(config).sources if isinstance(config, str) else {}
+        _from_model(inputs, lambda name: read(name).architecture, config, source, True, sources)
     if known.keys() >= {"layers", "hidden_size"}:
         _complete_architecture(inputs)
 
 
 def _from_model(
-    inputs: Inputs, load: Callable[[str], Mapping[str, Any]], words: Any, source: str, counts: bool
+    inputs: Inputs,
+    load: Callable[[str], Mapping[str, Any]],
+    words: Any,
+    source: str,
+    counts: bool,
+    sources: Mapping[str, str] = {},
 ) -> None:
-    """Take the architecture and the counts of a named model."""
+    """Take the architecture and the counts of a named model; `sources` says where fields differ in theirs."""
     known = inputs.known
     if inputs.problems:
         return
@@ -68,7 +70,9 @@ def _from_model(
         value = inputs.look(lambda word, name=name: number(load(word).get(name)), words)
         if value is not None and name != "seq_len" and np.any(other):
             value = np.where(other, math.nan, value)
-        inputs.enter(key, value, source)
+        if value is not None and name in BY_DEPTH and inputs.has("model.layers"):
+            value = value * known["layers"] / inputs.look(lambda word: load(word)["layers"], words)
+        inputs.enter(key, value, sources.get(name, source))
     if counts:
         if not replaced & {"active_params", "sparsity"}:
             # 0 says that a token uses all parameters, or that the architecture counts them.
@@ -76,21 +80,31 @@ def _from_model(
             if np.any(other):
                 active = np.where(other, 0.0, active)
             if isinstance(active, np.ndarray):
-                known["published_active_params"] = active
+                known["preset_active_params"] = active
             elif active:
                 inputs.enter("model.active_params", active, source)
-        known["active_without_embedding"] = inputs.look(
-            lambda word: number(load(word).get("active_without_embedding", False)), words
-        )
+        if inputs.has("model.config"):
+            published = inputs.look(lambda word: _published(inputs, load(word)), words)
+            if published is not None:
+                known["publisher_active_params"] = published
 
 
-def _config(inputs: Inputs, word: str) -> Mapping[str, Any]:
+def _published(inputs: Inputs, architecture: Mapping[str, Any]) -> float | None:
+    """Active parameters that the publisher of a mixture of experts names."""
+    if not architecture.get("experts"):
+        return None
+    return number((published_as(architecture, inputs.catalog) or {}).get("active_params"))
+
+
+def _config(inputs: Inputs, word: str) -> Model:
     """A configuration file; what is wrong with it joins the problems."""
     try:
-        return read_config(inputs.scenario.directory / word, inputs.scenario.where("model.config"))
+        found = read_config(inputs.scenario.directory / word, inputs.scenario.where("model.config"))
     except InputError as error:
         inputs.problems += error.problems
-        return {}
+        return Model({}, {}, [])
+    inputs.warnings += found.warnings
+    return found
 
 
 def _complete_architecture(inputs: Inputs) -> None:
@@ -109,27 +123,18 @@ def _complete_architecture(inputs: Inputs) -> None:
         width = np.where(gated, 8 / 3, 4.0) * known["hidden_size"]
         enter("model.ffn_hidden_size", width, "default: 4 hidden_size, 8/3 where gated")
     enter("model.tied_embeddings", 0.0, "default: not shared", shown=False)
-    for name in (
-        "experts",
-        "experts_per_token",
-        "shared_experts",
-        "dense_layers",
-        "q_lora_rank",
-        "kv_lora_rank",
-        "qk_rope_head_dim",
-        "v_head_dim",
-    ):
-        known.setdefault(name, 0.0)
-        if isinstance(known[name], np.ndarray):
-            known[name] = np.nan_to_num(known[name])
-    dense = known.get("ffn_hidden_size", math.nan)
-    width = known.get("expert_ffn_hidden_size", dense)
-    known["expert_ffn_hidden_size"] = np.where(np.isnan(width), dense, width)
-    known.setdefault("active_without_embedding", 0.0)
+    complete(known)
     if np.any(np.asarray(known["experts_per_token"]) > known["experts"]):
         inputs.problem("model.experts_per_token", "is more than model.experts")
-    if np.any(np.asarray(known["dense_layers"]) > known["layers"]):
-        inputs.problem("model.dense_layers", "is more than model.layers")
+    for name in (
+        "dense_layers",
+        "ffn_layers",
+        "attention_layers",
+        "recurrent_layers",
+        "windowed_layers",
+    ):
+        if name in known and np.any(np.asarray(known[name]) > known["layers"]):
+            inputs.problem(f"model.{name}", "is more than model.layers")
 
 
 def params_gap(inputs: Inputs, values: Mapping[str, Any]) -> Any:

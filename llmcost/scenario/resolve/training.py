@@ -114,6 +114,6 @@ def fill_default_mfu(inputs: Inputs) -> None:
 def _is_mixture(known: Mapping[str, Any]) -> Any:
     """Whether what is known of a model says that it is a mixture of experts."""
     experts, sparsity = (np.asarray(known.get(name, 0.0)) for name in ("experts", "sparsity"))
-    active = known.get("active_params", known.get("published_active_params", math.nan))
+    active = known.get("active_params", known.get("preset_active_params", math.nan))
     used = np.asarray(active) / np.asarray(known.get("params", math.nan))
     return (experts > 0) | (sparsity > 1) | ((used > 0) & (used < _DENSE_SHARE))

@@ -1,0 +1,311 @@
+"""Encoders, and towers that see images or hear sound: stacks of their own, by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmcost.engine.chain import run
+from llmcost.engine.evaluate import evaluate  # noqa: F401  (enters the rules)
+from llmcost.scenario.architecture import complete
+from llmcost.scenario.importers.huggingface import families
+from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
+from llmcost.scenario.importers.huggingface.stack import stack
+
+Family = Mapping[str, Any]
+Found = dict[str, Any]
+#: Parts of a configuration that are towers.
+_TOWERS = (
+    "vision_config",
+    "audio_config",
+    "vit_config",
+    "vision_encoder_config",
+    "audio_encoder_config",
+)
+#: Patches of an image where a tower takes any size: 512 pixels a side at 16 a patch [tokens].
+_PATCHES = 1024
+
+
+def encoder(fields: Fields, family: Family, found: Found, sources: dict[str, str]) -> Found:
+    """The encoder of an encoder-decoder, whose fields stand beside the decoder's."""
+    name = family.get("encoder")
+    if name is None:
+        return {}
+    inner = families.family(name) or families.plain()
+    own = renamed_fields(fields.plain or fields, inner)
+    part = stack(own, {**inner, "vocab_size": 0})
+    if not part:
+        return {}
+    length = fields.whole(family.get("encoder_length_key", NAMES["length"]), 512) or 512
+    sources["encoder_seq_len"] = (
+        f"default: {length:,} tokens of the encoder a sequence, the most it takes"
+    )
+    extra = _sound_input(fields, part) if family.get("input") == "sound" else 0.0
+    return {**_counted(part, float(length), extra), "cross_layers": found["layers"]}
+
+
+def renamed_fields(fields: Fields, family: Family) -> Fields:
+    """The fields with those of one stack of several under their plain names."""
+    data = {name: value for name, value in fields.data.items() if not isinstance(value, dict)}
+    silent = dict(fields.unsaid)
+    for plain, name in family["keys"].items():
+        value = fields.value(name.split("|"))
+        for other in NAMES[plain]:
+            data.pop(other, None)
+            silent.pop(other, None)
+        if value is not None:
+            data[NAMES[plain][0]] = value
+    found = Fields(data, fields.where, silent, fields, fields.prefix)
+    found.plain, found.read = fields, fields.read
+    found.read.update(name for name in data if name.startswith(("encoder_", "decoder_")))
+    return found
+
+
+def _counted(part: Found, length: float, extra: float) -> Found:
+    """Parameters of a stack, and the width of its attention, by the engine's own rules."""
+    known = {**part, "seq_len": length}
+    for key in ("tied_embeddings", "gated_ffn"):
+        known[key] = float(known.get(key, 0))
+    known["output_head"] = 0.0
+    complete(known)
+    known.setdefault("windowed_layers", 0.0)
+    values, _ = run(known, ("architecture_params", "score_flops_per_token"))
+    return {
+        "encoder_params": float(values["architecture_params"]) + extra,
+        "encoder_attention_width": float(values["score_flops_per_token"]) / (12 * length),
+        "encoder_seq_len": length,
+    }
+
+
+def towers(whole: Fields, family: Family, found: Found, sources: dict[str, str]) -> Found:
+    """All towers of a configuration together."""
+    total: Found = {}
+    tokens = width = 0.0
+    for name in _TOWERS:
+        part = _tower(whole, family, name, found)
+        if part is None:
+            continue
+        length = part["encoder_seq_len"]
+        total["encoder_params"] = total.get("encoder_params", 0.0) + part["encoder_params"]
+        width += part["encoder_attention_width"] * length * length
+        tokens = max(tokens, length)
+    if not total:
+        return {}
+    projected = _projector(whole, family, found)
+    total["encoder_params"] += projected
+    total["encoder_attention_width"] = width / (tokens * tokens)
+    total["encoder_seq_len"] = tokens
+    sources["encoder_seq_len"] = f"default: one image or sound of {tokens:,.0f} patches a sequence"
+    return total
+
+
+def _tower(whole: Fields, family: Family, name: str, found: Found) -> Found | None:
+    implied = family.get("towers", {}).get(name)
+    given = whole.data.get(name)
+    if given is None and (name in whole.data or implied is None):
+        return None
+    whole.read.add(name)
+    given = given if isinstance(given, dict) else {}
+    kind = str(implied if families.family(str(given.get("model_type", ""))) is None or family.get("own_towers")
+               else given.get("model_type", implied))  # fmt: skip
+    known = families.family(kind)
+    fields = Fields(given, whole.where, families.silent(kind), whole, f"{name}.")
+    if known is not None and "keys" in known:
+        fields = renamed_fields(fields, known)
+    if known is None:
+        whole.note(
+            f"{name}: of kind {str(given.get('model_type'))[:40]!r}, which is not known: read as a plain encoder"
+        )
+        known = families.family("vit") or families.plain()
+    if "params" in known:  # no stack of equal layers, so as published
+        fields.note(
+            f"{name}: {known['params']:,} parameters as published for {kind}, whatever its fields say"
+        )
+        return {
+            "encoder_params": float(known["params"]),
+            "encoder_attention_width": 0.0,
+            "encoder_seq_len": 1.0,
+        }
+    part = stack(fields, {**known, "vocab_size": known.get("vocab_size", 0)})
+    if not part:
+        return None
+    extra = tower_input(fields, known, part)
+    unread = fields.unread()
+    if unread:
+        whole.note(f"not understood and not counted: {', '.join(sorted(unread))}")
+    counted = _counted(part, patches(fields, known), extra)
+    counted["encoder_params"] += _own_projection(fields, known, part, found)
+    return counted
+
+
+def patches(fields: Fields, family: Family) -> float:
+    """Tokens of an image or a sound."""
+    if "tokens_key" in family:
+        return float(fields.whole(family["tokens_key"], 1500) or 1500)
+    image = fields.value("image_size")
+    patch = fields.value(("patch_size", "spatial_patch_size"))
+    image = image[0] if isinstance(image, list) and image else image
+    patch = patch[0] if isinstance(patch, list) and patch else patch
+    if all(
+        isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in (image, patch)
+    ):
+        return float(max((image // patch) ** 2, 1) + family.get("class_tokens", 0))
+    return float(_PATCHES)
+
+
+def tower_input(fields: Fields, family: Family, part: Found) -> float:
+    """Weights before the first layer of a tower and after its last."""
+    hidden = part["hidden_size"]
+    if family.get("input") == "sound":
+        return _sound_input(fields, part)
+    if family.get("input") == "wave":
+        return _wave_input(fields, part)
+    if family.get("input") != "image":
+        return 0.0
+    channels = fields.whole(("num_channels", "in_chans", "in_channels"), 3) or 3
+    patch = fields.value(("patch_size", "spatial_patch_size"))
+    sides = patch if isinstance(patch, list) and len(patch) == 2 else [patch, patch]
+    if not all(
+        isinstance(side, int) and not isinstance(side, bool) and 0 < side < 10_000 for side in sides
+    ):
+        fields.problem("patch_size", f"{str(patch)[:40]!r} is not a whole number ≥ 1")
+        return 0.0
+    frames = fields.whole("temporal_patch_size", 1) or 1
+    total: float = channels * sides[0] * sides[1] * frames * hidden
+    total += hidden * bool(family.get("patch_bias")) + hidden * family.get("class_tokens", 0)
+    kind = family.get("image_positions")
+    if kind == "patches":
+        total += patches(fields, family) * hidden
+    elif kind:
+        count = fields.whole(kind, 0, 0) or 0
+        total += count * family.get("position_axes", 1) * hidden
+    norm = hidden * (2 if family["norm"] == "layer" else 1)
+    total += norm * family.get("extra_norms", 0)
+    if family.get("layer_scale"):
+        total += family["layer_scale"] * part["layers"] * hidden
+    if family.get("attention_pool") and fields.flag("vision_use_head", True):
+        ffn = part["ffn_hidden_size"]
+        total += (
+            hidden + 4 * hidden * hidden + 4 * hidden + 2 * hidden + 2 * hidden * ffn + ffn + hidden
+        )
+    if family.get("pooler") and (fields.texts("architectures") or ["Model"])[0].endswith("Model"):
+        total += hidden * hidden + hidden
+    return total
+
+
+def _sound_input(fields: Fields, part: Found) -> float:
+    """Two convolutions over mel bins and fixed positions (Whisper)."""
+    hidden = part["hidden_size"]
+    bins = fields.whole("num_mel_bins", 80) or 80
+    positions = fields.whole("max_source_positions", 1500) or 1500
+    return float(3 * bins * hidden + hidden + 3 * hidden * hidden + hidden + positions * hidden)
+
+
+def _wave_input(fields: Fields, part: Found) -> float:
+    """Convolutions over the wave, a projection, positions by a grouped convolution (wav2vec 2.0)."""
+    hidden = part["hidden_size"]
+    widths = fields.wholes("conv_dim", 1) or [512] * 7
+    kernels = fields.wholes("conv_kernel", 1) or [10, 3, 3, 3, 3, 2, 2]
+    bias = fields.flag("conv_bias")
+    normed = fields.text("feat_extract_norm") == "layer"
+    total, before = 0.0, 1
+    for index, (width, kernel) in enumerate(zip(widths, kernels, strict=False)):
+        total += before * width * kernel + width * bias + 2 * width * (normed or index == 0)
+        before = width
+    total += 2 * before + before * hidden + hidden
+    kernel = fields.whole("num_conv_pos_embeddings", 128) or 128
+    groups = fields.whole("num_conv_pos_embedding_groups", 16) or 16
+    return float(total + hidden * hidden // groups * kernel + kernel + hidden + hidden)
+
+
+def _own_projection(fields: Fields, family: Family, part: Found, found: Found) -> float:
+    """A merger of patches that belongs to the tower itself (Qwen-VL)."""
+    kind = family.get("merger")
+    if not kind:
+        return 0.0
+    hidden = part["hidden_size"]
+    side = fields.whole("spatial_merge_size", 2) or 2
+    out = fields.whole("out_hidden_size", None)
+    if out is None:
+        out = (
+            fields.whole("hidden_size", int(found["hidden_size"]))
+            if family.get("merges_to_hidden")
+            else None
+        )
+    out = out or found["hidden_size"]
+    wide = hidden * side * side
+    norm = hidden * (1 if kind == "rms" else 2)
+    total = norm + wide * wide + wide + wide * out + out
+    extra = fields.wholes("deepstack_visual_indexes") or []
+    return float(total + len(extra) * (2 * wide + wide * wide + wide + wide * out + out))
+
+
+def _projector(whole: Fields, family: Family, found: Found) -> float:
+    """What joins a tower to the language model."""
+    kind = family.get("projector")
+    if not kind:
+        return 0.0
+    vision = whole.data.get("vision_config")
+    implied = family.get("towers", {}).get("vision_config", "")
+    inner = Fields(vision if isinstance(vision, dict) else {}, whole.where,
+                   families.silent(str((vision or {}).get("model_type", implied)) if isinstance(vision, dict) else implied),
+                   whole, "vision_config.")  # fmt: skip
+    wide = inner.whole(NAMES["hidden_size"], 1024) or 1024
+    hidden = found["hidden_size"]
+    if kind == "clip":
+        size = whole.whole("projection_dim", 512) or 512
+        return float((wide + hidden) * size + 1)
+    if kind == "siglip":
+        return 2.0
+    if kind == "four_wide":  # Step 3
+        return float(4 * wide * hidden)
+    bias = whole.flag("multimodal_projector_bias", True)
+    if kind == "mlp":  # LLaVA
+        return float(wide * hidden + hidden * hidden + 2 * hidden * bias)
+    if kind == "linear":  # PaliGemma, Gemma 4 (without a bias)
+        return float(wide * hidden + (hidden if family.get("projector_bias") else 0))
+    if kind == "normed":  # Gemma 3
+        return float(wide * hidden + wide)
+    if kind == "merged":  # Mistral 3
+        side = whole.whole("spatial_merge_size", 2) or 2
+        bias = whole.flag("multimodal_projector_bias")
+        return float(
+            wide + side * side * wide * wide + wide * hidden + hidden * hidden + 2 * hidden * bias
+        )
+    if kind == "shuffled":  # InternVL
+        side = round(1 / _factor(whole, "downsample_ratio", 0.5))
+        merged = wide * side * side
+        return float(2 * merged + merged * hidden + hidden + hidden * hidden + hidden)
+    if kind == "resampled":  # Idefics 2: a gated projection and a perceiver
+        inner_size = found["ffn_hidden_size"]
+        part = whole.part("perceiver_config") or Fields({}, whole.where, {}, whole)
+        latents = part.whole("resampler_n_latents", 64) or 64
+        depth = part.whole("resampler_depth", 3) or 3
+        width = part.whole("resampler_head_dim", 96) or 96
+        heads = part.whole("resampler_n_heads", 16) or 16
+        kv_heads = part.whole("num_key_value_heads", 4) or 4
+        layer = 12 * hidden * hidden + 2 * hidden * width * (heads + kv_heads) + 3 * hidden
+        gated = 2 * wide * inner_size + inner_size * hidden
+        return float(gated + latents * hidden + depth * layer + hidden)
+    if kind == "scaled":  # Idefics 3, SmolVLM
+        side = whole.whole("scale_factor", 2) or 2
+        return float(wide * side * side * hidden)
+    if kind == "states":  # Llama 3.2 Vision
+        out = inner.whole("vision_output_dim", 7680) or 7680
+        return float(out * hidden + hidden)
+    if kind == "llama4":
+        return float((inner.whole("vision_output_dim", 4096) or 4096) * hidden)
+    return 0.0
+
+
+def _factor(fields: Fields, name: str, default: float) -> float:
+    value = fields.value(name)
+    if value is None:
+        return default
+    if isinstance(value, list) and value:
+        value = value[0]
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+    if not good:
+        fields.problem(name, f"{str(value)[:40]!r} is not a ratio above 0")
+        return default
+    return float(value)
