@@ -53,13 +53,15 @@ def cost_note(result: Estimate) -> str:
 
 
 def undetermined(result: Estimate) -> list[str]:
-    """Labels of what is not known; nobody misses a layout or items that nobody gave."""
+    """Labels of what is not known; nobody misses a layout or items that nobody gave,
+    nor a publisher's count that is ours."""
     missed = [
         item.label.lower()
         for item in RESULTS.values()
         if result.result(item.key) is None
         and item.group != LAYOUT
         and (item.key != "cost_items_usd" or result.inputs.items)
+        and item.key != "published_active_params"
     ]
     return list(dict.fromkeys(missed))
 
