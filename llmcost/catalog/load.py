@@ -27,6 +27,8 @@ KINDS = {
     "levers": "the roadmap of cost levers of Faraboschi et al. 2024",
     "runs": "published runs to check against",
     "performance": "constants of the performance model by accelerator family",
+    "flavors": "models by torchtitan's names for them",
+    "tokenizers": "sizes of vocabularies by the names that trainers give tokenizers",
 }
 #: What an entry of a kind cannot be without; every entry also says where it comes from.
 REQUIRED = {
@@ -37,6 +39,7 @@ REQUIRED = {
     "defaults": ("value",),
     "trends": ("key", "value", "low", "high", "unit"),
     "levers": ("year",),
+    "tokenizers": ("vocab_size",),
 }
 
 

@@ -37,6 +37,8 @@ COLUMNS = {
         "tuned_attention_share",
         "plain_elementwise_factor",
     ),
+    "flavors": ("preset", "layers", "hidden_size", "experts"),
+    "tokenizers": ("full_name", "vocab_size"),
     "runs": (
         "accelerator",
         "devices",
