@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from llmcost.errors import InputError
 from llmcost.files import parse_toml, read_text
 from llmcost.scenario.importers.keys import flatten
-from llmcost.scenario.importers.shell import Reading, Shell, launcher_options
-from llmcost.scenario.importers.shellwords import unquoted, words_of
+from llmcost.scenario.importers.shell import Reading, Shell, launcher_options, unquoted, words_of
 from llmcost.scenario.importers.yamlfile import parse_yaml
 
 _FORMS = {
@@ -79,15 +78,16 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
         If a file is missing, too large or none of the forms that are read.
     """
     found: list[Document] = []
-    shell = Shell(paths[0])
+    shell = Shell()
     for path in paths:
         text = read_text(path, "configuration")
         name = "standard input" if path == "-" else Path(path).name
         form = _form(text, path)
         if form == "shell":
-            shell.name = name
             try:
                 reading = shell.read(text)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from None
             except RecursionError:
                 raise InputError(f"{name}: no launch script: nested too deeply") from None
             found = [item for item in found if not item.command]
@@ -147,8 +147,12 @@ def _form(text: str, path: str) -> str:
 
 def _comments(text: str) -> tuple[str, ...]:
     """Comments that name a number of devices."""
-    pattern = r"#[^\n]*?\b\d+\s*x?\s*(?:\d+\s*)?x?\s*[ABHL]\d{2,3}\b[^\n]*"
-    return tuple(item.strip("# ") for item in re.findall(pattern, text[:100_000])[:3])
+    found = []
+    for line in text[:200_000].splitlines():
+        comment = line.partition("#")[2][:200].strip("# ")
+        if comment and re.search(r"\d x? ?[ABHL]\d{2,3}\b", comment):
+            found.append(comment)
+    return tuple(found[:3])
 
 
 # -- commands ------------------------------------------------------------------
@@ -157,10 +161,11 @@ def _comments(text: str) -> tuple[str, ...]:
 def _commands(name: str, reading: Reading, text: str) -> list[Document]:
     """The command that launches training, and the configurations that the script writes."""
     best: Document | None = None
+    batch = launcher_options(reading.directives)
     for words in reading.commands:
         if words and unquoted(words[0]) in ("cat", "sed", "grep", "mkdir", "cp", "rm"):
             continue
-        item = _launch(name, words, reading)
+        item = _launch(name, words, batch)
         echoed = bool(words) and words[0] in ("echo", "printf")
         size = len(item.values) - (0.5 if echoed else 0.0)
         if item.values and (best is None or size > len(best.values)):
@@ -169,7 +174,7 @@ def _commands(name: str, reading: Reading, text: str) -> list[Document]:
     if best is None or len(best.values) < 3:  # options that another script runs with
         words = [word for value in options.values() for word in words_of(value)]
         if words:
-            best = _launch(name, words, reading)
+            best = _launch(name, words, batch)
     found = [] if best is None else [best._replace(comments=_comments(text))]
     for written, body in reading.files.items():
         form = _FORMS.get(Path(written).suffix.lower(), "json" if body.lstrip()[:1] == "{" else "")
@@ -183,14 +188,14 @@ def _commands(name: str, reading: Reading, text: str) -> list[Document]:
     return found
 
 
-def _launch(name: str, words: list[str], reading: Reading) -> Document:
+def _launch(name: str, words: list[str], batch: Mapping[str, str]) -> Document:
     """A command as a document: the trainer's options, and those of what launches it."""
     words = [part for word in words for part in _split(word)]
     at = next((i for i, word in enumerate(words) if _PROGRAM.fullmatch(unquoted(word))), None)
     if at is None:
         known = (i for i, word in enumerate(words) if word in _PROGRAMS)
         at = next(known, -1)
-    launch = launcher_options([*reading.directives, *words[: at + 1]])
+    launch = {**batch, **launcher_options(words[: at + 1])}
     values: dict[str, Any] = {}
     files: list[str] = []
     key = ""
@@ -221,7 +226,7 @@ def _split(word: str) -> list[str]:
     """Words of a word that holds a command or an option with its value."""
     if not re.search(r"\s", word) or "--" not in word or word.startswith(("$", "`")):
         return [word]
-    return [part for item in words_of(word) for part in Shell("").expand(item)]
+    return [part for item in words_of(word) for part in Shell().expand(item)]
 
 
 def _value(text: str) -> Any:

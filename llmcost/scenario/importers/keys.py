@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from llmcost.scenario.importers.run import Run
 
 #: No configuration has more values or levels.
-MOST_VALUES, MOST_LEVELS = 50_000, 40
+MOST_VALUES, MOST_LEVELS = 20_000, 40
 #: References are followed this often, and no value is longer than this.
-_MOST_ROUNDS, _LONGEST = 20, 10_000
+_MOST_ROUNDS, _LONGEST, _LONGEST_REFERRED = 20, 10_000, 500
 #: What stands for "as the trainer finds best" or "not set".
 _OPEN = ("auto", "none", "null", "unset", "")
 
@@ -119,7 +119,8 @@ def _referred(reference: str, key: str, flat: Mapping[str, Any]) -> Any:
     else:  # from the top, from where the file was put, or without the group it is put under
         names = [".".join([*parts[:depth], reference]) for depth in range(len(parts))]
         names.append(reference.partition(".")[2])
-    return next((flat[name] for name in names if flat.get(name) is not None), None)
+    found = next((flat[name] for name in names if flat.get(name) is not None), None)
+    return None if isinstance(found, str) and len(found) > _LONGEST_REFERRED else found
 
 
 def plain(name: str) -> str:
@@ -271,9 +272,14 @@ class Keys:
     def ignore(self, patterns: Iterable[str]) -> None:
         """Leave out what has no bearing on cost: names, or patterns with ``*``."""
         exact = {name for name in patterns if "*" not in name}
-        wild = [name for name in patterns if "*" in name]
+        starts = tuple(name[:-1] for name in patterns if "*" not in name[:-1] and name[-1] == "*")
+        others = [name for name in patterns if "*" in name[:-1]]
         for name in self._items:
-            if name in exact or any(fnmatchcase(name, pattern) for pattern in wild):
+            if (
+                name in exact
+                or name.startswith(starts)
+                or any(fnmatchcase(name, pattern) for pattern in others)
+            ):
                 self._read.add(name)
 
     def finish(self) -> None:

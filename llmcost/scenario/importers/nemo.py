@@ -123,7 +123,7 @@ def _named_model(keys: Keys, run: Run) -> None:
 
 def model_name(text: str) -> str | None:
     """A hub name of a class or a recipe: ``Llama3ModelProvider8B`` is ``llama-3-8b``."""
-    short = text.rpartition(".")[2]
+    short = text[-200:].rpartition(".")[2]
     short = re.sub(r"(Config|ModelProvider|Provider|Model)", "_", short).lower()
     short = re.sub(r"(_pretrain|_finetune|_sft|_peft|_config|_nemo).*$", "", short)
     size = _SIZE.search(short)

@@ -7,29 +7,24 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from llmcost.errors import InputError
-from llmcost.scenario.importers.arithmetic import calculate
-from llmcost.scenario.importers.shellwords import (
-    Command,
-    Script,
-    Statement,
-    braced,
-    parse_script,
-    unquoted,
-    words_of,
-)
+from llmcost.scenario.importers.shell.arithmetic import calculate
+from llmcost.scenario.importers.shell.statements import Command, Script, Statement, parse_script
+from llmcost.scenario.importers.shell.words import braced, unquoted, words_of
 
 #: A script takes fewer steps, and expands to less text, than this.
 _MOST_STEPS, _MOST_TEXT = 20_000, 4_000_000
 #: Functions and scripts inside scripts go no deeper than this.
 _MOST_LEVELS = 20
 
+#: Longer text than this holds nothing that was left to be run.
+_LONGEST_FIELDS = 20_000
 #: What unquoted text falls into: at spaces, but for those inside what was left to be run.
 _FIELD = re.compile(r"(?:\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)|`[^`]*`|\S)+")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[\w*\])?(\+?)=")
 #: Commands that run the text that is fed to them.
 _SHELLS = ("sbatch", "bash", "sh", "zsh", "srun", "qsub", "bsub", "flux")
 _DECLARE = ("export", "declare", "local", "readonly", "typeset")
-_DIRECTIVE = re.compile(r"^\s*#(?:SBATCH|PBS|BSUB|FLUX)[: ]\s*(-.*)$", re.M)
+_DIRECTIVE = re.compile(r"^[ \t]*#(?:SBATCH|PBS|BSUB|FLUX)[: ]\s*(-.*)$", re.M)
 
 
 class Reading(NamedTuple):
@@ -56,8 +51,7 @@ class Reading(NamedTuple):
 class Shell:
     """Variables across one script or several that are read one after the other."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
         self.variables: dict[str, str | list[str]] = {}
         self.commands: list[list[str]] = []
         self.files: dict[str, str] = {}
@@ -84,11 +78,13 @@ class Shell:
 
     def _script(self, text: str, level: int) -> None:
         if level > _MOST_LEVELS:
-            raise InputError(f"{self.name}: scripts inside scripts, more than {_MOST_LEVELS} deep")
+            raise InputError(
+                f"no launch script: scripts inside scripts, more than {_MOST_LEVELS} deep"
+            )
         for line in _DIRECTIVE.findall(text):
             self.directives += words_of(line)
-            self._slurm()
-        self._run(parse_script(text, self.name), level)
+        self._slurm()
+        self._run(parse_script(text), level)
 
     def _slurm(self) -> None:
         """Variables that Slurm sets from its directives."""
@@ -106,7 +102,7 @@ class Shell:
         for statement in statements:
             self._steps += 1
             if self._steps > _MOST_STEPS:
-                raise InputError(f"{self.name}: takes more than {_MOST_STEPS:,} steps")
+                raise InputError(f"no launch script: takes more than {_MOST_STEPS:,} steps")
             if isinstance(statement, Command):
                 self._command(statement, level)
             elif statement.kind == "if":
@@ -287,7 +283,7 @@ class Shell:
                 values, several, at = self._variable(raw, at, empty)
                 pieces = values
                 if not quoted and split and not several:
-                    pieces = [part for value in values for part in _FIELD.findall(value)]
+                    pieces = [part for value in values for part in _fields(value)]
                     joined = bool(values) and values[0][:1].isspace()
                     if joined and current:
                         fields.append(current)
@@ -375,7 +371,12 @@ class Shell:
     def _grow(self, pieces: list[str]) -> None:
         self._text += sum(map(len, pieces)) + len(pieces)
         if self._text > _MOST_TEXT:
-            raise InputError(f"{self.name}: expands to more than {_MOST_TEXT:,} characters")
+            raise InputError(f"no launch script: expands to more than {_MOST_TEXT:,} characters")
+
+
+def _fields(value: str) -> list[str]:
+    """What unquoted text falls into."""
+    return _FIELD.findall(value) if len(value) < _LONGEST_FIELDS else value.split()
 
 
 def launcher_options(words: list[str]) -> dict[str, str]:
