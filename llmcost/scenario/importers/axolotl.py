@@ -42,6 +42,8 @@ def read(keys: Keys, run: Run) -> None:
         keys.whole("tensor_parallel_size") or 1,
         keys.label("tensor_parallel_size"),
     )
+    if run.get("parallelism.tp", 1) > 1:
+        run.put("parallelism.sequence_parallel", False, "axolotl's does not split the sequence")
     run.put("parallelism.pp", 1, "axolotl has no pipeline")
     run.put("parallelism.cp", keys.whole(*_CONTEXT) or 1, keys.label(*_CONTEXT))
     run.put(
