@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from llmcost.catalog import Catalog
 from llmcost.errors import InputError, NoAnswerError, nearest
@@ -19,13 +20,24 @@ EMITTERS: dict[str, Callable[[Layout, Catalog], str]] = {
 }
 
 
-def emit(layout: Layout, trainer: str, catalog: Catalog) -> str:
-    """The settings of a trainer that run a layout.
+def emit(name: str, inputs: Mapping[str, Mapping[str, Any]], trainer: str, catalog: Catalog) -> str:
+    """The settings of a trainer that run the layout of a scenario.
+
+    Parameters
+    ----------
+    name : str
+        Name of the scenario.
+    inputs : mapping of str to mapping
+        Value and source by scenario key, as an estimate lists them.
+    trainer : str
+        ``megatron``, ``torchtitan`` or ``deepspeed``.
+    catalog : Catalog
+        The catalog whose models have names at the trainer.
 
     Raises
     ------
     InputError
-        If there is no such trainer.
+        If there is no such trainer, or the scenario does not determine its layout.
     NoAnswerError
         If the trainer has no setting for a part of the layout.
     """
@@ -33,6 +45,7 @@ def emit(layout: Layout, trainer: str, catalog: Catalog) -> str:
         raise InputError(
             f"--emit {trainer}: is not one of {', '.join(EMITTERS)}{nearest(trainer, EMITTERS)}"
         )
+    layout = layout_of(name, inputs)
     if layout.rounds != int(layout.rounds) or layout.rounds < 1:
         raise NoAnswerError(
             f"{layout.name}: a batch of {layout.degrees['global_batch_seqs']} is no multiple of dp · "

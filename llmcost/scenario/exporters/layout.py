@@ -92,7 +92,8 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
 
     def value(key: str, default: Any = None) -> Any:
         entry = inputs.get(key)
-        return default if entry is None else entry["value"]
+        found = default if entry is None else entry["value"]
+        return int(found) if isinstance(found, float) and found.is_integer() else found
 
     missing = [
         key

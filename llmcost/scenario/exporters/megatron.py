@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from llmcost.catalog import Catalog
 from llmcost.errors import NoAnswerError
 from llmcost.scenario.exporters.layout import Layout
@@ -132,4 +134,9 @@ def _megatron_stages(layout: Layout) -> list[str]:
     counts = [each + 1] * more + [each] * (pp * vpp - more)
     stages = [f"t*{count}" if count > 1 else "t" * count for count in counts]
     stages[0], stages[-1] = "E" + stages[0], stages[-1] + "L"
-    return [f"--pipeline-model-parallel-layout '{'|'.join(stages)}'"]
+    runs = [(stage, len(list(group))) for stage, group in groupby(stages)]
+    parts = [
+        f"({stage}|)*{count}" if count > 1 and stage else f"{stage}|" * count
+        for stage, count in runs
+    ]
+    return [f"--pipeline-model-parallel-layout '{''.join(parts)[:-1]}'"]

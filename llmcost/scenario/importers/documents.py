@@ -54,6 +54,8 @@ class Document(NamedTuple):
         Files that it points to.
     pointed : bool
         Whether it was read because another points to it.
+    path : str
+        Where the file is.
     comments : tuple of str
         What comments say about devices.
     """
@@ -65,6 +67,7 @@ class Document(NamedTuple):
     files: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
     pointed: bool = False
+    path: str = ""
 
 
 def read_documents(paths: Sequence[str]) -> list[Document]:
@@ -93,7 +96,8 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
             found = [item for item in found if not item.command]
             found += _commands(name, reading, text)
         else:
-            found.append(_document(name, parse(text, form, name), _comments(text)))
+            item = _document(name, parse(text, form, name), _comments(text))
+            found.append(item._replace(path=path))
     if not found:
         raise InputError(f"{Path(paths[0]).name}: no command in it that trains a model")
     for item in list(found):

@@ -57,6 +57,8 @@ class Run:
         What was understood but has no key, or was taken on a guess that is named.
     unread : list of str
         Keys that were not understood.
+    folder : str
+        Where the scenario will be, as paths in it are seen from there.
     facts : dict of str to float
         What values follow from: ``nodes``, ``devices_per_node``, ``steps``, ``samples``, ``tokens``,
         ``accumulation``, ``epochs``.
@@ -64,6 +66,7 @@ class Run:
 
     def __init__(self, catalog: Catalog, given: Mapping[str, Any] | None = None) -> None:
         self.catalog = catalog
+        self.folder = ""
         self.title = ""
         self.trainers: list[str] = []
         self.values: dict[str, Found] = {}
@@ -78,7 +81,8 @@ class Run:
         self._defaults: dict[str, Found] = {}
         self._later: dict[str, float] = {}
         for key, value in (given or {}).items():
-            self.values[key] = Found(value, "--set")
+            whole = isinstance(value, float) and value.is_integer()
+            self.values[key] = Found(int(value) if whole else value, "--set")
 
     # -- what readers call -----------------------------------------------------
 
@@ -246,6 +250,10 @@ class Run:
         self._devices()
         self._batch()
         self._tokens()
+        if "cluster.devices" not in self.values and "cluster" not in self.remarks:
+            size = self._size()
+            count = -(-8 // size) * size
+            self.remark("cluster", f"devices = {count}  # not in the file; a multiple of {size}")
         if "cluster.accelerator" not in self.values:
             self.remark("cluster", 'accelerator = "h100-sxm"  # not in the file: name yours')
 
@@ -269,13 +277,17 @@ class Run:
         if sizes and "model.vocab_size" not in self.values:
             self.remark("model", "vocab_size = …  # that of the tokenizer, which is not known here")
 
+    def _size(self) -> int:
+        """Devices of a replica."""
+        sizes = [int(self.get(f"parallelism.{name}", 1)) for name in ("tp", "pp", "cp")]
+        return sizes[0] * sizes[1] * sizes[2]
+
     def _devices(self) -> None:
         if self._open & {"parallelism.tp", "parallelism.pp", "parallelism.cp"}:
             return
         if self.get("parallelism.pp") == 1:
             self.put("parallelism.vpp", 1, "one stage")
-        sizes = [self.get(f"parallelism.{name}", 1) for name in ("tp", "pp", "cp")]
-        size = sizes[0] * sizes[1] * sizes[2]
+        size = self._size()
         nodes, per_node = (self.facts.get(name) for name in ("nodes", "devices_per_node"))
         if nodes and per_node:
             self.put("cluster.devices", int(nodes * per_node), "nodes · devices of a node")
@@ -294,9 +306,6 @@ class Run:
                 self.put("parallelism.dp", devices // size, "devices / (tp · pp · cp)")
         elif dp is not None and devices is None:
             self.put("cluster.devices", dp * size, "dp · tp · pp · cp")
-        if "cluster.devices" not in self.values and "cluster" not in self.remarks:
-            count = -(-8 // size) * size
-            self.remark("cluster", f"devices = {count}  # not in the file; a multiple of {size}")
 
     def _batch(self) -> None:
         batch, micro = "parallelism.global_batch_seqs", "parallelism.micro_batch"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError
@@ -13,6 +13,7 @@ from llmcost.scenario.importers import (
     deepspeed,
     llmfoundry,
     megatron,
+    modelconfig,
     nemo,
     torchtitan,
 )
@@ -20,6 +21,7 @@ from llmcost.scenario.importers.documents import Document, read_documents
 from llmcost.scenario.importers.keys import Keys, plain
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.importers.write import scenario_text
+from llmcost.scenario.read import parse_scenario
 
 
 class Reader(NamedTuple):
@@ -34,12 +36,15 @@ class Reader(NamedTuple):
 #: Trainers in the order in which keys are tried on them.
 READERS = tuple(
     Reader(module.NAME, module.recognises, module.read, module.PREFIXES)
-    for module in (torchtitan, nemo, megatron, llmfoundry, axolotl, deepspeed)
+    for module in (modelconfig, torchtitan, nemo, megatron, llmfoundry, axolotl, deepspeed)
 )
 
 
 def read_run(
-    paths: Sequence[str], catalog: Catalog | None = None, given: Mapping[str, Any] | None = None
+    paths: Sequence[str],
+    catalog: Catalog | None = None,
+    sets: Iterable[str] = (),
+    folder: str = "",
 ) -> Run:
     """Read the configuration of a run.
 
@@ -49,8 +54,10 @@ def read_run(
         Files of one run: the trainer's own, and those it is started with.
     catalog : Catalog, optional
         The catalog whose models and flavors are known.
-    given : mapping of str to object, optional
-        Values of scenario keys that win over the files'.
+    sets : iterable of str
+        ``section.key=value`` that wins over what the files say.
+    folder : str
+        Where the scenario will be, as paths in it are seen from there.
 
     Returns
     -------
@@ -62,7 +69,10 @@ def read_run(
     InputError
         If a file cannot be read, is no trainer's, or holds what no run can have.
     """
-    run = Run(catalog or load_catalog(), given)
+    catalog = catalog or load_catalog()
+    given = parse_scenario({"name": "run"}, sets=sets, catalog=catalog).values
+    run = Run(catalog, {key: item.value for key, item in given.items() if item.source == "set"})
+    run.folder = folder
     groups: dict[str, list[Document]] = {}
     for document in read_documents(paths):
         names = {plain(key) for key in document.values}
@@ -89,4 +99,6 @@ def scenario_of(paths: Sequence[str], run: Run) -> str:
     """The text of the scenario that was read from files."""
     names = ["standard input" if path == "-" else Path(path).name for path in paths]
     stem = "run" if paths[0] == "-" else Path(paths[0]).stem
-    return scenario_text(run, stem, names)
+    return scenario_text(
+        run, str(run.values["name"].value if "name" in run.values else stem), names
+    )
