@@ -102,8 +102,6 @@ def _sharding(keys: Keys, run: Run) -> None:
         run.default("parallelism.sharding", word, f"deepspeed = {file}, by its name")
         if "offload" in (file or ""):
             run.default("training.offload", "optimizer", f"deepspeed = {file}, by its name")
-    elif file and not keys.mentions("zero_optimization.stage"):
-        run.note(f"deepspeed = {file}: not at hand; give it with another --from")
     read_sharding(keys, run)
     run.default("parallelism.sharding", "none", "neither deepspeed nor fsdp")
 

@@ -56,7 +56,8 @@ def recognises(names: Collection[str]) -> bool:
 
 def read(keys: Keys, run: Run) -> None:
     """Read what the files say, with TrainingArguments' defaults where those are given at all."""
-    run.put("training.software", "pytorch", NAME)
+    if "Megatron-LM" not in run.trainers:
+        run.put("training.software", "pytorch", NAME)
     name = keys.word(*_MODELS)
     if name:
         run.model(name, keys.label(*_MODELS))
@@ -227,7 +228,7 @@ def _batch(keys: Keys, run: Run) -> None:
         run.default("parallelism.micro_batch", 8, "TrainingArguments' default")
     if given is not None:
         run.fact("accumulation", given)
-    elif arguments or not keys.mentions(*rounds):
+    elif arguments or keys.item("train_batch_size") is None:  # else it follows from the batch
         run.later_fact("accumulation", 1)
 
 

@@ -174,11 +174,16 @@ def _commands(name: str, reading: Reading, text: str) -> list[Document]:
         size = len(item.values) - (0.5 if echoed else 0.0)
         if item.values and (best is None or size > len(best.values)):
             best = item
-    options = {key: value for key, value in reading.variables.items() if value.count("--") > 2}
-    if best is None or len(best.values) < 3:  # options that another script runs with
-        words = [word for value in options.values() for word in words_of(value)]
-        if words:
-            best = _launch(name, words, batch)
+    for words in reading.commands:
+        if words and words[0] in ("sbatch", "srun", "salloc"):
+            batch = {**launcher_options(words), **batch}
+    options = [value for value in reading.variables.values() if value.count("--") > 2]
+    words = [word for value in options for word in words_of(value)]
+    defined = _launch(name, words, batch)  # options that another script runs with
+    if best is None or len(defined.values) > 2 * len(best.values):
+        best = defined if defined.values else None
+    if best is not None:
+        best = best._replace(launch={**batch, **best.launch})
     found = [] if best is None else [best._replace(comments=_comments(text))]
     for written, body in reading.files.items():
         form = _FORMS.get(Path(written).suffix.lower(), "json" if body.lstrip()[:1] == "{" else "")
@@ -253,12 +258,9 @@ def _value(text: str) -> Any:
 def _pointed_to(item: Document, paths: Sequence[str], found: Sequence[Document]) -> list[Document]:
     """Configurations that a document points to and that lie beside it or in the working folder."""
     more = []
-    known = [document.where for document in found]
-    for file in item.files:
+    for file in missing(item, found):
         plain = Path(file)
         if plain.is_absolute() or ".." in plain.parts or "-" in paths:
-            continue
-        if any(name.endswith((plain.name, f"({plain.name})")) for name in known):
             continue
         folders = [Path("."), *(Path(path).parent for path in paths)]
         places = [folder / part for folder in folders for part in (plain, plain.name)]
@@ -268,3 +270,9 @@ def _pointed_to(item: Document, paths: Sequence[str], found: Sequence[Document])
             data = parse(text, _FORMS[place.suffix.lower()], place.name)
             more.append(_document(place.name, data, _comments(text))._replace(pointed=True))
     return more
+
+
+def missing(item: Document, found: Sequence[Document]) -> list[str]:
+    """Files that a document points to and that are not among those that were read."""
+    names = tuple(document.where.rstrip(")") for document in found)
+    return [file for file in item.files if not any(n.endswith(Path(file).name) for n in names)]

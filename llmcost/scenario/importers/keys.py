@@ -167,6 +167,11 @@ class Keys:
         """First parts of the keys."""
         return {name.partition(".")[0] for name in self._items}
 
+    def items(self, name: str) -> list[Item]:
+        """All items of a key, of several sections that are known by their names alone."""
+        self._read.add(name)
+        return [item for item in self._items.get(name, ()) if item.value is not None]
+
     def item(self, *names: str) -> Item | None:
         """The first of `names` that says something; all of them count as read."""
         found = None

@@ -67,14 +67,14 @@ def read(keys: Keys, run: Run) -> None:
     read_layout(keys, run)
     read_precision(keys, run)
     read_recompute(keys, run)
+    run.default("training.precision", "fp32", "Megatron's default")
+    run.default("training.activation_recompute", "none", "nothing in the file says otherwise")
     read_length(keys, run)
     read_devices(keys, run)
-    local = keys.word("transformer_impl") == "local"
-    run.put(
-        "training.software",
-        "megatron" if local else "transformer-engine",
-        keys.label("transformer_impl"),
-    )
+    kind = keys.word("transformer_impl")
+    if kind or keys.mentions("use_megatron_fsdp", "use_custom_fsdp"):
+        software = "megatron" if kind == "local" else "transformer-engine"
+        run.put("training.software", software, keys.label("transformer_impl"))
     run.optimizer(keys.word("optimizer") or "adam", keys.label("optimizer"))
     if keys.flag("optimizer_cpu_offload", "cpu_optimizer"):
         run.put(
@@ -109,8 +109,6 @@ def read_devices(keys: Keys, run: Run) -> None:
         kind = re.fullmatch(r"(?:gpu:)?(?:([a-z]\w*):)?(\d{1,3})", launch.get("gres", "").strip())
         if kind:
             run.fact("devices_per_node", int(kind[2]))
-        for comment in document.comments:
-            run.remark("cluster", f"a comment of the file: {comment}")
 
 
 def read_layout(keys: Keys, run: Run) -> None:
@@ -225,12 +223,10 @@ def _sharding(keys: Keys, run: Run) -> None:
         run.put("parallelism.sharding", "zero1", f"{keys.label('optim.name')} = {name}")
     elif stage:
         run.put("parallelism.sharding", f"zero{min(stage, 3)}", keys.label("zero_stage"))
+    elif distributed:
+        run.put("parallelism.sharding", "zero1", keys.label("use_distributed_optimizer"))
     else:
-        run.put(
-            "parallelism.sharding",
-            "zero1" if distributed else "none",
-            keys.label("use_distributed_optimizer"),
-        )
+        run.default("parallelism.sharding", "none", keys.label("use_distributed_optimizer"))
     copies = keys.whole("num_distributed_optimizer_instances")
     if copies and copies > 1:
         run.note(
@@ -266,7 +262,6 @@ def read_precision(keys: Keys, run: Run) -> None:
                     keys.label("precision", "mixed_precision", "params_dtype"),
                 )
                 break
-    run.default("training.precision", "fp32", "Megatron's default")
 
 
 def read_recompute(keys: Keys, run: Run) -> None:
@@ -307,7 +302,6 @@ def read_recompute(keys: Keys, run: Run) -> None:
             )
     elif kind:
         run.note(f"{label} = {kind}: no key says it")
-    run.default("training.activation_recompute", "none", "nothing in the file says otherwise")
 
 
 def read_length(keys: Keys, run: Run) -> None:

@@ -73,7 +73,7 @@ def read_model(keys: Keys, run: Run, megatron: bool) -> None:
     run.put("model.heads", heads, keys.label("num_attention_heads"))
     length = ("seq_length", "encoder_seq_length", "sequence_length")
     run.put("model.seq_len", keys.whole(*length), keys.label(*length))
-    gated = _gated(keys, run)
+    gated = _gated(keys, run, hidden is not None)
     if hidden is not None:
         _widths(keys, run, hidden, gated)
     if hidden is not None and heads is not None:
@@ -91,7 +91,7 @@ def read_model(keys: Keys, run: Run, megatron: bool) -> None:
         run.note(f"{keys.label('window_size')} = {window}: the scenario's attention is full")
 
 
-def _gated(keys: Keys, run: Run) -> bool | None:
+def _gated(keys: Keys, run: Run, sized: bool) -> bool | None:
     if keys.flag("swiglu") or keys.flag("quick_geglu", "gated_linear_unit"):
         label = keys.label("swiglu", "quick_geglu", "gated_linear_unit")
         run.put("model.gated_ffn", True, label)
@@ -103,7 +103,8 @@ def _gated(keys: Keys, run: Run) -> bool | None:
         return gated
     keys.flag("squared_relu")
     keys.word("activation_func")
-    run.default("model.gated_ffn", False, keys.label("squared_relu", "activation_func"))
+    if sized:
+        run.default("model.gated_ffn", False, keys.label("squared_relu", "activation_func"))
     return False
 
 

@@ -22,6 +22,8 @@ _GROUPS = (
 )  # fmt: skip
 _OUTER = ("training.", "cfg.", "MODEL_ARGS.", "peft.", "fine_tuning.")
 PREFIXES = (*_GROUPS, *(f"{outer}{group}" for outer in _OUTER for group in _GROUPS))
+#: Where what a file leaves out is set.
+_RECIPES = "the recipes of NeMo 2 and Megatron-Bridge"
 #: Families by the words that classes and recipes name them with.
 _FAMILIES = {
     "llama2": "llama-2", "llama3": "llama-3", "llama31": "llama-3.1", "llama32": "llama-3.2",
@@ -72,10 +74,14 @@ def read(keys: Keys, run: Run) -> None:
             )
     optimizer = keys.word("optim.name", "optimizer", "name") or "adam"
     if not keys.mentions("use_distributed_optimizer", "optim.name", "use_megatron_fsdp"):
-        run.put("parallelism.sharding", "zero1", "the recipes of NeMo 2 and Megatron-Bridge")
+        run.default("parallelism.sharding", "zero1", _RECIPES)
     megatron.read_layout(keys, run)
     megatron.read_precision(keys, run)
     megatron.read_recompute(keys, run)
+    run.default("training.precision", "bf16", _RECIPES)
+    if "model.layers" in run.values or not keys.mentions("recipe"):
+        none = "nothing in the file says otherwise"
+        run.default("training.activation_recompute", "none", none)
     megatron.read_length(keys, run)
     megatron.read_devices(keys, run)
     for fact, name in (("nodes", "num_nodes"), ("devices_per_node", "devices")):
@@ -109,16 +115,16 @@ def _named_model(keys: Keys, run: Run) -> None:
         keys.take("_target_", "recipe")
         return
     for name in ("_target_", "recipe", "run.name", "hf_model_id", "hf_path"):
-        item = keys.item(name)
-        if item is None or not isinstance(item.value, str):
-            continue
-        found = model_name(item.value)
-        if found:
-            run.model(found, f"{item.label} = {item.value.rpartition('.')[2]}")
-            return
-        if "/" in item.value:
-            run.model(item.value, item.label)
-            return
+        for item in keys.items(name):
+            if not isinstance(item.value, str):
+                continue
+            found = model_name(item.value)
+            if found:
+                run.model(found, f"{item.label} = {item.value.rpartition('.')[2]}")
+                return
+            if "/" in item.value:
+                run.model(item.value, item.label)
+                return
 
 
 def model_name(text: str) -> str | None:

@@ -105,7 +105,7 @@ class Run:
         value = int(parsed) if isinstance(parsed, float) and parsed.is_integer() else parsed
         if key in self.values:
             old = self.values[key]
-            if old.value != value:
+            if old.value != value and not origin.endswith(DEFAULT):
                 self.note(
                     f"{origin}: {key} = {value} differs from {old.value} ({old.origin}), which is taken"
                 )
@@ -219,7 +219,8 @@ class Run:
         short = name.lower().replace("-", "_")
         for kind, words in _OPTIMIZERS.items():
             if any(word in short for word in words):
-                self.put("training.optimizer", kind, f"{origin} = {name}")
+                by_default = origin.endswith(DEFAULT)
+                self.put("training.optimizer", kind, origin if by_default else f"{origin} = {name}")
                 return
         self.note(f"{origin}: no key says the optimizer {show(name)}")
 
@@ -250,10 +251,15 @@ class Run:
         self._devices()
         self._batch()
         self._tokens()
-        if "cluster.devices" not in self.values and "cluster" not in self.remarks:
+        cluster = self.remarks.get("cluster", [])
+        if "cluster.devices" not in self.values and not any("devices =" in r for r in cluster):
             size = self._size()
             count = -(-8 // size) * size
             self.remark("cluster", f"devices = {count}  # not in the file; a multiple of {size}")
+        if "parallelism.sharding" not in self.values:
+            self.remark(
+                "parallelism", 'sharding = "…"  # what replicas share: the file does not say'
+            )
         if "cluster.accelerator" not in self.values:
             self.remark("cluster", 'accelerator = "h100-sxm"  # not in the file: name yours')
 

@@ -17,7 +17,7 @@ from llmcost.scenario.importers import (
     nemo,
     torchtitan,
 )
-from llmcost.scenario.importers.documents import Document, read_documents
+from llmcost.scenario.importers.documents import Document, missing, read_documents
 from llmcost.scenario.importers.keys import Keys, plain
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.importers.write import scenario_text
@@ -74,7 +74,8 @@ def read_run(
     run = Run(catalog, {key: item.value for key, item in given.items() if item.source == "set"})
     run.folder = folder
     groups: dict[str, list[Document]] = {}
-    for document in read_documents(paths):
+    documents = read_documents(paths)
+    for document in documents:
         names = {plain(key) for key in document.values}
         reader = next((item for item in READERS if item.recognises(names)), None)
         if reader is None and document.pointed:
@@ -85,6 +86,10 @@ def read_run(
                 + ", ".join(item.name for item in READERS)
             )
         groups.setdefault(reader.name, []).append(document)
+        for comment in document.comments:
+            run.remark("cluster", f"a comment of the file: {comment}")
+        for file in missing(document, documents):
+            run.note(f"{document.where}: {file} is not at hand; give it with another --from")
     for reader in READERS:
         if reader.name in groups:
             run.trainers.append(reader.name)

@@ -267,42 +267,35 @@ class Shell:
         empty : bool
             Whether a variable that is not set is empty, as in a test.
         """
-        fields: list[str] = []
-        current, started, at, quoted = "", False, 0, False
+        word = _Word()
+        at, quoted = 0, False
         while at < len(raw):
             char = raw[at]
             if char == "'" and not quoted:
                 end = raw.find("'", at + 1)
                 end = len(raw) if end < 0 else end
-                current, started, at = current + raw[at + 1 : end], True, end + 1
+                word.add(raw[at + 1 : end])
+                at = end + 1
             elif char == '"':
-                quoted, started, at = not quoted, True, at + 1
+                quoted = not quoted
+                word.add("")
+                at += 1
             elif char == "\\" and at + 1 < len(raw):
-                current, started, at = current + raw[at + 1], True, at + 2
+                word.add(raw[at + 1] if raw[at + 1] != "\n" else "")
+                at += 2
             elif char in "$`":
                 values, several, at = self._variable(raw, at, empty)
-                pieces = values
-                if not quoted and split and not several:
-                    pieces = [part for value in values for part in _fields(value)]
-                    joined = bool(values) and values[0][:1].isspace()
-                    if joined and current:
-                        fields.append(current)
-                        current = ""
-                elif not several or not split:
-                    pieces = [" ".join(values)]
-                self._grow(pieces)
-                for number, piece in enumerate(pieces):
-                    if number:
-                        fields.append(current)
-                        current = ""
-                    current += piece
-                    started = True
-                if not pieces and quoted and not several:
-                    started = True
+                self._grow(values)
+                if not split:
+                    word.add(" ".join(values))
+                elif quoted:
+                    word.add_quoted(values if several else [" ".join(values)])
+                else:
+                    word.add_split(values)
             else:
-                current, started, at = current + char, True, at + 1
-        if started and (current or quoted or '"' in raw or "'" in raw or not split):
-            fields.append(current)
+                word.add(char)
+                at += 1
+        fields = word.fields()
         return fields if fields or split else [""]
 
     def _string(self, text: str) -> str:
@@ -372,6 +365,52 @@ class Shell:
         self._text += sum(map(len, pieces)) + len(pieces)
         if self._text > _MOST_TEXT:
             raise InputError(f"no launch script: expands to more than {_MOST_TEXT:,} characters")
+
+
+class _Word:
+    """The fields that a word falls into, as its pieces are put in."""
+
+    def __init__(self) -> None:
+        self._done: list[str] = []
+        self._current: list[str] = []
+        self._started = self._array = False
+
+    def add(self, text: str) -> None:
+        """Text that does not split."""
+        self._current.append(text)
+        self._started = True
+
+    def add_quoted(self, values: list[str]) -> None:
+        """The items of an array inside quotes: each a field, none where there are none."""
+        self._array = self._array or not values
+        for number, value in enumerate(values):
+            if number:
+                self._end()
+            self.add(value)
+
+    def add_split(self, values: list[str]) -> None:
+        """Text outside quotes: it splits at spaces, and between the items of an array."""
+        for number, value in enumerate(values):
+            if number or value[:1].isspace():
+                self._end()
+            for place, part in enumerate(_fields(value)):
+                if place:
+                    self._end()
+                self.add(part)
+            if value[-1:].isspace():
+                self._end()
+
+    def fields(self) -> list[str]:
+        """The fields; a word of an empty array alone has none."""
+        if self._array and not any(self._current):
+            self._started = False
+        self._end()
+        return self._done
+
+    def _end(self) -> None:
+        if self._started:
+            self._done.append("".join(self._current))
+        self._current, self._started = [], False
 
 
 def _fields(value: str) -> list[str]:

@@ -1,0 +1,138 @@
+"""What trainers' own files say: reduced copies of published ones, against what a careful reader takes from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli
+
+from llmcost.analysis.estimate import estimate
+from llmcost.scenario import parse_scenario
+from llmcost.scenario.importers.run import Run
+from llmcost.scenario.importers.trainers import read_run, scenario_of
+
+HERE = Path(__file__).parent
+TRUTH: dict[str, dict[str, Any]] = tomli.loads((HERE / "truth.toml").read_text())
+
+
+def files_of(name: str) -> list[str]:
+    """The files of an entry of the truth."""
+    return [str(HERE / "files" / file) for file in TRUTH[name]["files"]]
+
+
+def scenario_table(run: Run, files: list[str]) -> dict[str, Any]:
+    """The scenario that is written, read back."""
+    return tomli.loads(scenario_of(files, run))
+
+
+def test_there_are_files_of_every_trainer() -> None:
+    assert len(TRUTH) >= 16 + 8
+    names = {name.partition("_")[0] for name in TRUTH}
+    assert names == {
+        "torchtitan", "megatron", "nemo", "nemo2", "bridge", "handbook", "huggingface", "axolotl", "llmfoundry",
+    }  # fmt: skip
+    shells = [file for entry in TRUTH.values() for file in entry["files"] if file.endswith(".sh")]
+    assert len(shells) >= 8
+    used = {file for entry in TRUTH.values() for file in entry["files"]}
+    assert used == {path.name for path in (HERE / "files").iterdir()}
+
+
+@pytest.mark.parametrize("name", list(TRUTH))
+def test_it_says_what_a_careful_reader_takes_from_it(name: str) -> None:
+    truth, files = TRUTH[name], files_of(name)
+    run = read_run(files)
+    result = estimate(parse_scenario(scenario_table(run, files)))
+    inputs = result.provenance()
+    found = {key: inputs[key]["value"] for key in truth["values"] if key in inputs}
+    assert found == truth["values"]
+    assert not set(truth.get("open", ())) & set(inputs)
+    keys = {line.split(": ", 1)[1].split(" = ")[0] for line in run.unread}
+    assert keys == set(truth.get("unread", ()))
+
+
+@pytest.mark.parametrize("name", list(TRUTH))
+def test_with_devices_it_can_be_estimated(name: str) -> None:
+    """An accelerator, and devices where the files say none, are all that the layout lacks."""
+    files = files_of(name)
+    sets = ["cluster.accelerator=h100-sxm"]
+    if "cluster.devices" not in TRUTH[name]["values"]:
+        sets.append("cluster.devices=1024")
+    table = scenario_table(read_run(files, sets=sets), files)
+    result = estimate(parse_scenario(table))
+    if "model.layers" in TRUTH[name].get("open", ()):
+        assert any("model.layers" in warning for warning in result.warnings)
+        return
+    assert result.result("step_time_s")
+    batch = table["parallelism"]["global_batch_seqs"]
+    assert batch >= table["parallelism"]["dp"]
+    assert result.result("predicted_mfu") > 0.01
+
+
+def test_what_the_files_leave_open_is_a_comment() -> None:
+    files = files_of("torchtitan_llama3_8b")
+    text = scenario_of(files, read_run(files))
+    assert "# global_batch_seqs = 1  # 1 · dp, and the file does not say dp" in text
+    assert '# accelerator = "h100-sxm"' in text
+    assert "# devices = 8  # not in the file" in text
+    assert "# tokens" in text
+
+
+def test_each_value_says_where_it_was_read() -> None:
+    files = files_of("megatron_test_gpt3_15b")
+    run = read_run(files)
+    text = scenario_of(files, run)
+    assert "tp = 8                             # MODEL_ARGS.--tensor-model-parallel-size" in text
+    assert "ffn_hidden_size = 24576            # 4 hidden_size, the default" in text
+    assert any("0:384 200B:768 400B:1152" in note for note in run.notes)
+
+
+def test_set_wins_over_the_file() -> None:
+    files = files_of("torchtitan_llama3_405b")
+    run = read_run(files, sets=["parallelism.micro_batch=1", "cluster.devices=512"])
+    assert run.get("parallelism.micro_batch") == 1
+    assert run.get("parallelism.dp") == 64
+    assert (
+        run.get("parallelism.global_batch_seqs") == 64
+    )  # the micro-batch that is set, not the 2 of the file
+    assert any("micro_batch = 2 differs from 1 (--set)" in note for note in run.notes)
+
+
+def test_a_model_of_another_kind_is_not_written_as_a_transformer() -> None:
+    files = files_of("nemo_t5_11b")
+    run = read_run(files)
+    assert "model.layers" not in run.values
+    assert any("an encoder and a decoder" in note for note in run.notes)
+
+
+def test_a_config_beside_the_trainer_s_files_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "model" / "config.json"
+    config.parent.mkdir()
+    config.write_text(
+        '{"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4,'
+        ' "vocab_size": 100, "intermediate_size": 128}'
+    )
+    job = tmp_path / "ds.json"
+    job.write_text('{"train_batch_size": 8, "zero_optimization": {"stage": 3}}')
+    run = read_run([str(job), str(config)], folder=str(tmp_path))
+    assert run.get("model.config") == "model/config.json"
+    table = scenario_table(run, [str(job)])
+    inputs = estimate(parse_scenario(table, directory=tmp_path)).provenance()
+    assert inputs["model.layers"]["value"] == 2
+    assert inputs["parallelism.sharding"]["value"] == "zero3"
+
+
+def test_a_pointed_file_is_read_where_it_is_at_hand(tmp_path: Path) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "base_model: mistralai/Mistral-7B-v0.1\nsequence_len: 2048\nmicro_batch_size: 1\n"
+        "deepspeed: configs/ds.json\n"
+    )
+    run = read_run([str(job)])
+    assert any("configs/ds.json is not at hand" in note for note in run.notes)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "ds.json").write_text('{"zero_optimization": {"stage": 2}}')
+    run = read_run([str(job)])
+    assert run.get("parallelism.sharding") == "zero2"
+    assert not any("at hand" in note for note in run.notes)
