@@ -58,7 +58,7 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
     if words["recompute"] == "selective":
         sections["activation_checkpoint"]["selective_ac_option"] = "op"
     if pp > 1:
-        sections["parallelism"] |= _titan_stages(layout)
+        sections["parallelism"] |= _stages(layout, bool(name))
     if layout.tokens:
         step = one["global_batch_seqs"] * layout.seq_len
         sections["training"]["steps"] = -(-layout.tokens // step)
@@ -75,29 +75,37 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _titan_stages(layout: Layout) -> dict[str, Any]:
-    """Schedule and stages; torchtitan derives the stages of a rank from the layers of a stage."""
+def _stages(layout: Layout, registered: bool) -> dict[str, Any]:
+    """Schedule and stages: by their number, the layers of each, or the modules of each."""
     pp, vpp, layers = layout.degrees["pp"], layout.degrees["vpp"], layout.sizes.get("layers", 0)
     found: dict[str, Any] = {
         "pipeline_parallel_schedule": "1F1B" if vpp == 1 else "Interleaved1F1B",
         "pipeline_parallel_microbatch_size": layout.degrees["micro_batch"],
     }
-    if vpp <= 2:
+    if vpp <= 2:  # what each schedule has by default
         return found
     for less in (1, 0):  # layers that embedding and output head stand for
         each = -(-(layers + 2 * less) // (pp * vpp))
-        if each and -(-(layers + 2 * less) // each) == pp * vpp:
+        if registered and each and -(-(layers + 2 * less) // each) == pp * vpp:
             return found | {
                 "pipeline_parallel_layers_per_stage": each,
                 "pipeline_parallel_first_stage_less_layers": less,
                 "pipeline_parallel_last_stage_less_layers": less,
             }
-    raise layout.cannot(
-        "torchtitan",
-        "parallelism.vpp",
-        vpp,
-        f"no number of layers a stage makes {pp * vpp} of {layers}",
-    )
+    if not layers:
+        raise layout.cannot(
+            "torchtitan", "parallelism.vpp", vpp, "the number of layers is not known"
+        )
+    modules = [f"layers.{number}" for number in range(layers)]
+    each, more = divmod(layers, pp * vpp)
+    stages: list[list[str]] = []
+    for number in range(pp * vpp):
+        size = each + (number < more)
+        stages.append(modules[:size])
+        modules = modules[size:]
+    stages[0].insert(0, "tok_embeddings")
+    stages[-1] += ["norm", "output"]
+    return found | {"module_fqns_per_model_part": stages}
 
 
 def _flavor(layout: Layout, catalog: Catalog) -> tuple[str, str]:

@@ -19,7 +19,7 @@ MOST_VALUES, MOST_LEVELS = 20_000, 40
 #: References are followed this often, and no value is longer than this.
 _MOST_ROUNDS, _LONGEST, _LONGEST_REFERRED = 20, 10_000, 500
 #: What stands for "as the trainer finds best" or "not set".
-_OPEN = ("auto", "none", "null", "unset", "")
+_OPEN = ("auto", "")
 
 
 #: What the origin of a trainer's default ends with.

@@ -22,7 +22,7 @@ def recognises(names: Collection[str]) -> bool:
         "n_layer",
         "text_config.hidden_size",
     )
-    return "model_type" in names and any(name in names for name in sizes)
+    return {"model_type", "vocab_size"} <= set(names) and any(name in names for name in sizes)
 
 
 def read(keys: Keys, run: Run) -> None:

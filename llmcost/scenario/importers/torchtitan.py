@@ -135,7 +135,11 @@ def _stages(keys: Keys, run: Run, pp: int) -> None:
         keys.whole(f"parallelism.pipeline_parallel_{end}_stage_less_layers", low=0)
         for end in ("first", "last")
     ]
+    modules = keys.take("parallelism.module_fqns_per_model_part")
     if pp == 1:
+        return
+    if isinstance(modules, list) and len(modules) >= pp:
+        run.put("parallelism.vpp", len(modules) // pp, "module_fqns_per_model_part")
         return
     layers = run.layers()
     if each is not None and layers is not None:
@@ -153,6 +157,7 @@ def _stages(keys: Keys, run: Run, pp: int) -> None:
 
 def _precision(keys: Keys, run: Run) -> None:
     converters = keys.word("model.converters") or ""
+    kind = keys.word("training.mixed_precision_param") or "bfloat16"
     narrow = next((word for word in converters.replace(",", " ").split() if _narrow(word)), None)
     if narrow or keys.flag("float8.enable_float8_linear"):
         run.put(
@@ -161,7 +166,6 @@ def _precision(keys: Keys, run: Run) -> None:
             keys.label("model.converters", "float8.enable_float8_linear"),
         )
         return
-    kind = keys.word("training.mixed_precision_param") or "bfloat16"
     word = {"bfloat16": "bf16", "float32": "fp32"}.get(kind, kind)
     run.put("training.precision", word, keys.label("training.mixed_precision_param"))
 
