@@ -26,7 +26,7 @@ ALLOWED = {
     "analysis": {"analysis", "scenario", "catalog", "engine", "errors", "files"},
     "render": {"render", "analysis", "scenario", "catalog", "engine", "errors", "files"},
 }
-EVERYTHING_HEAVY = {"matplotlib", "pyarrow", "dask", "distributed", "scipy", "pandas"}
+EVERYTHING_HEAVY = {"yaml", "matplotlib", "pyarrow", "dask", "distributed", "scipy", "pandas"}
 
 
 @pytest.mark.parametrize("part", list(ALLOWED))
@@ -160,7 +160,7 @@ def test_the_lowest_versions_tested_are_the_lowest_allowed() -> None:
     extras = project["optional-dependencies"]
     allowed = [
         *project["dependencies"],
-        *(item for name in ("parquet", "plot", "dask", "test") for item in extras[name]),
+        *(item for name in ("parquet", "plot", "dask", "yaml", "test") for item in extras[name]),
     ]
     lowest = dict(
         re.findall(r"^(\w+)==([\d.]+)$", (update.ROOT / ".ci" / "lowest.txt").read_text(), re.M)

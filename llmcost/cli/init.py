@@ -48,7 +48,7 @@ def command(
             for line in run.notes:
                 say(f"note: {line}")
             for line in run.unread:
-                say(f"warning: {line}")
+                say(f"warning: {line}: not understood")
     elif sets or catalog:
         raise InputError("--set and --catalog go with --from; the starter is edited by hand")
     else:

@@ -9,6 +9,9 @@ from llmcost.catalog import Catalog
 from llmcost.scenario.exporters.layout import Layout
 from llmcost.scenario.importers.run import toml_value
 
+#: So many equal sizes make two models one.
+_ENOUGH_SIZES = 8
+
 
 def torchtitan(layout: Layout, catalog: Catalog) -> str:
     """torchtitan's job, as TOML."""
@@ -68,6 +71,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
             "# torchtitan registers no model of these sizes: model.name and model.flavor are open"
         )
     for section, values in sections.items():
+        if not values:
+            continue
         lines += ["", f"[{section}]"]
         for key, value in values.items():
             text = json.dumps(value) if isinstance(value, list) else toml_value(value)
@@ -111,10 +116,10 @@ def _stages(layout: Layout, registered: bool) -> dict[str, Any]:
 def _flavor(layout: Layout, catalog: Catalog) -> tuple[str, str]:
     """torchtitan's name and flavor of the model; empty where it has none of the sizes."""
     for key, entry in catalog.kind("flavors").items():
-        same = [
-            entry.get(short) == value for short, value in layout.sizes.items() if short in entry
-        ]
-        if entry.get("preset", "") == (layout.preset or None) or (len(same) > 5 and all(same)):
+        preset = entry.get("preset", "")
+        sizes = catalog.entry("models", preset) if preset else entry
+        same = [sizes[short] == value for short, value in layout.sizes.items() if short in sizes]
+        if (preset and preset == layout.preset) or (len(same) >= _ENOUGH_SIZES and all(same)):
             name, _, flavor = key.partition("/")
             return name, flavor
     return "", ""

@@ -149,7 +149,7 @@ class Run:
 
     def not_understood(self, item: Item) -> None:
         """Say that nobody knows what a key means, or what it stands for here."""
-        line = f"{item.where}: {_printable(item.label)} = {show(item.value)}: not understood"
+        line = f"{item.where}: {_printable(item.label)} = {show(item.value)}"
         if line in self.unread:
             return
         if len(self.unread) < _MOST_LINES:
@@ -242,7 +242,7 @@ class Run:
         if self.problems:
             raise InputError(list(dict.fromkeys(self.problems)))
         if self._hidden:
-            self.unread.append(f"and {self._hidden} more keys that were not understood")
+            self.unread.append(f"and {self._hidden} more keys")
         self.facts = {**self._later, **self.facts}
         for key, found in self._defaults.items():
             if key not in self.values:
