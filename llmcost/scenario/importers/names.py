@@ -10,12 +10,20 @@ from llmcost.errors import InputError
 
 #: What a name says beside the model's: who tuned it, in which form, which release.
 _TAILS = re.compile(
-    r"[-_.]?(dequantized|unsloth|bnb|4bit|8bit|bf16|fp8|fp16|gguf|hf|instruct|base|chat|it|sft|pt|text|"
-    r"v0\.\d|\d{4})$"
+    r"[-_.]?(dequantized|unsloth|bnb|4bit|8bit|bf16|fp8|fp16|gguf|hf|instruct|base|chat|it|sft|dpo|full|lora|"
+    r"qlora|beta|pt|text|v\d\.\d|\d{4})$"
 )
 _HEADS = ("meta-", "nvidia-", "google-", "mistral-community-")
-#: Releases with the same architecture as the one that the catalog carries.
-_SAME = (("llama-3-", "llama-3.1-"), ("llama-3.3-", "llama-3.1-"))
+#: Releases and tuned models, by the start of their names, with the architecture of one that the catalog carries.
+_SAME = (
+    ("llama-3-", "llama-3.1-"),
+    ("llama-3.3-", "llama-3.1-"),
+    ("deepseek-v3.1", "deepseek-v3"),
+    ("deepseek-r1-distill-llama-", "llama-3.1-"),
+    ("zephyr-7b-gemma", "gemma-7b"),
+    ("zephyr-7b", "mistral-7b"),
+    ("vicuna-", "llama-2-"),
+)
 
 
 def preset_of(name: str, catalog: Catalog, kind: str = "models") -> str | None:
@@ -39,6 +47,7 @@ def _candidates(name: str) -> Iterator[str]:
         for old, new in _SAME:
             if short.startswith(old):
                 yield new + short.removeprefix(old)
+                break
         less = _TAILS.sub("", short)
         if less == short:
             return

@@ -120,7 +120,7 @@ def _named_model(keys: Keys, run: Run) -> None:
                 continue
             found = model_name(item.value)
             if found:
-                run.model(found, f"{item.label} = {item.value.rpartition('.')[2]}")
+                run.model(found, f"{item.label} {item.value.rpartition('.')[2]}")
                 return
             if "/" in item.value:
                 run.model(item.value, item.label)

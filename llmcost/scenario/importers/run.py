@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
@@ -171,7 +171,7 @@ class Run:
         """Take a model by the name that others know it by."""
         preset = preset_of(name, self.catalog)
         if preset:
-            self.put("model.preset", preset, origin)
+            self.put("model.preset", preset, f"{origin} = {name}")
             return
         flavor = preset_of(name, self.catalog, "flavors")
         if flavor:
@@ -336,6 +336,9 @@ class Run:
             if replicas >= 1 and replicas == int(replicas):
                 self.put("parallelism.dp", int(replicas), "batch / (micro-batch · accumulation)")
                 self._devices()
+        one = self.get("parallelism.dp", 1) * self.get(micro, 1)
+        if given is not None and given % one:
+            self.note(f"a batch of {given} is no multiple of dp · micro_batch = {one}")
 
     def _tokens(self) -> None:
         length, batch = self.get("model.seq_len"), self.get("parallelism.global_batch_seqs")
@@ -379,8 +382,3 @@ def toml_value(value: Any) -> str:
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)[:300]
-
-
-def first(values: Iterable[Any]) -> Any:
-    """The first that is not None, None where all are."""
-    return next((value for value in values if value is not None), None)

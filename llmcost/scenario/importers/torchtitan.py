@@ -46,7 +46,10 @@ def read(keys: Keys, run: Run) -> None:
 
 def _model(keys: Keys, run: Run) -> None:
     name, flavor = keys.word("model.name"), keys.word("model.flavor")
-    if name is None or flavor is None:
+    hub = keys.word("hf_transformers.model")
+    if hub:
+        run.model(hub, "hf_transformers.model")
+    if name is None or flavor is None or hub:
         return
     origin = keys.label("model.flavor")
     full = f"{name.removesuffix('_ft')}/{_KERNELS.sub('', flavor)}"

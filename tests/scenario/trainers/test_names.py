@@ -25,7 +25,8 @@ CATALOG = load_catalog()
         ("mistralai/Mistral-7B-v0.1", "mistral-7b"), ("mistral-community/Mixtral-8x22B-v0.1", "mixtral-8x22b"),
         ("Qwen/Qwen2.5-7B-Instruct", "qwen2.5-7b"), ("/data/models/Llama-2-70b-hf/", "llama-2-70b"),
         ("deepseek-ai/DeepSeek-V3-Base", "deepseek-v3"), ("google/gemma-2-9b-it", "gemma-2-9b"),
-        ("Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b"), ("some/other-13b", None), ("", None),
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b"), ("alignment-handbook/zephyr-7b-sft-full", "mistral-7b"), ("lmsys/vicuna-13b-v1.5", "llama-2-13b"),
+        ("some/other-13b", None), ("", None),
         ("hf-" * 10_000, None),
     ],
 )  # fmt: skip

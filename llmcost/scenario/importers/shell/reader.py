@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from llmcost.errors import InputError
 from llmcost.scenario.importers.shell.arithmetic import calculate
+from llmcost.scenario.importers.shell.fields import Word
 from llmcost.scenario.importers.shell.statements import Command, Script, Statement, parse_script
 from llmcost.scenario.importers.shell.words import braced, unquoted, words_of
 
@@ -16,10 +17,6 @@ _MOST_STEPS, _MOST_TEXT = 20_000, 4_000_000
 #: Functions and scripts inside scripts go no deeper than this.
 _MOST_LEVELS = 20
 
-#: Longer text than this holds nothing that was left to be run.
-_LONGEST_FIELDS = 20_000
-#: What unquoted text falls into: at spaces, but for those inside what was left to be run.
-_FIELD = re.compile(r"(?:\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)|`[^`]*`|\S)+")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[\w*\])?(\+?)=")
 #: Commands that run the text that is fed to them.
 _SHELLS = ("sbatch", "bash", "sh", "zsh", "srun", "qsub", "bsub", "flux")
@@ -267,7 +264,7 @@ class Shell:
         empty : bool
             Whether a variable that is not set is empty, as in a test.
         """
-        word = _Word()
+        word = Word()
         at, quoted = 0, False
         while at < len(raw):
             char = raw[at]
@@ -365,57 +362,6 @@ class Shell:
         self._text += sum(map(len, pieces)) + len(pieces)
         if self._text > _MOST_TEXT:
             raise InputError(f"no launch script: expands to more than {_MOST_TEXT:,} characters")
-
-
-class _Word:
-    """The fields that a word falls into, as its pieces are put in."""
-
-    def __init__(self) -> None:
-        self._done: list[str] = []
-        self._current: list[str] = []
-        self._started = self._array = False
-
-    def add(self, text: str) -> None:
-        """Text that does not split."""
-        self._current.append(text)
-        self._started = True
-
-    def add_quoted(self, values: list[str]) -> None:
-        """The items of an array inside quotes: each a field, none where there are none."""
-        self._array = self._array or not values
-        for number, value in enumerate(values):
-            if number:
-                self._end()
-            self.add(value)
-
-    def add_split(self, values: list[str]) -> None:
-        """Text outside quotes: it splits at spaces, and between the items of an array."""
-        for number, value in enumerate(values):
-            if number or value[:1].isspace():
-                self._end()
-            for place, part in enumerate(_fields(value)):
-                if place:
-                    self._end()
-                self.add(part)
-            if value[-1:].isspace():
-                self._end()
-
-    def fields(self) -> list[str]:
-        """The fields; a word of an empty array alone has none."""
-        if self._array and not any(self._current):
-            self._started = False
-        self._end()
-        return self._done
-
-    def _end(self) -> None:
-        if self._started:
-            self._done.append("".join(self._current))
-        self._current, self._started = [], False
-
-
-def _fields(value: str) -> list[str]:
-    """What unquoted text falls into."""
-    return _FIELD.findall(value) if len(value) < _LONGEST_FIELDS else value.split()
 
 
 def launcher_options(words: list[str]) -> dict[str, str]:
