@@ -264,12 +264,19 @@ def _pointed_to(item: Document, paths: Sequence[str], found: Sequence[Document])
             continue
         folders = [Path("."), *(Path(path).parent for path in paths)]
         places = [folder / part for folder in folders for part in (plain, plain.name)]
-        place = next((place for place in places if place.is_file()), None)
+        place = next((place for place in places if _is_file(place)), None)
         if place is not None:
             text = read_text(place, "configuration")
             data = parse(text, _FORMS[place.suffix.lower()], place.name)
             more.append(_document(place.name, data, _comments(text))._replace(pointed=True))
     return more
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def missing(item: Document, found: Sequence[Document]) -> list[str]:

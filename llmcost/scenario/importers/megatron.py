@@ -179,20 +179,13 @@ def _batch(keys: Keys, run: Run) -> None:
     label = keys.label("global_batch_size")
     ramp = keys.take("rampup_batch_size")
     schedule = keys.word("step_batch_size_schedule")
-    if schedule:
+    steps = re.findall(r"(\d+(?:\.\d+)?[kKMBT]?)\s*:\s*([1-9]\d{0,8})\b", schedule or "")
+    if steps:
         label = keys.label("step_batch_size_schedule")
-        steps = [
-            (_amount(start), int(seqs))
-            for start, seqs in re.findall(r"([\d.]+[kKMBT]?)\s*:\s*(\d{1,9})", schedule)
-        ]
-        length = keys.whole("seq_length", "encoder_seq_length")
-        samples = keys.number("train_samples")
-        total = samples * length if samples and length else float("inf")
-        best = 0.0
-        for (start, seqs), (end, _) in zip(steps, [*steps[1:], (float("inf"), 0)], strict=True):
-            if min(end, total) - start > best:
-                best, size = min(end, total) - start, seqs
+        size = _longest(keys, [(_amount(start), int(seqs)) for start, seqs in steps])
         run.note(f"{label} = {schedule}: the batch of {size}, of most of the run, is taken")
+    elif schedule:
+        run.note(f"{keys.label('step_batch_size_schedule')} = {schedule}: its steps cannot be told")
     elif ramp:
         run.note(
             f"{keys.label('rampup_batch_size')} = {ramp}: the full batch is taken from the start"
@@ -200,6 +193,16 @@ def _batch(keys: Keys, run: Run) -> None:
     run.put(batch, size, label)
     if size is None and keys.item("global_batch_size") is None:
         run.fact("accumulation", 1)
+
+
+def _longest(keys: Keys, steps: list[tuple[float, int]]) -> int:
+    """The batch that most tokens of the run are trained with."""
+    length = keys.whole("seq_length", "encoder_seq_length")
+    samples = keys.number("train_samples")
+    total = samples * length if samples and length else float("inf")
+    ends = [start for start, _ in steps[1:]] + [float("inf")]
+    spans = [min(end, total) - start for (start, _), end in zip(steps, ends, strict=True)]
+    return steps[spans.index(max(spans))][1]
 
 
 def _amount(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from llmcost.errors import InputError
@@ -64,8 +65,9 @@ def scalar(text: str) -> Any:
         return _WORDS[text]
     if _INTEGER.match(text):
         return int(text.replace("_", ""))
-    if _FLOAT.match(text) and any(char.isdigit() for char in text):
-        return float(text.replace("_", ""))
+    if _FLOAT.match(text):
+        with suppress(ValueError):  # a point or a sign alone
+            return float(text.replace("_", ""))
     return text
 
 

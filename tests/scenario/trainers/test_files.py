@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomli
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmcost.analysis.estimate import estimate
+from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.importers.trainers import read_run, scenario_of
+from llmcost.scenario.schema import CHOICE, KEYS, Key
 
 HERE = Path(__file__).parent
 TRUTH: dict[str, dict[str, Any]] = tomli.loads((HERE / "truth.toml").read_text())
@@ -136,3 +141,54 @@ def test_a_pointed_file_is_read_where_it_is_at_hand(tmp_path: Path) -> None:
     run = read_run([str(job)])
     assert run.get("parallelism.sharding") == "zero2"
     assert not any("at hand" in note for note in run.notes)
+
+
+def test_keys_that_this_version_lacks_are_noted_and_taken_once_it_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a trainer says of its optimizer or adapters waits for the scenario's keys."""
+    future = {
+        "training.optimizer": ("adamw", "adamw-8bit"),
+        "training.method": ("full", "lora", "qlora"),
+        "training.offload": ("none", "optimizer", "activations"),
+    }
+    for key in future:
+        monkeypatch.delitem(KEYS, key, raising=False)
+    run = read_run(files_of("axolotl_llama3_fft_8b"))
+    assert any(
+        "training.optimizer = adamw-8bit: this version has no such key" in n for n in run.notes
+    )
+    for key, choices in future.items():
+        monkeypatch.setitem(KEYS, key, Key(key, CHOICE, "", choices=choices))
+    assert read_run(files_of("axolotl_llama3_fft_8b")).get("training.optimizer") == "adamw-8bit"
+    assert read_run(files_of("handbook_zephyr7b_qlora")).get("training.method") == "qlora"
+    assert read_run(files_of("huggingface_llama_zero2")).get("training.offload") == "optimizer"
+    files = files_of("megatron_gpt3_175b")
+    text = scenario_of(files, read_run(files))
+    assert 'optimizer = "adamw"' in text
+
+
+_PIECES = st.sampled_from(
+    ["null", "-1", "0", "1e999", ".e-3", "[1, 2]", "{a: b}", "$X", "${a.b}", "9" * 30, "auto", "(", ")", '"', "'", "<<EOF",
+     "x:", ":", "\0", "é", "none", "[]", "--x", "#", "\n", " ", "true", "1.2.3B:4"]
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(sorted(path.name for path in (HERE / "files").iterdir())),
+    st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 30), _PIECES), min_size=1, max_size=5),
+)
+def test_a_file_with_slips_is_read_or_refused(name: str, edits: list[tuple[int, int, str]]) -> None:
+    """Whatever a slip makes of a file, the scenario that comes of it is one, or the error says why not."""
+    text = (HERE / "files" / name).read_text()
+    for at, size, piece in edits:
+        at %= len(text) + 1
+        text = text[:at] + piece + text[at + size :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_text(text)
+        try:
+            run = read_run([str(path)])
+        except InputError:
+            return
+    parse_scenario(scenario_table(run, [name]))

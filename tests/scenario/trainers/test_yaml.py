@@ -61,8 +61,7 @@ def test_what_pyyaml_writes_is_read(data: dict[str, Any]) -> None:
     [
         ("a: b: c", "invalid YAML: mapping values are not allowed"),
         ("- " * 200, "more than 40 levels"),
-        ("[" * 5000, "invalid YAML|levels"),
-        ("k: v\n" * 60_000, "more than 50,000 values"),
+        ("[" * 500, "invalid YAML|levels"),
         ("a: &a 1\n" + "".join(f"k{i}: *a\n" for i in range(101)), "more than 100 aliases"),
         ("a: &a [*a]", "alias"),
         ("? [1, 2]\n: x", "a key that is a table"),
@@ -115,27 +114,28 @@ def test_without_pyyaml_the_error_names_the_extra(
         read_run([str(path)])
 
 
+_MEGABYTE = 999_000
+#: A piece of a file, and how often it stands there: a megabyte together.
 _HOSTILE = {
-    "a.yaml": ["a: " * 300_000, "? " * 400_000, "a:\n " * 250_000, "&a " * 300_000, "'" * 900_000, "k: v\n" * 190_000],
+    "a.yaml": ["a: ", "? ", "a:\n ", "&a ", "'", "k: v\n", "- ", "[", "{a: "],
     "a.sh": [
-        "\n" * 900_000, "$(" * 400_000, "${a:-" * 180_000, "(" * 900_000, "a=$a$a\n" * 140_000, "case x in\n" * 90_000,
-        "f() { f; }\nf\n" * 60_000, "x $A " * 180_000, "a||" * 300_000, "A=( " * 200_000, "cat <<EOF\n" * 90_000,
-        "python a.py --x 1 --y 2 --z\n" * 30_000, "python x.py " + "--a 1 " * 150_000, "#SBATCH --nodes=4\n" * 50_000,
-        "echo $((1+" * 90_000, "[[ a == b ]] && " * 50_000, "# 8 H100" * 100_000,
+        "\n", "$(", "${a:-", "(", "a=$a$a\n", "case x in\n", "f() { f; }\nf\n", "x $A ", "a||", "A=( ", "cat <<EOF\n",
+        "python a.py --x 1 --y 2 --z\n", "--a 1 ", "#SBATCH --nodes=4\n", "echo $((1+", "[[ a == b ]] && ", "# 8 H100",
+        "`", '"', "{ ", "if [ a ]; then\n", "A+=(a b c)\n",
     ],
-    "a.json": ["[" * 900_000, '{"a":' * 180_000, "{" + ",".join(f'"k{i}":1' for i in range(80_000)) + "}"],
-    "a.toml": ["[" * 900_000, "a.b" * 300_000, "".join(f"k{i} = 1\n" for i in range(60_000))],
+    "a.json": ["[", '{"a":'],
+    "a.toml": ["[", "a.b", "k = 1\n"],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [(name, i) for name, texts in _HOSTILE.items() for i in range(len(texts))]
+    ("name", "piece"), [(name, piece) for name, pieces in _HOSTILE.items() for piece in pieces]
 )
 def test_any_file_of_a_megabyte_is_answered_in_two_seconds(
-    name: str, number: int, tmp_path: Path
+    name: str, piece: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
-    path.write_text(_HOSTILE[name][number])
+    path.write_text((piece * (_MEGABYTE // len(piece)))[:_MEGABYTE])
     start = time.process_time()
     with pytest.raises(InputError, match=name):
         read_run([str(path)])
