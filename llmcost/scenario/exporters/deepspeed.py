@@ -24,6 +24,8 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
         )
     if words["recompute"] == "selective":
         raise layout.cannot("DeepSpeed", "training.activation_recompute", "selective")
+    if words["recompute"] == "share":
+        raise layout.cannot("DeepSpeed", "training.recompute_share", layout.recompute_share)
     kinds = {"adamw": "AdamW", "muon": "Muon", "sgd": "SGD"}
     if words["optimizer"] not in kinds:
         raise layout.cannot("DeepSpeed's JSON", "training.optimizer", words["optimizer"])

@@ -15,6 +15,10 @@ _SIZES = (
 )  # fmt: skip
 
 
+#: Keys of a model that are none of the kinds of its layers.
+_NO_SIZES = (*_SIZES, "preset", "config", "params", "active_params", "sparsity", "seq_len")
+
+
 class Layout(NamedTuple):
     """A layout that trains, with the model that it is for.
 
@@ -38,6 +42,10 @@ class Layout(NamedTuple):
         The catalog's model, empty where the scenario names none.
     sizes : dict of str to int or bool
         The architecture, as far as it is known.
+    others : dict of str to object
+        What else the scenario says of the model, by short key.
+    recompute_share : float
+        Share of the layers that is recomputed, where ``recompute`` is ``share``.
     """
 
     name: str
@@ -49,6 +57,8 @@ class Layout(NamedTuple):
     tokens: int
     preset: str
     sizes: Mapping[str, Any]
+    others: Mapping[str, Any] = {}
+    recompute_share: float = 0.0
 
     @property
     def devices(self) -> int:
@@ -107,13 +117,17 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
         )
     given = inputs.get("data.tokens", {})
     tokens = value("data.tokens", 0) if given.get("source") in ("file", "set") else 0
+    share = value("training.recompute_share")
+    whole = {0: "none", 1: "full"}.get(share, "share")
     words = {
         "precision": value("training.precision", "bf16"),
-        "recompute": value("training.activation_recompute", "none"),
+        "recompute": value("training.activation_recompute", "none") if share is None else whole,
         "sharding": value("parallelism.sharding", "none"),
         "optimizer": value("training.optimizer", "adamw"),
     }
     sizes = {short: value(f"model.{short}") for short in _SIZES}
+    model = {key.partition(".")[2]: value(key) for key in inputs if key.startswith("model.")}
+    others = {short: item for short, item in model.items() if item and short not in _NO_SIZES}
     return Layout(
         name,
         {short: value(f"parallelism.{short}") for short in _DEGREES},
@@ -124,4 +138,6 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
         int(tokens),
         value("model.preset", ""),
         {short: item for short, item in sizes.items() if item is not None},
+        others,
+        float(share or 0.0),
     )

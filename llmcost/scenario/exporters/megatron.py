@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 from llmcost.catalog import Catalog
 from llmcost.errors import NoAnswerError
@@ -59,18 +60,30 @@ def megatron(layout: Layout, catalog: Catalog) -> str:
             "--recompute-granularity full",
             "--recompute-method uniform --recompute-num-layers 1",
         ]
+    elif layout.words["recompute"] == "share":
+        count = layout.recompute_share * layout.sizes.get("layers", 0) / (one["pp"] * one["vpp"])
+        if count < 1 or count != int(count):
+            raise layout.cannot("Megatron-LM", "training.recompute_share", layout.recompute_share)
+        options.append(
+            f"--recompute-granularity full --recompute-method block --recompute-num-layers {count:.0f}"
+        )
     if layout.words["optimizer"] not in ("adamw", "sgd", "muon"):
         raise layout.cannot("Megatron-LM", "training.optimizer", layout.words["optimizer"])
     options.append(f"--optimizer {layout.words['optimizer'].replace('adamw', 'adam')}")
     if layout.tokens:
         options.append(f"--train-samples {-(-layout.tokens // layout.seq_len)}")
+    kinds, rest = _megatron_kinds(layout)
+    options += kinds
     lines = [
         f"torchrun --nnodes {nodes} --nproc-per-node {each} pretrain_gpt.py",
         *(f"    {option}" for option in options),
     ]
+    notes = "".join(
+        f"# not among the arguments: model.{key} = {value}\n" for key, value in rest.items()
+    )
     return (
         f"#!/bin/bash\n# {layout.title}: model and layout by llmcost; data, tokenizer, learning rate and "
-        "checkpoints are yours to add\n" + " \\\n".join(lines) + "\n"
+        "checkpoints are yours to add\n" + notes + " \\\n".join(lines) + "\n"
     )
 
 
@@ -121,6 +134,20 @@ def _megatron_model(layout: Layout) -> list[str]:
         if dense:
             options.append(f"--moe-layer-freq '([0]*{dense}+[1]*{size['layers'] - dense})'")
     return options
+
+
+def _megatron_kinds(layout: Layout) -> tuple[list[str], dict[str, Any]]:
+    """Windows and predicted tokens as arguments, and what else of the model has none."""
+    rest, layers = dict(layout.others), layout.sizes.get("layers", 0)
+    options = []
+    if "mtp_layers" in rest:
+        options.append(f"--mtp-num-layers {rest.pop('mtp_layers')}")
+    windowed = rest.get("windowed_layers", layers)
+    every = {layers: "", layers - layers // 2: " --window-attn-skip-freq 2"}
+    if "window" in rest and windowed in every and not any(k.startswith("windowed_h") for k in rest):
+        options.append(f"--window-size {rest.pop('window') - 1},0{every[windowed]}")
+        rest.pop("windowed_layers", None)
+    return options, rest
 
 
 def _megatron_stages(layout: Layout) -> list[str]:

@@ -60,6 +60,12 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
         sections["parallelism"]["fsdp_reshard_after_forward"] = policy
     if words["recompute"] == "selective":
         sections["activation_checkpoint"]["selective_ac_option"] = "op"
+    elif words["recompute"] == "share":
+        every = 1 / layout.recompute_share
+        if every != int(every):
+            raise layout.cannot("torchtitan", "training.recompute_share", layout.recompute_share)
+        option = {"mode": "selective", "selective_ac_option": str(int(every))}
+        sections["activation_checkpoint"] |= option
     if pp > 1:
         sections["parallelism"] |= _stages(layout, bool(name))
     if layout.tokens:

@@ -10,6 +10,7 @@ from llmcost.errors import InputError
 from llmcost.scenario.importers.keys import DEFAULT, Keys
 from llmcost.scenario.importers.names import preset_of
 from llmcost.scenario.importers.run import Run
+from llmcost.scenario.schema import KEYS
 
 #: Kinds of layer, tower or model that the keys of a scenario cannot describe, by what asks for them.
 _OTHER_KINDS = {
@@ -32,7 +33,6 @@ _OTHER_KINDS = {
     "retro_encoder_num_layers": "retrieval beside the model",
     "encoder": "an encoder and a decoder",
     "decoder": "an encoder and a decoder",
-    "moe_latent_size": "experts in a latent space",
 }
 #: Keys of their parts, of which nothing is left to say then.
 _PARTS = ("mamba_*", "linear_*", "dsa_*", "img_*", "patch_dim", "retro_*", "vision_*", "hybrid_*")
@@ -80,15 +80,40 @@ def read_model(keys: Keys, run: Run, megatron: bool) -> None:
         _attention(keys, run, hidden, heads, megatron)
     _experts(keys, run)
     _vocabulary(keys, run, layers is not None, megatron)
-    predicted = keys.whole("mtp_num_layers", low=0)
-    if predicted:
+    run.put(
+        "model.mtp_layers",
+        keys.whole("mtp_num_layers", low=0) or None,
+        keys.label("mtp_num_layers"),
+    )
+    run.put(
+        "model.expert_hidden_size", keys.whole("moe_latent_size"), keys.label("moe_latent_size")
+    )
+    if keys.mentions("moe_latent_size") and "model.expert_hidden_size" not in KEYS:
+        run.unfit("experts in a latent space")
+    if layers is not None:
+        _window(keys, run, layers)
+
+
+def _window(keys: Keys, run: Run, layers: int) -> None:
+    """Layers that attend to a window: all, or those of a pattern (n: every n-th attends to all)."""
+    size, pattern = keys.take("window_size"), keys.take("window_attn_skip_freq")
+    parts = re.findall(r"-?\d{1,9}", str(size)) if size is not None else []
+    if not parts or int(parts[0]) < 0:
+        return
+    windowed: int | None = layers
+    if pattern is not None:
+        full = dense_layers(pattern, layers)  # 0 is a layer that attends to all
+        windowed = None if full is None else layers - full
+        if isinstance(pattern, int) or str(pattern).isdecimal():
+            windowed = layers - layers // max(int(pattern), 1)
+    label = keys.label("window_size")
+    if windowed is None:
         run.note(
-            f"{keys.label('mtp_num_layers')} = {predicted}: multi-token prediction, no key says it"
+            f"{keys.label('window_attn_skip_freq')} = {str(pattern)[:60]}: which layers have a window cannot be told"
         )
-    window = keys.take("window_size")
-    keys.take("window_attn_skip_freq")
-    if window not in (None, -1):
-        run.note(f"{keys.label('window_size')} = {window}: the scenario's attention is full")
+        return
+    run.put("model.window", int(parts[0]) + 1, label)
+    run.put("model.windowed_layers", windowed, label)
 
 
 def _gated(keys: Keys, run: Run, sized: bool) -> bool | None:

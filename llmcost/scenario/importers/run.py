@@ -183,8 +183,9 @@ class Run:
     def flavor(self, name: str, origin: str) -> None:
         """Take the sizes of an entry of the catalog's flavors."""
         entry = self.catalog.entry("flavors", name)
-        if "preset" in entry:
-            self.put("model.preset", entry["preset"], origin)
+        preset = entry.get("preset") or preset_of(name.replace("/", "-"), self.catalog)
+        if preset:
+            self.put("model.preset", preset, origin)
             return
         for field, value in entry.items():
             if f"model.{field}" in KEYS:

@@ -18,6 +18,8 @@ from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario.exporters import EMITTERS, emit
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.importers.trainers import read_run
+from llmcost.scenario.schema import KEYS as SCHEMA
+from llmcost.scenario.schema import NUMBER, Key
 
 CATALOG = load_catalog()
 SUFFIX = {"megatron": ".sh", "torchtitan": ".toml", "deepspeed": ".json"}
@@ -198,3 +200,31 @@ def test_what_has_no_layout_or_no_such_trainer_is_an_error() -> None:
     uneven |= {"parallelism.dp": 3, "parallelism.global_batch_seqs": 8, "model.seq_len": 1024}
     with pytest.raises(NoAnswerError, match="a batch of 8 is no multiple"):
         emit("run", inputs_of(uneven), "megatron", CATALOG)
+
+
+@pytest.mark.parametrize(("trainer", "share"), [("megatron", 0.25), ("torchtitan", 0.5)])
+def test_a_share_of_recompute_comes_back(
+    trainer: str, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        SCHEMA, "training.recompute_share", Key("training.recompute_share", NUMBER, "", high=1.0)
+    )
+    values = {f"parallelism.{key}": 1 for key in ("tp", "vpp", "cp", "ep", "micro_batch")}
+    values |= {
+        "parallelism.pp": 2,
+        "parallelism.dp": 4,
+        "parallelism.global_batch_seqs": 16,
+        "model.seq_len": 2048,
+    }
+    values |= {
+        "training.recompute_share": share,
+        "model.layers": 32,
+        "model.hidden_size": 64,
+        "model.heads": 4,
+    }
+    run = read_back(emit("run", inputs_of(values), trainer, CATALOG), trainer)
+    assert run.get("training.recompute_share") == share
+    for other, shares in (("megatron", 0.3), ("torchtitan", 0.3), ("deepspeed", 0.5)):
+        odd = {**values, "training.recompute_share": shares, "parallelism.pp": 1}
+        with pytest.raises(NoAnswerError, match=r"cannot say training\.recompute_share"):
+            emit("run", inputs_of(odd), other, CATALOG)

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcost.analysis.estimate import estimate
+from llmcost.catalog import load_catalog
 from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
+from llmcost.scenario.exporters import emit
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.importers.trainers import read_run, scenario_of
 from llmcost.scenario.schema import CHOICE, KEYS, Key
@@ -192,3 +194,33 @@ def test_a_file_with_slips_is_read_or_refused(name: str, edits: list[tuple[int, 
         except InputError:
             return
     parse_scenario(scenario_table(run, [name]))
+
+
+def test_windows_and_predicted_tokens_are_taken_and_written_where_there_are_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    arguments = (
+        "--num-layers 24 --hidden-size 64 --num-attention-heads 4 --seq-length 512 --micro-batch-size 1 "
+        "--global-batch-size 8 --window-size 127,0 --window-attn-skip-freq 2 --mtp-num-layers 1"
+    )
+    script = tmp_path / "train.sh"
+    script.write_text(f"torchrun --nproc_per_node 8 --nnodes 1 pretrain_gpt.py {arguments}\n")
+    keys = {"model.window": 128, "model.windowed_layers": 12, "model.mtp_layers": 1}
+    for key in keys:
+        monkeypatch.delitem(KEYS, key, raising=False)
+    assert (
+        sum("this version has no such key" in note for note in read_run([str(script)]).notes) == 3
+    )
+    for key in keys:
+        monkeypatch.setitem(KEYS, key, Key(key, "number", "", whole=True))
+    run = read_run([str(script)])
+    assert {key: run.get(key) for key in keys} == keys
+    inputs = {key: {"value": found.value, "source": "file"} for key, found in run.values.items()}
+    inputs["model.recurrent_layers"] = {"value": 3, "source": "file"}
+    text = emit("run", inputs, "megatron", load_catalog())
+    assert "--window-size 127,0 --window-attn-skip-freq 2" in text
+    assert "--mtp-num-layers 1" in text
+    assert "# not among the arguments: model.recurrent_layers = 3" in text
+    script.write_text(text)
+    again = read_run([str(script)])
+    assert {key: again.get(key) for key in keys} == keys
