@@ -2,7 +2,7 @@
 
 Marks in a page are kept: ``<!-- output: llmcost … -->`` before a block with the output of a command,
 ``<!-- shown: llmcost … -->`` before one that shows the command too (without what cuts its output),
-``<!-- file: NAME -->`` before a TOML block that the page's commands read, and ``<!-- generated: NAME -->``
+``<!-- file: NAME -->`` before a block that the page's commands read, and ``<!-- generated: NAME -->``
 to ``<!-- end -->`` around what is made from the code.
 """
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SHOWN = re.compile(
     r"(<!-- (output|shown): (llmcost .*?) -->\n```(?:text|console)\n)(.*?)(```)", re.S
 )
-FILES = re.compile(r"<!-- file: (\S+) -->\n```toml\n(.*?)```", re.S)
+FILES = re.compile(r"<!-- file: (\S+) -->\n```(?:toml|bash|json|yaml)\n(.*?)```", re.S)
 #: Terminal width of help texts, so that they are the same everywhere.
 WIDTH = "80"
 

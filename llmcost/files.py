@@ -94,10 +94,20 @@ def read_toml(path: str | Path | Traversable, what: str) -> dict[str, Any]:
     InputError
         As :func:`read_text`, or if the text is not TOML (with line and column).
     """
+    name = "standard input" if str(path) == "-" else str(path)
+    return parse_toml(read_text(path, what), name)
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Parse the text of a TOML file; `name` is how an error names it.
+
+    Raises
+    ------
+    InputError
+        If it is not TOML (with line and column).
+    """
     import tomli
 
-    text = read_text(path, what)
-    name = "standard input" if str(path) == "-" else str(path)
     # A parser's time grows with the square of the parts of a dotted key.
     if any(line.count(".") >= _MOST_PARTS and _has_long_key(line) for line in text.split("\n")):
         raise InputError(f"{name}: invalid TOML: nested too deeply")

@@ -30,6 +30,8 @@ KINDS = {
     "kernels": "measured kernels and collectives, by device or family",
     "software": "what the performance model knows of the software that trains",
     "optimizers": "bytes of an optimizer's states and of its step",
+    "flavors": "models by torchtitan's names for them",
+    "tokenizers": "sizes of vocabularies by the names that trainers give tokenizers",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
 #: accelerators, with the family's name before it (hopper_attention_quality), and takes what it
@@ -55,6 +57,7 @@ REQUIRED = {
     "trends": ("key", "value", "low", "high", "unit"),
     "levers": ("year",),
     "optimizers": ("state_bytes", "traffic_bytes"),
+    "tokenizers": ("vocab_size",),
 }
 
 

@@ -38,9 +38,23 @@ def command(
             "--plot", metavar="FILE", help="Draw the tornado: svg, png or pdf (llmcost[plot])."
         ),
     ] = None,
+    emit: Annotated[
+        str | None,
+        typer.Option(
+            "--emit",
+            metavar="TRAINER",
+            help="Write the layout as settings of megatron, torchtitan or deepspeed instead.",
+        ),
+    ] = None,
     options: Common = Common(),
 ) -> None:
     """Estimate one scenario: devices, days, energy, carbon, water and cost."""
+    if emit is not None and (
+        explain or tornado or plot or sampled.asked or options.format != "table"
+    ):
+        raise InputError(
+            "--emit writes a trainer's settings; leave --explain, --tornado, --plot, --samples and --format out"
+        )
     from llmcost.analysis.estimate import estimate, published_run
     from llmcost.scenario import load_scenario
 
@@ -59,7 +73,11 @@ def command(
             result = analysis.with_uncertainty(result, sampling, entries)
             bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
     options.warn(result.warnings)
-    if explain is not None:
+    if emit is not None:
+        from llmcost.scenario.exporters import emit as settings
+
+        options.deliver(settings(result.name, result.provenance(), emit, entries))
+    elif explain is not None:
         from llmcost.render.table import console, explanation, text_of
 
         target = console(options.color, options.output is not None)

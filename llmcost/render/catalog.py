@@ -41,6 +41,8 @@ COLUMNS = {
         "data_overlap",
     ),
     "optimizers": ("full_name", "state_bytes", "traffic_bytes"),
+    "flavors": ("preset", "layers", "hidden_size", "experts"),
+    "tokenizers": ("full_name", "vocab_size"),
     "runs": (
         "accelerator",
         "devices",

@@ -63,7 +63,7 @@ def renamed_fields(fields: Fields, family: Family) -> Fields:
 
 def _counted(part: Found, length: float, extra: float) -> Found:
     """Parameters of a stack, and the width of its attention, by the engine's own rules."""
-    known = {**part, "seq_len": length}
+    known = {**part, "seq_len": length, "causal_flops": 0.0}
     for key in ("tied_embeddings", "gated_ffn"):
         known[key] = float(known.get(key, 0))
     known["output_head"] = 0.0
