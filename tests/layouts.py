@@ -39,7 +39,7 @@ LAYOUT_8 = {
 
 def mixture(devices: int = 256, training: dict[str, Any] | None = None, **layout: Any) -> Any:
     table = scenario(
-        model={"preset": "deepseek-v3"},
+        model={"preset": "deepseek-v3", "mtp_layers": 0},
         cluster={"accelerator": "h100-sxm", "devices": devices},
         parallelism={
             "tp": 1, "pp": 1, "cp": 1, "micro_batch": 1, "global_batch_seqs": 2048,
