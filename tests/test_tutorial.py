@@ -35,21 +35,16 @@ def test_2_which_accelerator_for_my_model_and_deadline(folder: Path) -> None:
         for name in ("h100-sxm", "a100-sxm-80gb", "h200-sxm", "b200-sxm")
     }
     assert {name: item["devices"] for name, item in found.items()} == {
-        "h100-sxm": 128, "a100-sxm-80gb": 512, "h200-sxm": 128, "b200-sxm": 64,
+        "h100-sxm": 120, "a100-sxm-80gb": 320, "h200-sxm": 120, "b200-sxm": 56,
     }  # fmt: skip
     assert all((item["days"] or 99) <= 30 for item in found.values())
     rented = {n: item["cost_cloud_usd"] for n, item in found.items() if item["cost_cloud_usd"]}
     bought = {
         n: item["cost_amortized_usd"] for n, item in found.items() if item["cost_amortized_usd"]
     }
-    assert min(rented, key=rented.__getitem__) == "h200-sxm"
-    assert min(bought, key=bought.__getitem__) == "b200-sxm"
+    assert max(rented.values()) < 1.03 * min(rented.values())
+    assert sorted(bought, key=bought.__getitem__) == ["a100-sxm-80gb", "b200-sxm", "h100-sxm"]
     assert "b200-sxm" not in rented
-    assert (
-        max(bought, key=bought.__getitem__)
-        == max(rented, key=rented.__getitem__)
-        == "a100-sxm-80gb"
-    )
 
 
 def test_3_what_can_i_train_for_100k(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from llmcost.errors import InputError
 from llmcost.files import parse_toml, read_text
-from llmcost.scenario.importers.keys import flatten
+from llmcost.scenario.importers.flat import flatten
 from llmcost.scenario.importers.shell import Reading, Shell, launcher_options, unquoted, words_of
 from llmcost.scenario.importers.yamlfile import parse_yaml
 

@@ -13,10 +13,10 @@ from llmcost.errors import InputError
 from llmcost.scenario.architecture import ARCHITECTURE
 from llmcost.scenario.read import Scenario
 from llmcost.scenario.resolve import device, energy, layout, model, money, training
+from llmcost.scenario.resolve.accuracy import widen_across_domains
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.resolve.layout import default_batch_seqs
 from llmcost.scenario.resolve.model import PARAMS_ERROR, check_params, params_gap
-from llmcost.scenario.resolve.software import widen_across_domains
 from llmcost.scenario.schema import KEYS
 
 #: The subjects, in an order in which each finds what it rests on.

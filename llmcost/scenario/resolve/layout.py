@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.scenario.resolve import software
+import llmcost.scenario.resolve.accuracy as accuracy
+import llmcost.scenario.resolve.software as software
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.schema import KEYS, by_quantity
 
@@ -47,8 +48,9 @@ def fill(inputs: Inputs) -> None:
     import llmcost.engine.performance  # noqa: F401
 
     software.fill(inputs)
+    accuracy.fill(inputs)
     if not inputs.searches:
-        software.widen_across_domains(inputs)
+        accuracy.widen_across_domains(inputs)
     if "by_architecture" not in inputs.given:
         # A step is counted as it is timed: attention included.
         inputs.known["by_architecture"] = 1.0

@@ -11,11 +11,9 @@ import numpy as np
 
 from llmcost.catalog import Catalog
 from llmcost.catalog.load import PROFILE
-from llmcost.engine.chain import execute, plan
 from llmcost.errors import InputError
 from llmcost.scenario.resolve.device import half_precision_peak
 from llmcost.scenario.resolve.inputs import Inputs
-from llmcost.scenario.values import Distribution
 
 #: The first release of Megatron-Bridge, 26.06, whose Blackwell recipes fuse the work around the
 #: products of experts into them (CuTe DSL) and replay whole steps as CUDA graphs, in 8 and 4 bits.
@@ -99,7 +97,6 @@ def fill(inputs: Inputs) -> None:
     _kernels(inputs)
     _profile(inputs)
     _formats(inputs)
-    _accuracy(inputs)
     _rates(inputs)
     _experts(inputs)
 
@@ -335,28 +332,6 @@ def _formats(inputs: Inputs) -> None:
         inputs.constants[name] = "by precision, optimizer and software"
 
 
-def _accuracy(inputs: Inputs) -> None:
-    """How far a prediction may be off, by what is known of its case."""
-    inputs.known["prediction_factor"] = 1.0
-    inputs.constants["prediction_factor"] = "1, but for uncertainty"
-    accelerator = inputs.word("cluster.accelerator")
-    if not isinstance(accelerator, str):
-        return
-    family = family_of(inputs.catalog, accelerator)
-    measured = f"{family}-products-bf16" in inputs.catalog.kind("kernels")
-    cases = ["assumed" if inputs.word("training.software") is None else "stated"]
-    cases += ["mixture"] if np.max(inputs.known.get("experts", 0.0)) > 1 else []
-    cases += [] if measured else ["unmeasured"]
-    general = inputs.catalog.kind("performance")["general"]
-    low, high = zip(*(general[f"error_{case}"] for case in cases), strict=True)
-    error = Distribution(float(min(low)), float(max(high)), "lognormal", None, 0.0)
-    inputs.intervals["training.mfu"] = ("prediction_factor", error)
-    if not measured:
-        inputs.warnings.append(
-            f"no kernels of {accelerator}'s family are measured: the prediction takes the shape of others' and may be off by {1 - min(low):.0%}"
-        )
-
-
 def _rates(inputs: Inputs) -> None:
     """The accelerator's figures that the performance model takes beside its constants."""
     known = inputs.known
@@ -427,28 +402,3 @@ def _experts(inputs: Inputs) -> None:
         )
     known.setdefault("expert_overlap", 0.0)
     known.setdefault("fused_experts", 0.0)
-
-
-def widen_across_domains(inputs: Inputs) -> None:
-    """Widen the error of a prediction whose experts are exchanged between scale-up domains."""
-    known = inputs.known
-    needed = ("experts", "ep", "tp", "scale_up_domain", "prediction_factor")
-    if "mfu" in known or any(name not in known for name in needed):
-        return
-    experts, ep, tp, domain, _ = (np.asarray(known[name]) for name in needed)
-    if not np.any((experts > 0) & (ep > 1)):
-        return
-    values: dict[str, Any] = dict(known)
-    execute(plan(frozenset(known), frozenset({"expert_tp"})), values)
-    crosses = (experts > 0) & (ep * values.get("expert_tp", tp) > domain)
-    now = inputs.intervals.get("training.mfu")
-    if not np.any(crosses) or now is None or not isinstance(now[1], Distribution):
-        return
-    across = inputs.catalog.kind("performance")["general"]["error_across"]
-    low, high = min(now[1].low, float(across[0])), max(now[1].high, float(across[1]))
-    if (low, high) != (now[1].low, now[1].high):
-        wide = Distribution(low, high, "lognormal", None, 0.0)
-        inputs.intervals["training.mfu"] = ("prediction_factor", wide)
-        inputs.warnings.append(
-            f"few published step times have experts exchanged between scale-up domains: the prediction may be off by {1 - low:.0%}"
-        )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcost.errors import InputError
-from llmcost.scenario.importers.keys import flatten
+from llmcost.scenario.importers.flat import flatten
 from llmcost.scenario.importers.trainers import read_run
 from llmcost.scenario.importers.yamlfile import parse_yaml
 

@@ -58,7 +58,7 @@ cd ${MEGATRON_PATH};
 ${PROFILE_CMD} python ${MEGATRON_PATH}/pretrain_gpt.py ${PRETRAIN_ARGS[@]}"
 sbatch <<EOF
 #!/bin/bash
-#SBATCH --nodes=128
+#SBATCH --nodes=64
 #SBATCH --gres=gpu:8
 srun --mpi=pmix -l bash -x -c "${TRAINING_CMD}" 2>&1 | tee \${SLURM_JOB_ID}.log
 EOF
