@@ -52,8 +52,8 @@ def packaged(*parts: str) -> Path | Traversable:
     return inside if inside.exists() else package.parent.joinpath(*parts)
 
 
-def read_text(path: str | Path | Traversable, what: str) -> str:
-    """Read a UTF-8 text file of at most 1 MB; ``-`` is standard input.
+def read_text(path: str | Path | Traversable, what: str, most: int = MAX_BYTES) -> str:
+    """Read a UTF-8 text file of at most `most` bytes; ``-`` is standard input.
 
     Raises
     ------
@@ -65,10 +65,10 @@ def read_text(path: str | Path | Traversable, what: str) -> str:
         if str(path) == "-":
             if sys.stdin is None or sys.stdin.closed:
                 raise InputError(f"{name}: it is closed")
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+            data = sys.stdin.buffer.read(most + 1)
         else:
             with open(path, "rb") if isinstance(path, str) else path.open("rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
+                data = stream.read(most + 1)
     except FileNotFoundError:
         raise InputError(f"{name}: no such {what} file") from None
     except IsADirectoryError:
@@ -76,8 +76,8 @@ def read_text(path: str | Path | Traversable, what: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{name}: cannot read the {what}: {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{name}: larger than {MAX_BYTES:,} bytes, too large for a {what}")
+    if len(data) > most:
+        raise InputError(f"{name}: larger than {most:,} bytes, too large for a {what}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
