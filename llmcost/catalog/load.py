@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_text, read_toml
+
+if TYPE_CHECKING:
+    from llmcost.catalog.prices import Rental
 
 Entry = dict[str, Any]
 
@@ -19,6 +22,9 @@ KINDS = {
     "accelerators": "devices: peak rates, memory, power, price, embodied carbon",
     "models": "published models and their architectures",
     "clouds": "rental prices by accelerator, vendor and date",
+    "purchases": "purchase prices by accelerator and date, with their basis",
+    "places": "electricity, grid and water by country, state and cloud region",
+    "staff": "what the people who develop a model cost",
     "electricity": "industrial electricity prices in the United States by year",
     "grids": "carbon intensity of electricity by country and cloud region",
     "operators": "data centre operators: PUE",
@@ -68,11 +74,32 @@ class Catalog:
         self._extra: dict[str, dict[str, Entry]] = {}
         self._merged: dict[str, dict[str, Entry]] = {}
         self._spellings: dict[str, dict[str, str]] = {}
+        #: Prices of the user's price lists, and accelerators in them that nobody knows.
+        self.price_lists: tuple[Rental, ...] = ()
+        self.unknown_devices: tuple[str, ...] = ()
         problems: list[str] = []
-        for file in files:
-            problems += self._add(Path(file))
+        for file in map(Path, files):
+            if file.suffix.lower() == ".csv":
+                problems += self._price_list(file)
+            else:
+                problems += self._add(file)
         if problems:
             raise InputError(problems)
+
+    def _price_list(self, path: Path) -> list[str]:
+        from llmcost.catalog.skypilot import read_skypilot
+
+        try:
+            found = read_skypilot(path, self.kind("accelerators"))
+        except InputError as error:
+            return error.problems
+        self.price_lists += found.prices
+        self.unknown_devices += found.unknown
+        return []
+
+    def own(self, kind: str) -> Mapping[str, Entry]:
+        """The user's own entries of a kind."""
+        return self._extra.get(kind, {})
 
     def _add(self, path: Path) -> list[str]:
         problems = []
@@ -83,6 +110,9 @@ class Catalog:
                 continue
             if not isinstance(entries, dict):
                 problems.append(f"{path}: [{kind}] must hold tables, one an entry")
+                continue
+            if kind in ("purchases", "places"):
+                problems.append(f"{path}: [{kind}] cannot be added to")
                 continue
             known = builtin(kind)
             samples = _samples(kind, table)
@@ -225,6 +255,14 @@ def _empty_ranges(where: str, entry: Entry) -> list[str]:
 @cache
 def builtin(kind: str) -> dict[str, Entry]:
     """Read the entries of a kind that llmcost carries."""
+    if kind in ("clouds", "purchases"):
+        from llmcost.catalog import prices
+
+        return prices.rental_entries() if kind == "clouds" else prices.purchase_entries()
+    if kind == "places":
+        from llmcost.catalog.places import entries
+
+        return entries()
     if kind in _ONE_FILE_EACH:
         folder = packaged("catalog", "data", kind)
         files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))
@@ -258,6 +296,8 @@ def builtin_entry(kind: str, name: str) -> Entry | None:
     if kind in _ONE_FILE_EACH:
         known = name.isprintable() and not set(name) & set("/\\:") and len(name) < _LONGEST_NAME
         return _own_file(kind, name) if known and _carries(kind, name) else None
+    if kind in ("clouds", "purchases", "places"):
+        return builtin(kind).get(name)
     text = _builtin_text(kind)
     for header in (f"\n[{name}]\n", f'\n["{name}"]\n'):
         at = text.find(header)

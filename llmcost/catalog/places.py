@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llmcost.catalog.tables import header, rows
 
@@ -315,3 +315,34 @@ def _with_spread(what: str, value: float, source: str) -> Figure:
     base = 1.0 if what == "pue" else 0.0
     low, high = (base + (value - base) * factor for factor in (2 / 3, 3 / 2))
     return Figure(value, low, high, source)
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """Every place as an entry of the catalog: its last known figures, and where they come from."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, full_name, parent, climate in rows("places/places.csv"):
+        prices = electricity_series(name)
+        entry: dict[str, Any] = {"full_name": full_name, "climate": climate}
+        if parent:
+            entry["lies_in"] = parent
+        if prices:
+            year = max(prices.years)
+            entry |= {
+                "electricity_usd_per_kwh": prices.years[year],
+                "electricity_year": year,
+                "electricity_source": prices.sources[year],
+                "electricity_confidence": prices.confidence[year],
+            }
+        carbon = grid_series(name)
+        if carbon:
+            year = max(carbon.years)
+            entry |= {"grid_kgco2e_per_kwh": carbon.years[year], "grid_year": year}
+            entry["grid_source"] = carbon.sources[year]
+        water = water_supply(name)
+        if not water.warning:
+            entry |= {"water_supply_l_per_kwh": round(water.value, 3), "water_source": water.source}
+        entry["source"] = "; ".join(
+            dict.fromkeys(str(v) for k, v in entry.items() if k.endswith("_source"))
+        )
+        found[name] = entry
+    return found

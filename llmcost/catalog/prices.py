@@ -93,11 +93,6 @@ def purchases(accelerator: str | None = None) -> tuple[Purchase, ...]:
 
 def from_entries(entries: Mapping[str, Mapping[str, Any]]) -> tuple[Rental, ...]:
     """Prices of the user's own ``[clouds.NAME]`` tables."""
-    fields = {
-        "on-demand": "on_demand_usd_per_device_hour",
-        "1y": "one_year_usd_per_device_hour",
-        "3y": "three_year_usd_per_device_hour",
-    }
     return tuple(
         Rental(
             entry["accelerator"], entry["vendor"], term, entry["date"].toordinal(),
@@ -105,9 +100,55 @@ def from_entries(entries: Mapping[str, Mapping[str, Any]]) -> tuple[Rental, ...]
             entry.get("url", ""),
         )
         for entry in entries.values()
-        for term, field in fields.items()
+        for term, field in FIELDS.items()
         if field in entry
     )  # fmt: skip
+
+
+#: The field of an entry of kind ``clouds`` by the term of its price.
+FIELDS = {
+    "on-demand": "on_demand_usd_per_device_hour",
+    "spot": "spot_usd_per_device_hour",
+    "1m": "one_month_usd_per_device_hour",
+    "6m": "six_months_usd_per_device_hour",
+    "1y": "one_year_usd_per_device_hour",
+    "3y": "three_year_usd_per_device_hour",
+}
+
+
+def rental_entries() -> dict[str, dict[str, Any]]:
+    """All prices of renting as entries of the catalog: one an accelerator, vendor and date."""
+    found: dict[str, dict[str, Any]] = {}
+    for item in rentals():
+        assert item.day is not None
+        day = date.fromordinal(item.day)
+        entry = found.setdefault(
+            f"{item.accelerator}.{item.vendor}.{day}",
+            {"accelerator": item.accelerator, "vendor": item.vendor},
+        )
+        entry[FIELDS[item.commitment]] = item.usd
+        entry |= {
+            "source": item.source, "url": item.url, "date": day, "confidence": item.confidence,
+        } | ({"note": item.note} if item.note else {})  # fmt: skip
+    return found
+
+
+def purchase_entries() -> dict[str, dict[str, Any]]:
+    """All prices of buying as entries of the catalog."""
+    found: dict[str, dict[str, Any]] = {}
+    for item in purchases():
+        day = date.fromordinal(item.day)
+        name = stem = f"{item.accelerator}.{day}"
+        count = 1
+        while name in found:
+            count += 1
+            name = f"{stem}.{count}"
+        found[name] = {
+            "accelerator": item.accelerator, "usd_per_device": item.usd, "includes_server": item.includes_server,
+            "basis": item.basis, "used": item.used, "source": item.source, "url": item.url,
+            "date": day, "confidence": item.confidence,
+        } | ({"note": item.note} if item.note else {})  # fmt: skip
+    return found
 
 
 def not_sold(accelerator: str) -> str:

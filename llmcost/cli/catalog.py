@@ -20,13 +20,13 @@ def command(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="One entry, with every field and its source."),
+        typer.Argument(metavar="[NAME]", help="One entry, with every field and its source; of clouds and purchases also an accelerator's."),
     ] = None,
     options: Common = Common(),
 ) -> None:
     """List accelerators, models, clouds, grids, trends and levers with their sources."""
     from llmcost.catalog import KINDS
-    from llmcost.errors import InputError, nearest
+    from llmcost.errors import InputError, NoAnswerError, nearest
     from llmcost.render import catalog as show
 
     entries = options.catalog()
@@ -41,6 +41,15 @@ def command(
         )
     elif name is None:
         options.deliver(show.listing(kind, entries.kind(kind), options))
+    elif kind in ("clouds", "purchases") and name not in entries.kind(kind):
+        device = entries.find("accelerators", name, "catalog")
+        own = {k: v for k, v in entries.kind(kind).items() if v["accelerator"] == device}
+        if not own:
+            from llmcost.catalog.prices import not_sold
+
+            reason = (not_sold(device) if kind == "purchases" else "") or "nobody's price is known"
+            raise NoAnswerError(f"catalog {kind}: {device}: {reason}")
+        options.deliver(show.listing(kind, own, options))
     else:
         found = entries.find(kind, name, "catalog")
         options.deliver(show.entry(found, entries.kind(kind)[found], options))

@@ -22,9 +22,18 @@ COLUMNS = {
     "models": ("params", "active_params", "layers", "hidden_size", "training_tokens"),
     "clouds": (
         "on_demand_usd_per_device_hour",
+        "spot_usd_per_device_hour",
         "one_year_usd_per_device_hour",
         "three_year_usd_per_device_hour",
     ),
+    "purchases": ("usd_per_device", "includes_server", "basis", "used"),
+    "places": (
+        "full_name",
+        "electricity_usd_per_kwh",
+        "grid_kgco2e_per_kwh",
+        "water_supply_l_per_kwh",
+    ),
+    "staff": ("value", "low", "high", "unit"),
     "electricity": ("usd_per_kwh",),
     "grids": ("full_name", "kgco2e_per_kwh"),
     "operators": ("full_name", "pue"),
@@ -54,6 +63,12 @@ COLUMNS = {
 }
 _SHORT = {
     "on_demand_usd_per_device_hour": "on-demand $/h",
+    "spot_usd_per_device_hour": "spot $/h",
+    "usd_per_device": "USD",
+    "includes_server": "server",
+    "electricity_usd_per_kwh": "$/kWh",
+    "grid_kgco2e_per_kwh": "kgCO2e/kWh",
+    "water_supply_l_per_kwh": "L/kWh",
     "one_year_usd_per_device_hour": "1y $/h",
     "three_year_usd_per_device_hour": "3y $/h",
     "embodied_kgco2e": "kgCO2e",
@@ -85,7 +100,7 @@ _SHORT = {
     "in_trend": "in trend",
 }
 #: Columns of text; all others hold numbers, to the right.
-_TEXTS = ("available", "full_name", "unit", "accelerator", "software", "early_software")
+_TEXTS = ("basis", "available", "full_name", "unit", "accelerator", "software", "early_software")
 
 
 class Options(Protocol):

@@ -80,8 +80,9 @@ def _short(name: str) -> str:
 
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "fp4")
+SCOPES = ("hardware", "life-cycle")
 METHODS = ("amortized", "cloud", "purchase")
-COMMITMENTS = ("on-demand", "1y", "3y")
+COMMITMENTS = ("on-demand", "spot", "1m", "6m", "1y", "3y")
 RECOMPUTE = ("none", "selective", "full")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
@@ -202,11 +203,13 @@ _KEYS = [
     # cost
     Key("cost.method", CHOICE, "Whose cost of the run cost_total_usd counts", choices=METHODS, quantity="cost_method"),
     _amount("cost.device_price_usd", "Price of one device, new", "USD"),
+    _amount("cost.purchase_price_usd", "Price of buying one device with its share of the server when the run starts", "USD"),
     Key("cost.price_includes_server", FLAG, "Whether that price has the share of the server in it", quantity="price_includes_server"),
     Key("cost.available_date", DATE, "When the hardware came to market", quantity="available_day"),
     Key("cost.server_cost_ratio", NUMBER, "Server price over that of its devices", "1", low=1, quantity="server_cost_ratio"),
     Key("cost.interconnect_cost_fraction", NUMBER, "Network share of the cluster's cost", "1", high=1, open_high=True, quantity="interconnect_cost_fraction"),
     _amount("cost.depreciation_ooms_per_year", "Progress of price-performance, orders of magnitude per year", "1/yr"),
+    Key("cost.owner_utilisation", NUMBER, "Share of an owned cluster's life that runs pay for", "1", high=1, open_low=True, quantity="owner_utilisation"),
     Key("cost.cloud_vendor", TEXT, "Cloud vendor of the rental price"),
     Key("cost.cloud_commitment", CHOICE, "Term of the rental price", choices=COMMITMENTS),
     _amount("cost.cloud_usd_per_device_hour", "Rental price of one device and hour", "USD/h"),
@@ -217,16 +220,22 @@ _KEYS = [
     _share("energy.power_utilisation", "Average draw over the rated power"),
     Key("energy.pue", NUMBER, "Power usage effectiveness of the data centre", "1", low=1, quantity="pue"),
     Key("energy.operator", ENTRY, "Operator of the data centre: picks its PUE", catalog="operators"),
+    Key("energy.region", ENTRY, "Country, US state or cloud region of the data centre: picks its price of electricity; carbon.grid if not given", catalog="places"),
     _amount("energy.electricity_usd_per_kwh", "Price of electricity", "USD/kWh"),
     # carbon
     Key("carbon.grid", ENTRY, "Grid of the catalog: picks its carbon intensity", catalog="grids"),
     _amount("carbon.grid_kgco2e_per_kwh", "Carbon intensity of the electricity", "kgCO2e/kWh"),
     _amount("carbon.embodied_kgco2e_per_device", "Embodied carbon of one device with its server share", "kgCO2e"),
+    Key("carbon.scope", CHOICE, "Whether embodied carbon is the hardware's alone or the building's and the end of life too", choices=SCOPES),
+    _amount("carbon.construction_kgco2e_per_kw", "Embodied carbon of building the data centre, per kilowatt that it can supply", "kgCO2e/kW"),
+    _share("carbon.end_of_life_share", "End of life of the hardware, as a share of its manufacture"),
     _positive("carbon.hardware_lifetime_years", "Service life of the hardware", "yr"),
     _share("carbon.fleet_utilisation", "Share of its life that the hardware is in use"),
     _amount("carbon.water_l_per_kwh", "Water used on site per IT energy", "L/kWh"),
     _amount("carbon.water_supply_l_per_kwh", "Water used to generate electricity", "L/kWh"),
     # staff
+    _positive("staff.people", "Contributors by headcount; each gives staff.fte_share of their time", "persons"),
+    _share("staff.fte_share", "Share of their time that contributors give"),
     _amount("staff.fte", "Full-time equivalents", "persons"),
     _amount("staff.months", "Time they work on the model", "months"),
     _amount("staff.usd_per_fte_year", "Cost of one person and year, equity and overheads included", "USD/yr"),

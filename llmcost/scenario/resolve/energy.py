@@ -1,11 +1,16 @@
-"""Energy, carbon and water: the operator, the price of electricity, the grid."""
+"""Energy, carbon and water: the operator, the place, its electricity, grid and water."""
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any
 
+import numpy as np
+
+from llmcost.catalog import places
 from llmcost.scenario.resolve.inputs import Inputs
+from llmcost.scenario.values import Distribution
 
 #: The grid where none is named.
 _DEFAULT_GRID = "USA"
@@ -21,6 +26,8 @@ def fill(inputs: Inputs) -> None:
             value,
             f"catalog: operators/{operator}" if isinstance(operator, str) else "axis",
         )
+    _water(inputs)
+    _life_cycle(inputs)
     for key in (
         "energy.pue",
         "energy.server_power_ratio",
@@ -35,40 +42,106 @@ def fill(inputs: Inputs) -> None:
     _grid(inputs)
 
 
-def _electricity(inputs: Inputs) -> None:
-    """Look the price of electricity up in the year of the start."""
-    start = inputs.word("start_date")
-    if start is None or inputs.has("energy.electricity_usd_per_kwh"):
+def _year(day: Any) -> int | None:
+    if day is None:
+        return None
+    return int(day.year if isinstance(day, date) else date.fromordinal(int(day)).year)
+
+
+def _place(inputs: Inputs) -> Any:
+    """Where electricity and water come from: energy.region, else the grid; None where nothing says."""
+    region = inputs.word("energy.region")
+    return inputs.word("carbon.grid") if region is None else region
+
+
+def _take(inputs: Inputs, key: str, function: Any, *words: Any) -> None:
+    """Take a figure of a place, with its range and its warning where it is one."""
+    if any(isinstance(word, np.ndarray) for word in words):
+
+        def value(*given: Any) -> float | None:
+            figure = function(*given)
+            return None if figure is None else float(figure.value)
+
+        inputs.enter(key, inputs.look(value, *words), "axis")
         return
-    prices = {int(year): entry for year, entry in inputs.catalog.kind("electricity").items()}
+    figure = function(*words)
+    if figure is None:
+        return
+    inputs.enter(key, figure.value, f"catalog: {figure.source}")
+    if figure.warning:
+        inputs.warnings.append(f"{key}: {figure.warning}")
+    if 0 < figure.low < figure.high:
+        error = Distribution(figure.low, figure.high, "lognormal", None, 0.0)
+        inputs.intervals[key] = (key.rpartition(".")[2], error)
 
-    def year_of(day: Any) -> int:
-        year = day.year if isinstance(day, date) else date.fromordinal(int(day)).year
-        return min(max(year, min(prices)), max(prices))
 
-    value = inputs.look(lambda day: prices[year_of(day)]["usd_per_kwh"], start)
-    source = "axis"
-    if isinstance(start, date):
-        year = year_of(start)
-        note = "" if year == start.year else f", the nearest year to {start.year}"
-        source = f"catalog: electricity/{year} (United States, industrial{note})"
-    inputs.enter("energy.electricity_usd_per_kwh", value, source)
-    if isinstance(start, date):
-        inputs.interval("energy.electricity_usd_per_kwh", prices[year_of(start)], "usd_per_kwh")
+def _electricity(inputs: Inputs) -> None:
+    """Look the price of electricity up, of the place and the year of the start."""
+    key, start, place = "energy.electricity_usd_per_kwh", inputs.word("start_date"), _place(inputs)
+    if start is None or inputs.has(key):
+        return
+    own = {int(year): entry for year, entry in inputs.catalog.own("electricity").items()}
+
+    def of_place(name: str | None, day: Any) -> places.Figure:
+        year, place = _year(day), name or _DEFAULT_GRID
+        assert year is not None
+        if place == _DEFAULT_GRID and own:  # the user's own prices are those of the United States
+            nearest = min(own, key=lambda other: abs(other - year))
+            entry = own[nearest]
+            value = float(entry["usd_per_kwh"])
+            low, high = (float(entry.get(f"usd_per_kwh_{end}", value)) for end in ("low", "high"))
+            return places.Figure(value, low, high, f"electricity/{nearest} (your catalog)")
+        return places.electricity(place, year)
+
+    _take(inputs, key, of_place, place, start)
 
 
 def _grid(inputs: Inputs) -> None:
-    """Look the carbon intensity of the grid up."""
-    if inputs.has("carbon.grid_kgco2e_per_kwh"):
+    """Look the carbon intensity of the grid up, in the year of the start."""
+    key, grid, start = "carbon.grid_kgco2e_per_kwh", inputs.word("carbon.grid"), inputs.word("start_date")
+    if inputs.has(key):
         return
-    grid = inputs.word("carbon.grid")
-    if grid is None:
-        value = inputs.entry("grids", _DEFAULT_GRID)["kgco2e_per_kwh"]
-        source = f"default: grid {_DEFAULT_GRID} (catalog: grids/{_DEFAULT_GRID})"
-    else:
-        value = inputs.look(lambda word: inputs.entry("grids", word)["kgco2e_per_kwh"], grid)
-        source = f"catalog: grids/{grid}" if isinstance(grid, str) else "axis"
-    inputs.enter("carbon.grid_kgco2e_per_kwh", value, source)
-    if grid is None or isinstance(grid, str):
-        entry = inputs.entry("grids", grid or _DEFAULT_GRID)
-        inputs.interval("carbon.grid_kgco2e_per_kwh", entry, "kgco2e_per_kwh")
+
+    def of_year(word: str | None, day: Any) -> places.Figure:
+        name = word or _DEFAULT_GRID
+        entry, year = inputs.entry("grids", name), _year(day)
+        value = float(entry["kgco2e_per_kwh"])
+        own = name in inputs.catalog.own("grids")
+        if year is None or own:
+            low, high = (
+                float(entry.get(f"kgco2e_per_kwh_{end}", value * factor))
+                for end, factor in zip(("low", "high"), places.GRID_SPREAD, strict=True)
+            )
+            return places.Figure(value, low, high, f"grids/{name}")
+        return places.grid(name, year, value, entry["date"].year)
+
+    _take(inputs, key, of_year, grid, start)
+    if grid is None and isinstance(inputs.sources.get(key), str):
+        inputs.sources[key] = inputs.sources[key].replace(
+            "catalog: ", f"default: grid {_DEFAULT_GRID}, catalog: ", 1
+        )
+
+
+def _water(inputs: Inputs) -> None:
+    """Look up the water of generation by place, and that on site by operator and climate."""
+    place, operator = _place(inputs), inputs.word("energy.operator")
+    start = inputs.word("start_date")
+    if place is not None and not inputs.has("carbon.water_supply_l_per_kwh"):
+        _take(inputs, "carbon.water_supply_l_per_kwh", places.water_supply, place)
+    if inputs.has("carbon.water_l_per_kwh") or (operator is None and place is None):
+        return
+
+    def on_site(operator: str | None, place: str | None, day: Any) -> places.Figure | None:
+        return places.site("l_per_kwh", operator, place, _year(day))
+
+    _take(inputs, "carbon.water_l_per_kwh", on_site, operator, place, start)
+
+
+def _life_cycle(inputs: Inputs) -> None:
+    """Take the building's carbon and the end of life where they are asked for."""
+    known = inputs.known
+    if inputs.scenario.get("carbon.scope") == "life-cycle":
+        inputs.default("carbon.construction_kgco2e_per_kw")
+        inputs.default("carbon.end_of_life_share")
+    for name in ("construction_kgco2e_per_kw", "end_of_life_share"):
+        known.setdefault(name, 0.0)

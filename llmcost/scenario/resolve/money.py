@@ -1,30 +1,28 @@
-"""Money: shares and defaults of the cost, and the rental price."""
+"""Money: shares and defaults of the cost, what the devices cost to rent and to buy, the staff."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from llmcost.catalog import prices, quotes, staff
 from llmcost.engine.cost import item_parts
+from llmcost.errors import nearest
 from llmcost.scenario.resolve.inputs import Inputs
-
-_COMMITMENT_FIELDS = {
-    "on-demand": "on_demand_usd_per_device_hour",
-    "1y": "one_year_usd_per_device_hour",
-    "3y": "three_year_usd_per_device_hour",
-}
+from llmcost.scenario.values import Distribution
 
 
 def fill(inputs: Inputs) -> None:
     """Complete [cost]."""
+    _buy(inputs)
     for key in (
         "cost.server_cost_ratio",
         "cost.interconnect_cost_fraction",
         "cost.depreciation_ooms_per_year",
+        "cost.owner_utilisation",
         "cost.experiments_ratio",
     ):
         inputs.default(key)
@@ -56,55 +54,200 @@ def _items(inputs: Inputs) -> None:
         inputs.known |= dict(zip(names, together, strict=True))
 
 
-def _cloud(inputs: Inputs) -> None:
-    """Look the rental price up: nearest to the start date, the median over vendors."""
-    if inputs.has("cost.cloud_usd_per_device_hour"):
-        return
+def _day(start: Any) -> int | None:
+    """The ordinal day of a start date."""
+    if start is None:
+        return None
+    return start.toordinal() if isinstance(start, date) else int(start)
+
+
+def _quoted(inputs: Inputs, key: str, quote: quotes.Quote, source: str) -> None:
+    """Take the figure, the range and the warning of a price."""
+    inputs.enter(key, quote.usd, source)
+    if quote.warning:
+        inputs.warnings.append(f"{key}: {quote.usd:,.4g} USD {quote.warning}")
+
+
+def _range(inputs: Inputs, key: str, quantity: str, quote: quotes.Quote) -> None:
+    inputs.intervals[key] = (
+        quantity,
+        Distribution(quote.low, quote.high, "lognormal", None, 0.0),
+    )
+
+
+def _buy(inputs: Inputs) -> None:
+    """Look up what a device costs to buy when the run starts; where nothing else says so, its value too."""
     accelerator = inputs.word("cluster.accelerator")
-    if accelerator is None:
+    start = inputs.word("start_date")
+    if accelerator is None or inputs.has("cost.purchase_price_usd"):
+        return
+    one = isinstance(accelerator, str)
+    if inputs.has("cost.device_price_usd"):
+        return  # the user's own price is that of a purchase too
+
+    def at(word: str, day: Any) -> quotes.Quote | None:
+        when = _day(day)
+        return None if when is None else quotes.buy(prices.purchases(word), when)
+
+    if one:
+        reason = prices.not_sold(accelerator)
+        if reason:
+            inputs.known["purchase_price_usd"] = math.nan
+            inputs.warnings.append(
+                f"cost_purchase_usd is not known: {accelerator} cannot be bought: {reason}; cost.device_price_usd gives a price"
+            )
+            return
+
+    def field(word: str, day: Any, name: str) -> float | None:
+        if prices.not_sold(word):
+            return math.nan
+        quote = at(word, day)
+        return None if quote is None else float(getattr(quote, name))
+
+    ratio = inputs.entry("defaults", "cost.server_cost_ratio")["value"]
+
+    def with_server(word: str, day: Any) -> float | None:
+        usd, server = field(word, day, "usd"), field(word, day, "includes_server")
+        if usd is None or server is None:
+            return None
+        own = inputs.entry("accelerators", word).get("server_cost_ratio", ratio)
+        return usd if server else usd * float(own)
+
+    bought = inputs.look(with_server, accelerator, start)
+    if bought is None:
+        return
+    plain = one and (start is None or isinstance(start, date))
+    quote = at(accelerator, start) if plain else None
+    if quote is None:
+        inputs.enter("cost.purchase_price_usd", bought, "axis")
+    else:
+        scale = float(bought) / quote.usd
+        found = quote._replace(
+            usd=float(bought), low=quote.low * scale, high=quote.high * scale
+        )
+        source = f"default: {quote.source} (catalog: purchases/{accelerator})"
+        _quoted(inputs, "cost.purchase_price_usd", found, source)
+        _range(inputs, "cost.purchase_price_usd", "purchase_price_usd", found)
+    known = inputs.known
+    missing = np.isnan(np.asarray(known.get("device_price_usd", math.nan)))
+    if not missing.any():
+        return
+    # Of a device without a price at its launch, the value is what it costs when the run starts.
+    own = known.get("device_price_usd", math.nan)
+    server = known.get("price_includes_server", 1.0)
+    first = known.get("available_day", math.nan)
+    day = inputs.look(lambda value: float(_day(value) or math.nan), start)
+    source = inputs.sources["cost.purchase_price_usd"]
+    inputs.enter("cost.device_price_usd", np.where(missing, bought, own)[()], source)
+    inputs.enter("cost.price_includes_server", np.where(missing, 1.0, server)[()], "derived")
+    inputs.enter("cost.available_date", np.where(missing, day, first)[()], "derived", shown=start)
+    if quote is not None:
+        _range(inputs, "cost.device_price_usd", "device_price_usd", quote)
+
+
+def _vendor(inputs: Inputs, name: str, known: tuple[prices.Rental, ...]) -> str | None:
+    """The short name of a vendor, however it is spelt; an unknown one is a problem."""
+
+    def plain(text: str) -> str:
+        return "".join(char for char in text.lower() if char.isalnum())
+
+    spelt = {plain(item.vendor): item.vendor for item in known}
+    for short, (full, _, _) in prices.vendors().items():
+        spelt.setdefault(plain(short), short)
+        spelt.setdefault(plain(full), short)
+    found = spelt.get(plain(name))
+    if found is None:
+        names = sorted({*prices.vendors(), *(item.vendor for item in known)})
+        inputs.problem(
+            "cost.cloud_vendor",
+            f'"{name[:60]}": no price of this vendor is known{nearest(name, names) or "; `llmcost catalog clouds` lists them"}',
+        )
+    return found
+
+
+def _cloud(inputs: Inputs) -> None:
+    """Look up what a device costs to rent when the run starts."""
+    key = "cost.cloud_usd_per_device_hour"
+    accelerator = inputs.word("cluster.accelerator")
+    if inputs.has(key) or accelerator is None:
         return
     vendor = inputs.word("cost.cloud_vendor")
     commitment = inputs.word("cost.cloud_commitment", "on-demand")
     start = inputs.word("start_date")
-    by_device: dict[str, list[Mapping[str, Any]]] = {}
-    for entry in inputs.catalog.kind("clouds").values():
-        by_device.setdefault(entry["accelerator"], []).append(entry)
-    notes: list[str] = []
+    own = prices.from_entries(inputs.catalog.own("clouds")) + inputs.catalog.price_lists
 
-    def price(word: str, vendor: str | None, term: str, start: Any) -> float | None:
-        day = start.toordinal() if isinstance(start, date) else start
-        field = _COMMITMENT_FIELDS[term]
-        nearest_of: dict[str, tuple[float, Mapping[str, Any]]] = {}
-        for entry in by_device.get(word, []):
-            if field not in entry or (vendor is not None and entry["vendor"] != vendor):
-                continue
-            away = 0.0 if day is None else abs(entry["date"].toordinal() - day)
-            away = -entry["date"].toordinal() if day is None else away
-            if entry["vendor"] not in nearest_of or away < nearest_of[entry["vendor"]][0]:
-                nearest_of[entry["vendor"]] = (away, entry)
-        if not nearest_of:
+    def known(word: str) -> tuple[prices.Rental, ...]:
+        mine = tuple(item for item in own if item.accelerator == word)
+        replaced = {(item.vendor, item.day) for item in mine}
+        rest = (item for item in prices.rentals(word) if (item.vendor, item.day) not in replaced)
+        return (*rest, *mine)
+
+    def quote(word: str, vendor: str | None, term: str, start: Any) -> quotes.Quote | None:
+        short = None if vendor is None else _vendor(inputs, vendor, own)
+        if vendor is not None and short is None:
             return None
-        prices = [float(entry[field]) for _, entry in nearest_of.values()]
-        notes[:] = [f"{name} {entry['date']}" for name, (_, entry) in sorted(nearest_of.items())]
-        return _median(prices)
+        return quotes.rent(known(word), _day(start), short, term)
 
-    value = inputs.look(price, accelerator, vendor, commitment, start)
-    if value is None:
-        if vendor is not None and isinstance(accelerator, str):
+    def usd(*words: Any) -> float | None:
+        found = quote(*words)
+        return None if found is None else found.usd
+
+    if any(isinstance(word, np.ndarray) for word in (accelerator, vendor, commitment, start)):
+        value = inputs.look(usd, accelerator, vendor, commitment, start)
+        inputs.enter(key, value, "axis")
+        return
+    found = quote(accelerator, vendor, commitment, start)
+    if found is None:
+        if vendor is not None and not inputs.problems:
+            short = _vendor(inputs, vendor, own)
+            quoted = prices.terms(known(accelerator), short)
+            has = f"; it quotes {', '.join(quoted)}" if quoted else ""
             inputs.warnings.append(
-                f"cost_cloud_usd is not known: the catalog has no {commitment} price of {accelerator} at {vendor}; give cost.cloud_usd_per_device_hour"
+                f"cost_cloud_usd is not known: no {commitment} price of {accelerator} at {vendor} is known{has}; give {key}"
             )
         return
-    if isinstance(value, np.ndarray):
-        source = "axis"
-    elif vendor is not None:
-        source = f"catalog: clouds/{accelerator} {commitment}, {notes[0]}"
-    else:
-        source = f"default: median {commitment} price of {', '.join(notes)} (catalog: clouds/{accelerator})"
-    inputs.enter("cost.cloud_usd_per_device_hour", value, source)
+    low, high = found.others
+    others = f"; others {low:.2f} to {high:.2f}" if vendor is None and high > low else ""
+    source = f"{found.source}{others} (catalog: clouds/{accelerator})"
+    _quoted(inputs, key, found, f"default: {source}" if vendor is None else f"catalog: {source}")
+    if vendor is None:
+        _range(inputs, key, "cloud_usd_per_device_hour", found)
 
 
-def _median(numbers: list[float]) -> float:
-    """The middle; `numpy.median` would import the masked arrays, 10 ms of a start-up."""
-    ordered, half = sorted(numbers), len(numbers) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+def fill_staff(inputs: Inputs) -> None:
+    """Complete [staff]; where it is given in part, say what is missing."""
+    by_head = inputs.has("staff.people")
+    needed = ("staff.fte", "staff.months", "staff.usd_per_fte_year")
+    needed = ("staff.people", "staff.months") if by_head else needed
+    given = any(inputs.has(key) for key in (*needed, "staff.fte_share", "staff.usd_per_fte_year"))
+    missing = [key for key in needed if not inputs.has(key)]
+    if given and missing:
+        # A total without them would look like one with them.
+        inputs.known["cost_staff_usd"] = math.nan
+        inputs.warnings.append(
+            f"cost_staff_usd, cost_development_usd and cost_total_usd are not known: they need {' and '.join(missing)} as well"
+        )
+    if by_head:
+        _by_headcount(inputs)
+
+
+def _by_headcount(inputs: Inputs) -> None:
+    """Shares of their time that contributors give, and what a year of one costs."""
+    if inputs.has("staff.fte"):
+        inputs.problem("staff.people", "contradicts staff.fte; give one of them")
+        return
+    entries = inputs.catalog.kind("staff")
+    people = inputs.known["people"]
+    for key, quantity, average in (
+        ("staff.fte_share", "fte_share", staff.fte_share),
+        ("staff.usd_per_fte_year", "usd_per_fte_year", staff.usd_per_fte_year),
+    ):
+        if inputs.has(key):
+            continue
+        value = inputs.look(lambda count, of=average: of(entries, float(count)).value, people)
+        source = "default: Epoch AI's computation for Cottier et al. 2024, arXiv:2405.21015 (catalog: staff)"
+        inputs.enter(key, value, source)
+        if np.ndim(people) == 0:
+            found = average(entries, float(people))
+            error = Distribution(found.low, found.high, "lognormal", None, 0.0)
+            inputs.intervals[key] = (quantity, error)

@@ -10,6 +10,7 @@ import numpy as np
 
 from llmcost.scenario.resolve.device import NARROW
 from llmcost.scenario.resolve.inputs import Inputs
+from llmcost.scenario.resolve.money import fill_staff
 
 #: A model that uses less of its parameters for a token is a mixture of experts.
 _DENSE_SHARE = 0.95
@@ -72,17 +73,7 @@ def fill_rest(inputs: Inputs) -> None:
         )
     elif "devices" in known:
         known.pop("time_limit_days", None)
-    staff = [
-        key
-        for key in ("staff.fte", "staff.months", "staff.usd_per_fte_year")
-        if not inputs.has(key)
-    ]
-    if 0 < len(staff) < 3:
-        # A total without them would look like one with them.
-        known["cost_staff_usd"] = math.nan
-        inputs.warnings.append(
-            f"cost_staff_usd, cost_development_usd and cost_total_usd are not known: they need {' and '.join(staff)} as well"
-        )
+    fill_staff(inputs)
 
 
 def fill_default_mfu(inputs: Inputs) -> None:
