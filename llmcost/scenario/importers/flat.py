@@ -1,10 +1,10 @@
-"""Tables inside tables as dotted keys, with the references between them put in."""
+"""Values of configurations: tables inside tables as dotted keys, with references between them put in."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmcost.errors import InputError
 
@@ -12,6 +12,19 @@ from llmcost.errors import InputError
 MOST_VALUES, MOST_LEVELS = 20_000, 40
 #: References are followed this often, and no value is longer than this.
 _MOST_ROUNDS, _LONGEST, _LONGEST_REFERRED = 20, 10_000, 500
+
+
+#: What the origin of a trainer's default ends with.
+DEFAULT = "(the default)"
+
+
+class Item(NamedTuple):
+    """A value, its key as the file writes it, the file, and whether it is an option of a command."""
+
+    label: str
+    value: Any
+    where: str
+    option: bool = False
 
 
 def flatten(data: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from llmcost.scenario.importers.flat import DEFAULT, Item
 
 if TYPE_CHECKING:
     from llmcost.scenario.importers.documents import Document
@@ -13,19 +15,6 @@ if TYPE_CHECKING:
 
 #: What stands for "as the trainer finds best" or "not set".
 _OPEN = ("auto", "")
-
-
-#: What the origin of a trainer's default ends with.
-DEFAULT = "(the default)"
-
-
-class Item(NamedTuple):
-    """A value, its key as the file writes it, the file, and whether it is an option of a command."""
-
-    label: str
-    value: Any
-    where: str
-    option: bool = False
 
 
 def plain(name: str) -> str:

@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from llmcost.errors import InputError
-from llmcost.scenario.importers.keys import DEFAULT, Keys
+from llmcost.scenario.importers.flat import DEFAULT
+from llmcost.scenario.importers.keys import Keys
 from llmcost.scenario.importers.names import preset_of
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.schema import KEYS

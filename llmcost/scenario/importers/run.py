@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from llmcost.catalog import Catalog
 from llmcost.errors import InputError
 from llmcost.files import packaged, read_toml
-from llmcost.scenario.importers.keys import DEFAULT, Item
+from llmcost.scenario.importers.flat import DEFAULT, Item
 from llmcost.scenario.importers.names import preset_of
 from llmcost.scenario.schema import KEYS
 from llmcost.scenario.values import ValueProblem, parse_value, show
