@@ -28,6 +28,8 @@ STALE_DAYS = 365
 #: Half-width, as a factor, of a price that only one vendor quotes: regions and discounts.
 #: A judgement of ours.
 LONE_SPREAD = 1.25
+#: More vendors than this are counted, not named.
+_MOST_NAMED = 4
 _DAYS_PER_YEAR = 365.25
 
 
@@ -156,7 +158,9 @@ def rent(
     others = (min(current), max(current)) if current else (usd, usd)
     source = f"{commitment}, {_names(chosen)}"
     if vendor is None and len(chosen) > 1:
-        source = f"median {commitment} price of {len(chosen)} {_plural(chosen)}: {_names(chosen)}"
+        source = f"median {commitment} price of {len(chosen)} {_plural(chosen)}"
+        few = len(chosen) <= _MOST_NAMED
+        source += f": {_names(chosen)}" if few else _days(chosen)
     nearest = min(chosen, key=lambda offer: offer.away_days)
     return Quote(usd, low, high, others, source, _stale(nearest.day, day, nearest.between))
 
@@ -192,6 +196,15 @@ def _names(chosen: list[Offer]) -> str:
     """Vendors with their prices' dates, lowest price first."""
     ordered = sorted(chosen, key=lambda offer: offer.usd)
     return ", ".join(f"{offer.vendor} {_when(offer)}".rstrip() for offer in ordered)
+
+
+def _days(chosen: list[Offer]) -> str:
+    """First and last date of many vendors' prices."""
+    days = sorted(offer.day for offer in chosen if offer.day is not None)
+    if not days:
+        return ""
+    first, last = (date.fromordinal(day).isoformat() for day in (days[0], days[-1]))
+    return f", {first} to {last}"
 
 
 def _when(offer: Offer) -> str:

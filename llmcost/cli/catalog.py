@@ -20,7 +20,10 @@ def command(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="One entry, with every field and its source; of clouds and purchases also an accelerator's."),
+        typer.Argument(
+            metavar="[NAME]",
+            help="One entry, with every field and its source; of clouds and purchases also an accelerator's.",
+        ),
     ] = None,
     options: Common = Common(),
 ) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from llmcost.engine.chain import Array, rule
 
+#: Years that a data centre's building is in service; a judgement of ours.
+BUILDING_YEARS = 20.0
 #: Hours of an average year.
 HOURS_PER_YEAR = 8766.0
 #: One eighth of a server without its accelerators [kgCO2e], Luccioni et al. 2022.
@@ -26,7 +32,7 @@ def operational_tco2e(energy_mwh: Array, grid_kgco2e_per_kwh: Array) -> Array:
 @rule(
     "embodied_tco2e",
     formula="device_hours / (hardware_lifetime_years * 8766 * fleet_utilisation)"
-    " * embodied_kgco2e_per_device / 1000",
+    " * embodied_kgco2e_per_device * (1 + end_of_life_share) / 1000 + building_tco2e",
     reference="Gupta et al. 2022 (ACT); Luccioni et al. 2022, arXiv:2211.02001; "
     "Wu et al. 2024, arXiv:2406.05303",
 )
@@ -35,8 +41,10 @@ def embodied_tco2e(
     hardware_lifetime_years: Array,
     fleet_utilisation: Array,
     embodied_kgco2e_per_device: Array,
+    end_of_life_share: Array,
+    building_tco2e: Array,
 ) -> Array:
-    """Share of the manufacture of the hardware that falls to the run.
+    """Share of the manufacture of the hardware, its end of life and the building that falls to the run.
 
     Parameters
     ----------
@@ -48,6 +56,10 @@ def embodied_tco2e(
         Share of that time in use [1].
     embodied_kgco2e_per_device : array_like
         Emissions of making one device with its share of the server [kgCO2e].
+    end_of_life_share : array_like
+        Emissions of its end of life over those of making it, 0 where they do not count [1].
+    building_tco2e : array_like
+        Share of the building, 0 where it does not count [tCO2e].
 
     Returns
     -------
@@ -60,7 +72,39 @@ def embodied_tco2e(
     .. [2] Luccioni et al. (2022), arXiv:2211.02001.
     """
     share = device_hours / (hardware_lifetime_years * HOURS_PER_YEAR * fleet_utilisation)
-    return share * embodied_kgco2e_per_device / 1000
+    made = embodied_kgco2e_per_device * (1 + end_of_life_share)
+    return share * made / 1000 + building_tco2e
+
+
+@rule(
+    "building_tco2e",
+    formula="device_hours / (20 * 8766 * fleet_utilisation) * tdp_w / 1000 * server_power_ratio * pue"
+    " * construction_kgco2e_per_kw / 1000, 0 where construction does not count",
+    reference="life cycle of data centres: the building serves hardware of three generations",
+)
+def building_tco2e(
+    device_hours: Array,
+    fleet_utilisation: Array,
+    server_power_ratio: Array,
+    pue: Array,
+    construction_kgco2e_per_kw: Array,
+    tdp_w: float | Array = math.nan,
+) -> Array:
+    """Share of the data centre's construction that falls to the run, by the power it needs [tCO2e]."""
+    share = device_hours / (BUILDING_YEARS * HOURS_PER_YEAR * fleet_utilisation)
+    power_kw = np.asarray(tdp_w) / 1000 * server_power_ratio * pue
+    built = share * power_kw * construction_kgco2e_per_kw / 1000
+    return np.where(construction_kgco2e_per_kw > 0, built, 0.0)
+
+
+@rule(
+    "development_tco2e",
+    formula="(1 + experiments_ratio) * total_tco2e",
+    reference="Wu et al. 2024, arXiv:2406.05303; experiments as Cottier et al. 2024 count them",
+)
+def development_tco2e(experiments_ratio: Array, total_tco2e: Array) -> Array:
+    """Emissions of the run and of its experiments [tCO2e]."""
+    return (1 + experiments_ratio) * total_tco2e
 
 
 @rule(

@@ -52,10 +52,12 @@ def start_value_usd(
 
 @rule(
     "hourly_usd",
-    formula="start_value_usd * depreciation_ooms_per_year * 2.302585092994046 / 8766",
+    formula="start_value_usd * depreciation_ooms_per_year * 2.302585092994046 / 8766 / owner_utilisation",
     reference=_COTTIER,
 )
-def hourly_usd(start_value_usd: Array, depreciation_ooms_per_year: Array) -> Array:
+def hourly_usd(
+    start_value_usd: Array, depreciation_ooms_per_year: Array, owner_utilisation: Array
+) -> Array:
     """Depreciation of one device with its server, at the pace that hardware improves.
 
     Parameters
@@ -64,17 +66,20 @@ def hourly_usd(start_value_usd: Array, depreciation_ooms_per_year: Array) -> Arr
         Value when training starts [USD].
     depreciation_ooms_per_year : array_like
         Progress of price-performance, orders of magnitude per year [1/yr].
+    owner_utilisation : array_like
+        Share of the hours that runs pay for; the paper's is 1 [1].
 
     Returns
     -------
     ndarray
-        Depreciation per hour [USD/h].
+        Depreciation per hour of a run [USD/h].
 
     References
     ----------
     .. [1] Cottier et al. (2024), arXiv:2405.21015, section 2.
     """
-    return start_value_usd * depreciation_ooms_per_year * math.log(10) / HOURS_PER_YEAR
+    pace = depreciation_ooms_per_year * math.log(10) / HOURS_PER_YEAR
+    return start_value_usd * pace / owner_utilisation
 
 
 @rule("cost_hardware_usd", formula="hourly_usd * device_hours", reference=_COTTIER)
@@ -127,21 +132,61 @@ def cost_amortized_usd(
 
 
 @rule(
+    "purchase_price_usd",
+    formula="server_price_usd",
+    reference="the price of the scenario, where nobody quotes one of the run's time",
+)
+def purchase_price_usd(server_price_usd: Array) -> Array:
+    """Price of buying one device with its share of the server when the run starts [USD]."""
+    return server_price_usd
+
+
+@rule(
     "cost_purchase_usd",
-    formula="devices * server_price_usd / (1 - interconnect_cost_fraction)",
+    formula="devices * purchase_price_usd / (1 - interconnect_cost_fraction)",
     reference=_COTTIER,
 )
 def cost_purchase_usd(
-    devices: Array, server_price_usd: Array, interconnect_cost_fraction: Array
+    devices: Array, purchase_price_usd: Array, interconnect_cost_fraction: Array
 ) -> Array:
     """Price of the whole cluster, new [USD]."""
-    return devices * server_price_usd / (1 - interconnect_cost_fraction)
+    return devices * purchase_price_usd / (1 - interconnect_cost_fraction)
+
+
+@rule(
+    "breakeven_utilisation",
+    formula="owner_utilisation * (cost_amortized_usd - cost_energy_usd) / (cost_cloud_usd - cost_energy_usd)",
+    reference="an owner's hardware costs the less an hour the more hours are used; rented hours cost the same",
+)
+def breakeven_utilisation(
+    owner_utilisation: Array,
+    cost_amortized_usd: Array,
+    cost_energy_usd: Array,
+    cost_cloud_usd: Array,
+) -> Array:
+    """Share of its life that an owned cluster must be used to cost what renting does [1].
+
+    Above 1 owning never pays; negative or undefined where rent is below the electricity, NaN.
+    """
+    rent = cost_cloud_usd - cost_energy_usd
+    owned = owner_utilisation * (cost_amortized_usd - cost_energy_usd)
+    return np.where(rent > 0, owned / np.where(rent > 0, rent, 1.0), np.nan)
 
 
 @rule("cost_cloud_usd", formula="device_hours * cloud_usd_per_device_hour", reference=_COTTIER)
 def cost_cloud_usd(device_hours: Array, cloud_usd_per_device_hour: Array) -> Array:
     """Cost of renting the devices [USD]."""
     return device_hours * cloud_usd_per_device_hour
+
+
+@rule(
+    "fte",
+    formula="people * fte_share",
+    reference=_COTTIER,
+)
+def fte_by_headcount(people: Array, fte_share: Array) -> Array:
+    """Full-time equivalents of contributors by headcount [persons]."""
+    return people * fte_share
 
 
 @rule("cost_staff_usd", formula="fte * months / 12 * usd_per_fte_year", reference=_COTTIER)

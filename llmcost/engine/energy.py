@@ -55,6 +55,16 @@ def energy_mwh(it_energy_mwh: Array, pue: Array) -> Array:
 
 
 @rule(
+    "development_energy_mwh",
+    formula="(1 + experiments_ratio) * energy_mwh",
+    reference=_COTTIER,
+)
+def development_energy_mwh(experiments_ratio: Array, energy_mwh: Array) -> Array:
+    """Electricity of the run and of its experiments [MWh]."""
+    return (1 + experiments_ratio) * energy_mwh
+
+
+@rule(
     "peak_power_mw",
     formula="devices * tdp_w * server_power_ratio * pue / 1e6",
     reference=_COTTIER,

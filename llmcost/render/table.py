@@ -47,6 +47,15 @@ def console(color: bool, to_file: bool = False) -> Console:
     )  # fmt: skip
 
 
+#: Results that say something only where they differ from another.
+SAME_UNLESS = {
+    "hardware_flops": "flops",
+    "active_params": "params",
+    "development_energy_mwh": "energy_mwh",
+    "development_tco2e": "total_tco2e",
+}
+
+
 def text_of(target: Console) -> str:
     """What was printed into a console, without trailing blanks."""
     stream = target.file
@@ -136,7 +145,7 @@ class _Sheet:
 
     def says(self, key: str) -> bool:
         """Whether a result has something to say beside another."""
-        same = {"hardware_flops": "flops", "active_params": "params"}.get(key)
+        same = SAME_UNLESS.get(key)
         value = self.result.result(key)
         if same and value is not None and value == self.result.result(same):
             return False

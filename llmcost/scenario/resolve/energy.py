@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date
 from typing import Any
 
@@ -98,7 +97,11 @@ def _electricity(inputs: Inputs) -> None:
 
 def _grid(inputs: Inputs) -> None:
     """Look the carbon intensity of the grid up, in the year of the start."""
-    key, grid, start = "carbon.grid_kgco2e_per_kwh", inputs.word("carbon.grid"), inputs.word("start_date")
+    key, grid, start = (
+        "carbon.grid_kgco2e_per_kwh",
+        inputs.word("carbon.grid"),
+        inputs.word("start_date"),
+    )
     if inputs.has(key):
         return
 

@@ -122,9 +122,7 @@ def _buy(inputs: Inputs) -> None:
         inputs.enter("cost.purchase_price_usd", bought, "axis")
     else:
         scale = float(bought) / quote.usd
-        found = quote._replace(
-            usd=float(bought), low=quote.low * scale, high=quote.high * scale
-        )
+        found = quote._replace(usd=float(bought), low=quote.low * scale, high=quote.high * scale)
         source = f"default: {quote.source} (catalog: purchases/{accelerator})"
         _quoted(inputs, "cost.purchase_price_usd", found, source)
         _range(inputs, "cost.purchase_price_usd", "purchase_price_usd", found)
@@ -217,8 +215,8 @@ def _cloud(inputs: Inputs) -> None:
 def fill_staff(inputs: Inputs) -> None:
     """Complete [staff]; where it is given in part, say what is missing."""
     by_head = inputs.has("staff.people")
-    needed = ("staff.fte", "staff.months", "staff.usd_per_fte_year")
-    needed = ("staff.people", "staff.months") if by_head else needed
+    needed = ["staff.people" if by_head else "staff.fte", "staff.months"]
+    needed += [] if by_head else ["staff.usd_per_fte_year"]
     given = any(inputs.has(key) for key in (*needed, "staff.fte_share", "staff.usd_per_fte_year"))
     missing = [key for key in needed if not inputs.has(key)]
     if given and missing:
