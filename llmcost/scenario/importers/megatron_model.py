@@ -11,7 +11,6 @@ from llmcost.scenario.importers.flat import DEFAULT
 from llmcost.scenario.importers.keys import Keys
 from llmcost.scenario.importers.names import preset_of
 from llmcost.scenario.importers.run import Run
-from llmcost.scenario.schema import KEYS
 
 #: Kinds of layer, tower or model that the keys of a scenario cannot describe, by what asks for them.
 _OTHER_KINDS = {
@@ -89,8 +88,6 @@ def read_model(keys: Keys, run: Run, megatron: bool) -> None:
     run.put(
         "model.expert_hidden_size", keys.whole("moe_latent_size"), keys.label("moe_latent_size")
     )
-    if keys.mentions("moe_latent_size") and "model.expert_hidden_size" not in KEYS:
-        run.unfit("experts in a latent space")
     if layers is not None:
         _window(keys, run, layers)
 

@@ -209,11 +209,8 @@ class Run:
             self.put("training.activation_recompute", "full", origin)
         elif share <= 0:
             self.put("training.activation_recompute", "none", origin)
-        elif "training.recompute_share" in KEYS:
-            self.put("training.recompute_share", share, origin)
         else:
-            self.put("training.activation_recompute", "selective", origin)
-            self.note(f"{origin}: {share:.0%} of the layers are recomputed in full")
+            self.put("training.recompute_share", share, origin)
 
     def optimizer(self, name: str, origin: str) -> None:
         """Take an optimizer by the name that trainers give it."""

@@ -18,7 +18,6 @@ from llmcost.scenario import parse_scenario
 from llmcost.scenario.exporters import emit
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.importers.trainers import read_run, scenario_of
-from llmcost.scenario.schema import CHOICE, KEYS, Key
 
 HERE = Path(__file__).parent
 TRUTH: dict[str, dict[str, Any]] = tomli.loads((HERE / "truth.toml").read_text())
@@ -153,26 +152,8 @@ def test_a_pointed_file_is_read_where_it_is_at_hand(tmp_path: Path) -> None:
     assert not any("at hand" in note for note in run.notes)
 
 
-def test_keys_that_this_version_lacks_are_noted_and_taken_once_it_has_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What a trainer says of its optimizer or adapters waits for the scenario's keys."""
-    future = {
-        "training.optimizer": ("adamw", "adamw-8bit"),
-        "training.method": ("full", "lora", "qlora"),
-        "training.offload": ("none", "optimizer", "activations"),
-    }
-    for key in future:
-        monkeypatch.delitem(KEYS, key, raising=False)
-    run = read_run(files_of("axolotl_llama3_fft_8b"))
-    assert any(
-        "training.optimizer = adamw-8bit: this version has no such key" in n for n in run.notes
-    )
-    for key, choices in future.items():
-        monkeypatch.setitem(KEYS, key, Key(key, CHOICE, "", choices=choices))
+def test_the_optimizer_is_taken() -> None:
     assert read_run(files_of("axolotl_llama3_fft_8b")).get("training.optimizer") == "adamw-8bit"
-    assert read_run(files_of("handbook_zephyr7b_qlora")).get("training.method") == "qlora"
-    assert read_run(files_of("huggingface_llama_zero2")).get("training.offload") == "optimizer"
     files = files_of("megatron_gpt3_175b")
     text = scenario_of(files, read_run(files))
     assert 'optimizer = "adamw"' in text
@@ -204,9 +185,7 @@ def test_a_file_with_slips_is_read_or_refused(name: str, edits: list[tuple[int, 
     parse_scenario(scenario_table(run, [name]))
 
 
-def test_windows_and_predicted_tokens_are_taken_and_written_where_there_are_keys(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_windows_and_predicted_tokens_are_taken_and_written(tmp_path: Path) -> None:
     arguments = (
         "--num-layers 24 --hidden-size 64 --num-attention-heads 4 --seq-length 512 --micro-batch-size 1 "
         "--global-batch-size 8 --window-size 127,0 --window-attn-skip-freq 2 --mtp-num-layers 1"
@@ -214,13 +193,6 @@ def test_windows_and_predicted_tokens_are_taken_and_written_where_there_are_keys
     script = tmp_path / "train.sh"
     script.write_text(f"torchrun --nproc_per_node 8 --nnodes 1 pretrain_gpt.py {arguments}\n")
     keys = {"model.window": 128, "model.windowed_layers": 12, "model.mtp_layers": 1}
-    for key in keys:
-        monkeypatch.delitem(KEYS, key, raising=False)
-    assert (
-        sum("this version has no such key" in note for note in read_run([str(script)]).notes) == 3
-    )
-    for key in keys:
-        monkeypatch.setitem(KEYS, key, Key(key, "number", "", whole=True))
     run = read_run([str(script)])
     assert {key: run.get(key) for key in keys} == keys
     inputs = {key: {"value": found.value, "source": "file"} for key, found in run.values.items()}
