@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 def test_1_what_did_this_run_cost(folder: Path) -> None:
     run = estimate(folder / "our-run.toml")
     assert run.results["cost_total_usd"] == pytest.approx(1.10e6, rel=0.01)
-    assert run.results["cost_cloud_usd"] == pytest.approx(6.60e6, rel=0.01)
+    assert run.results["cost_cloud_usd"] == pytest.approx(4.30e6, rel=0.01)
     assert run.results["mfu"] == pytest.approx(0.428, rel=0.01)
     assert run.results["days"] is None
     energy = 1_720_320 * 400 * 2.03125 * 0.75 / 1e6 * 1.1
@@ -42,15 +42,16 @@ def test_2_which_accelerator_for_my_model_and_deadline(folder: Path) -> None:
     bought = {
         n: item["cost_amortized_usd"] for n, item in found.items() if item["cost_amortized_usd"]
     }
-    assert max(rented.values()) < 1.03 * min(rented.values())
-    assert sorted(bought, key=bought.__getitem__) == ["a100-sxm-80gb", "b200-sxm", "h100-sxm"]
-    assert "b200-sxm" not in rented
+    assert min(rented, key=rented.__getitem__) == "b200-sxm"
+    assert rented["a100-sxm-80gb"] > 1.5 * rented["h100-sxm"]
+    cheapest = sorted(bought, key=bought.__getitem__)
+    assert cheapest == ["a100-sxm-80gb", "b200-sxm", "h100-sxm", "h200-sxm"]
 
 
 def test_3_what_can_i_train_for_100k(folder: Path) -> None:
     table = sweep(folder / "for-100k.toml", solve="model.params", target=["cost_total_usd=100k"])
     params = table["model.params"][0]
-    assert params == pytest.approx(10.9e9, rel=0.01)
+    assert params == pytest.approx(19.9e9, rel=0.01)
     back = estimate(folder / "for-100k.toml", sets={"model.params": params}).results
     assert back["cost_total_usd"] == pytest.approx(100_000, rel=1e-6)
     assert back["flops"] == pytest.approx(120 * params**2)
@@ -83,4 +84,4 @@ def test_5_how_much_carbon_and_where() -> None:
         zip(table["carbon.grid"], table["embodied_tco2e"] / table["total_tco2e"], strict=True)
     )
     assert share["USA"] == pytest.approx(0.04, abs=0.005)
-    assert share["SWE"] == pytest.approx(0.25, abs=0.01)
+    assert share["SWE"] == pytest.approx(0.27, abs=0.01)

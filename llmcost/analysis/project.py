@@ -40,7 +40,8 @@ MOST_SAMPLE_YEARS = 4_000_000
 #: What a year takes over from year 0 as it is.
 _KEPT = (
     "start_day", "available_day", "price_includes_server", "server_cost_ratio",
-    "interconnect_cost_fraction", "depreciation_ooms_per_year", "server_power_ratio", "pue",
+    "interconnect_cost_fraction", "depreciation_ooms_per_year", "owner_utilisation", "server_power_ratio", "pue",
+    "end_of_life_share", "construction_kgco2e_per_kw",
     "embodied_kgco2e_per_device", "hardware_lifetime_years", "fleet_utilisation", "water_l_per_kwh",
     "water_supply_l_per_kwh", "months", "cost_staff_usd",
     "experiments_ratio", "items_share", "items_usd_per_month", "items_usd",
@@ -49,7 +50,7 @@ _KEPT = (
 #: What moves on from year 0; the engine knows it as ``base_*``.
 _MOVING = (
     "flops", "mfu", "devices", "days", "device_hours", "peak_flops", "device_power_w", "tdp_w",
-    "device_price_usd", "cloud_usd_per_device_hour", "electricity_usd_per_kwh",
+    "device_price_usd", "purchase_price_usd", "cloud_usd_per_device_hour", "electricity_usd_per_kwh",
     "grid_kgco2e_per_kwh", "cost_hardware_usd", "cost_interconnect_usd", "cost_energy_usd",
 )  # fmt: skip
 _LAYOUT = ("steps", "step_time_s", "predicted_mfu", "predicted_hfu", "memory_gb_per_device")

@@ -22,7 +22,8 @@ TOLERANCES = {
     "memory": (0.05, 0.05),
     "cost": (0.001, 0.001),
     "cost, by name and dates": (0.03, 0.03),
-    "energy and carbon": (0.03, 0.03),
+    # Grids are those of the run's year; publishers took one of another (docs/method.md).
+    "energy and carbon": (0.05, 0.03),
     # Runs on one kind of TPU drew powers 13 % apart from their mean (docs/method.md).
     "energy and carbon of TPUs": (0.20, 0.10),
 }

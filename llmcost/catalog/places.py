@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,6 +23,9 @@ FALLBACK = "USA"
 SPREAD = {"high": (0.75, 1.33), "medium": (0.7, 1.45), "low": (0.6, 1.7)}
 #: The same of a grid's carbon intensity: hour and method of accounting, and of water.
 GRID_SPREAD, WATER_SPREAD = (0.9, 1.11), (0.6, 1.6)
+#: Where the yearly figures of grids and generation are.
+_SITE = "https://ourworldindata.org/electricity-mix"
+_CLIMATE_YEAR = 2024
 #: Years of the past that make a trend.
 TREND_YEARS = 10
 #: A figure this many years from the run says no longer what the run meets.
@@ -344,5 +348,10 @@ def entries() -> dict[str, dict[str, Any]]:
         entry["source"] = "; ".join(
             dict.fromkeys(str(v) for k, v in entry.items() if k.endswith("_source"))
         )
+        entry["source"] = entry["source"] or f"figures of {_full_name(parent)}"
+        last = max(int(entry.get(key, 0)) for key in ("electricity_year", "grid_year"))
+        entry["url"] = _SITE
+        entry["date"] = date(last or _CLIMATE_YEAR, 12, 31)
+        entry["confidence"] = entry.get("electricity_confidence", "medium")
         found[name] = entry
     return found

@@ -270,6 +270,16 @@ def device_price_usd(base_device_price_usd: Array, lever_device_price: Array) ->
 
 
 @rule(
+    "purchase_price_usd",
+    formula="base_purchase_price_usd * lever_device_price",
+    reference=_FARABOSCHI,
+)
+def purchase_price_usd(base_purchase_price_usd: Array, lever_device_price: Array) -> Array:
+    """Price of buying one device with its share of the server [USD]."""
+    return base_purchase_price_usd * lever_device_price
+
+
+@rule(
     "cloud_usd_per_device_hour",
     formula="base_cloud_usd_per_device_hour * lever_device_price",
     reference=_FARABOSCHI,

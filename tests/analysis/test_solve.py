@@ -30,7 +30,7 @@ def test_solve(llmcost: Run, base: str) -> None:
         "--axis",
         "training.mfu=0.3:0.5:0.05",
         "--axis",
-        "cluster.accelerator=h100-sxm,tpu-v5p",
+        "cluster.accelerator=h100-sxm,trainium1",
         "--solve",
         "model.params",
         "--target",
@@ -41,7 +41,7 @@ def test_solve(llmcost: Run, base: str) -> None:
     rows = rows_of_csv(cells.stdout)
     assert len(rows) == 10
     for row in rows:
-        if row["cluster.accelerator"] == "tpu-v5p":  # no energy, so no cost: nothing to solve
+        if row["cluster.accelerator"] == "trainium1":  # no energy, so no cost: nothing to solve
             assert row["model.params"] == ""
         else:
             assert float(row["cost_total_usd"]) == pytest.approx(1e6, rel=1e-12)

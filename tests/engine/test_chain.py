@@ -257,7 +257,7 @@ def test_an_impossible_mfu_has_no_answer() -> None:
 
 
 def test_nobody_published_it() -> None:
-    result = of(start_date="2025-01-01", cluster={"accelerator": "tpu-v5p", "device_hours": 1e6})
+    result = of(start_date="2025-01-01", cluster={"accelerator": "trainium1", "device_hours": 1e6})
     assert result.result("energy_mwh") is None
     assert result.result("cost_amortized_usd") is None
     assert any("nobody published the power" in item for item in result.warnings)
