@@ -14,8 +14,11 @@ from llmcost.errors import InputError, nearest
 #: Results that a comparison shows unless asked for others.
 METRICS = (
     "flops", "devices", "days", "mfu", "device_hours", "energy_mwh", "peak_power_mw", "total_tco2e",
-    "water_m3", "cost_amortized_usd", "cost_purchase_usd", "cost_cloud_usd", *ADDED_PARTS, "cost_total_usd",
+    "water_m3", "cost_amortized_usd", "cost_purchase_usd", "cost_cloud_usd", "breakeven_utilisation", *ADDED_PARTS, "cost_total_usd",
 )  # fmt: skip
+
+#: What differs between places.
+PLACE_METRICS = ("operational_tco2e", "total_tco2e", "water_m3", "cost_energy_usd")
 
 
 class Difference(NamedTuple):

@@ -71,3 +71,52 @@ def estimate_variants(
     if problems:
         raise InputError(problems)
     return [estimate_uncertain(scenario, catalog, sampling) for scenario in scenarios]
+
+
+def estimate_places(
+    source: str,
+    sets: Sequence[str],
+    places: Sequence[str],
+    catalog: Catalog,
+    sampling: Sampling | None = None,
+) -> list[Estimate]:
+    """Estimate a scenario in several places: each picks the grid, the electricity and the water.
+
+    Parameters
+    ----------
+    source, sets, catalog, sampling
+        As :func:`estimate_variants`.
+    places : sequence of str
+        Names of the catalog of grids.
+
+    Raises
+    ------
+    InputError
+        If a place is not known, or the scenario itself gives what the place would.
+    """
+    scenario = load_scenario(source, sets, catalog)
+    fixed = [
+        key
+        for key in (
+            "carbon.grid_kgco2e_per_kwh",
+            "energy.electricity_usd_per_kwh",
+            "carbon.water_supply_l_per_kwh",
+            "energy.region",
+        )
+        if scenario.get(key) is not None
+    ]
+    if fixed:
+        raise InputError(
+            f"--places: {scenario.where(fixed[0])} is given, which a place would say; --set {fixed[0]}= removes it"
+        )
+    found, problems = [], []
+    for place in places:
+        name = place.strip()
+        try:
+            one = with_sets(scenario, [f"carbon.grid={name}"], name, catalog)
+            found.append(estimate_uncertain(one, catalog, sampling))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return found

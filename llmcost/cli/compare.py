@@ -35,6 +35,14 @@ def command(
     set_b: Annotated[_Variant, _variant("b", "second")] = None,
     set_c: Annotated[_Variant, _variant("c", "third")] = None,
     set_d: Annotated[_Variant, _variant("d", "fourth")] = None,
+    places: Annotated[
+        str | None,
+        typer.Option(
+            "--places",
+            metavar="A,B,…",
+            help="The first scenario in these countries or regions: electricity, grid and water.",
+        ),
+    ] = None,
     metrics: Metrics = None,
     fail_if: Annotated[
         list[str] | None,
@@ -48,21 +56,33 @@ def command(
     options: Common = Common(),
 ) -> None:
     """Set scenarios side by side: what differs in their inputs and their results."""
-    from llmcost.analysis.compare import METRICS, checked_metrics, compare, default_metrics
+    from llmcost.analysis.compare import (
+        METRICS,
+        PLACE_METRICS,
+        checked_metrics,
+        compare,
+        default_metrics,
+    )
     from llmcost.analysis.expression import Expression
-    from llmcost.analysis.variants import estimate_variants
-    from llmcost.errors import NoAnswerError
+    from llmcost.analysis.variants import estimate_places, estimate_variants
+    from llmcost.errors import InputError, NoAnswerError
     from llmcost.render import compare as show
 
     shown = checked_metrics(metrics, METRICS)
     conditions = [Expression(text, "--fail-if") for text in fail_if or ()]
     sampling = sampled.sampling()
     variants = (set_b, set_c, set_d)
-    found = compare(
-        estimate_variants(scenarios, sets or (), variants, options.catalog(), sampling), baseline
-    )
+    if places is not None:
+        if len(scenarios) > 1 or any(variants):
+            raise InputError("--places compares one scenario with itself; leave the others out")
+        estimates = estimate_places(
+            scenarios[0], sets or (), places.split(","), options.catalog(), sampling
+        )
+    else:
+        estimates = estimate_variants(scenarios, sets or (), variants, options.catalog(), sampling)
+    found = compare(estimates, baseline)
     if metrics is None:
-        shown = default_metrics(found)
+        shown = default_metrics(found) if places is None else list(PLACE_METRICS)
     failing = [(item.text, found.failing(item)) for item in conditions]
     options.warn(
         [f"{name}: {text}" for name, item in found.estimates.items() for text in item.warnings]

@@ -11,7 +11,7 @@ from rich.console import Console
 from llmcost.analysis.compare import Comparison
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import estimate_object, estimates_csv, to_markdown
-from llmcost.render.numbers import plain, readable, significant, span
+from llmcost.render.numbers import plain, readable, show_in, significant, span
 from llmcost.render.table import grid
 from llmcost.scenario.schema import KEYS
 
@@ -53,6 +53,7 @@ def _change(found: Comparison, name: str, key: str) -> tuple[str, str]:
 
 def compare_markdown(found: Comparison, metrics: Sequence[str]) -> str:
     """Differing inputs, then results with difference and ratio."""
+    show_in(*(item.inputs.scenario for item in found.estimates.values()))
     names = list(found.estimates)
     inputs = [
         [f"`{key}`", *(_input(values[n]) for n in names)]
@@ -97,6 +98,7 @@ def _decisive(found: Comparison) -> dict[str, dict[str, Any]]:
 
 def compare_table(found: Comparison, metrics: Sequence[str], target: Console) -> None:
     """Print a column a scenario where they fit, and a row a scenario where they do not."""
+    show_in(*(item.inputs.scenario for item in found.estimates.values()))
     names = list(found.estimates)
     shown = [
         key

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.engine.results import RESULTS, STEP_PARTS
 from llmcost.render.cost import cost_label
-from llmcost.render.numbers import plain, readable
+from llmcost.render.numbers import plain, readable, show_in
 from llmcost.scenario.schema import KEYS
 from llmcost.version import __version__
 
@@ -193,6 +193,7 @@ def _escaped(cell: str) -> str:
 
 def estimate_markdown(result: Estimate) -> str:
     """An estimate as Markdown: results, then assumptions."""
+    show_in(result.inputs.scenario)
     rows = []
     for key, item in RESULTS.items():
         if result.result(key) is None:

@@ -62,15 +62,21 @@ def span(band: Any, unit: str) -> str:
     if not ends or ends[0] is None or ends[0] == ends[-1]:
         return ""
     low, high = readable(ends[0], unit), readable(ends[-1], unit)
-    tail = high.lstrip("$-0123456789.,")
+    money = _Currency.sign
+    tail = high.removeprefix(money).lstrip("-0123456789.,")
     if (
         tail
         and low.endswith(tail)
-        and low[: -len(tail)].lstrip("$-").replace(".", "").replace(",", "").isdigit()
+        and low[: -len(tail)]
+        .removeprefix(money)
+        .lstrip("-")
+        .replace(".", "")
+        .replace(",", "")
+        .isdigit()
     ):
         low = low[: -len(tail)].rstrip()
-    if low.startswith("$"):
-        high = high.lstrip("$")
+    if low.startswith(money):
+        high = high.removeprefix(money)
     return f"{low}–{high}"
 
 
@@ -82,16 +88,35 @@ def compact(number: float) -> str:
     return significant(number)
 
 
+class _Currency:
+    """The currency of tables: its sign, and dollars that one of it costs."""
+
+    sign, usd = "$", 1.0
+
+
+#: Signs of currencies; others stand as their code before the number.
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
+
+
+def show_in(*scenarios: Any) -> None:
+    """Show money of the tables that follow in the scenarios' currency, in dollars where they differ."""
+    found = {(item.get("cost.currency"), item.get("cost.usd_per_currency")) for item in scenarios}
+    name, usd = found.pop() if len(found) == 1 else (None, None)
+    name, usd = (str(name).upper(), float(usd)) if name and usd else ("USD", 1.0)
+    _Currency.sign, _Currency.usd = _SIGNS.get(name, f"{name} "), usd
+
+
 def dollars(number: float) -> str:
-    """US dollars with a suffix."""
-    sign, size = ("-" if number < 0 else ""), abs(number)
+    """An amount of dollars with a suffix, in the currency of the table."""
+    number = number / _Currency.usd
+    sign, size = ("-" if number < 0 else "") + _Currency.sign, abs(number)
     if size >= 1e4:
         for base, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
             if size >= base:
-                return f"{sign}${significant(size / base)}{suffix}"
+                return f"{sign}{significant(size / base)}{suffix}"
     if size >= 1000:
-        return f"{sign}${size:,.0f}"
-    return f"{sign}${size:,.2f}" if size >= 0.01 or size == 0 else f"{sign}${significant(size)}"
+        return f"{sign}{size:,.0f}"
+    return f"{sign}{size:,.2f}" if size >= 0.01 or size == 0 else f"{sign}{significant(size)}"
 
 
 def plain(value: Any) -> str:

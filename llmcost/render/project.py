@@ -11,7 +11,7 @@ from llmcost.analysis.milestones import Crossing, Step
 from llmcost.analysis.project import Projection
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
-from llmcost.render.numbers import readable, share_bar, significant, span
+from llmcost.render.numbers import readable, share_bar, show_in, significant, span
 from llmcost.render.table import grid
 from llmcost.version import __version__
 
@@ -134,6 +134,7 @@ def project_markdown(
 
 def project_table(found: Projection, metrics: Sequence[str], target: Console) -> None:
     """Print the years and the trends behind them."""
+    show_in(found.base.inputs.scenario)
     if found.samples and tuple(metrics) == COLUMNS:
         metrics = [key for key in metrics if key != "energy_mwh"]
     what = "The same model" if found.follow == "model" else "The frontier's model"

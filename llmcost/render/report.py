@@ -15,7 +15,7 @@ from llmcost.engine.results import RESULTS
 from llmcost.render import plots
 from llmcost.render.cost import cost_label, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
-from llmcost.render.numbers import plain, readable, span
+from llmcost.render.numbers import plain, readable, show_in, span
 from llmcost.render.project import COLUMNS
 from llmcost.version import __version__
 
@@ -93,6 +93,7 @@ def report_page(
     str
         HTML that fetches nothing, the same for the same input.
     """
+    show_in(*(item.result.inputs.scenario for item in sections))
     charts = _Charts()
     body = [f"<h1>{escape(title)}</h1>"]
     body.append(

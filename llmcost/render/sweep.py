@@ -15,7 +15,7 @@ from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
 from llmcost.render.data import to_json, to_markdown
 from llmcost.render.numbers import plain as show
-from llmcost.render.numbers import readable
+from llmcost.render.numbers import readable, show_in
 from llmcost.render.table import grid
 from llmcost.scenario.schema import KEYS
 from llmcost.version import __version__
@@ -79,6 +79,7 @@ def sweep_table(
     target: Console,
 ) -> None:
     """Print rows and a summary, with the cell that is best by `best`; when the columns do not fit, one block a row."""
+    show_in(sweep.inputs.scenario)
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
     heads = [_heading(name) for name in names]

@@ -23,7 +23,7 @@ from llmcost.engine.results import (
 )
 from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
-from llmcost.render.numbers import readable, share_bar, short_source, span
+from llmcost.render.numbers import readable, share_bar, short_source, show_in, span
 from llmcost.scenario.schema import KEYS, by_quantity
 
 PLAIN_WIDTH = 80
@@ -85,6 +85,7 @@ def grid(*columns: str, right: Sequence[int] = (), fold: Sequence[int] = ()) -> 
 def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target: Console) -> None:
     """Print an estimate: results by group, then assumptions."""
     scenario = result.inputs.scenario
+    show_in(scenario)
     target.print(Text(result.name, "bold"), Text(str(scenario.get("description", ""))), sep="  ")
     known = {key: value for key, value in (published or {}).items() if key in RESULTS}
     sheet = _Sheet(result, known, target)

@@ -12,7 +12,7 @@ from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_toml
 from llmcost.scenario.keys import near, parse_raw, place, split_set, unquoted
 from llmcost.scenario.schema import ENTRY, KEYS, SPECIAL_SECTIONS, sections
-from llmcost.scenario.values import ValueProblem, parse_value, show
+from llmcost.scenario.values import ValueProblem, parse_value
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -254,14 +254,6 @@ class _Reader:
                     self.values[name] = given._replace(value=found)
                 except InputError as error:
                     self.problems += error.problems
-        vendor = self.values.get("cost.cloud_vendor")
-        if vendor is not None:
-            vendors = sorted({entry["vendor"] for entry in catalog.kind("clouds").values()})
-            if vendor.value not in vendors:
-                hint = nearest(vendor.value, vendors) or f"; vendors are {', '.join(vendors)}"
-                self.problems.append(
-                    f"{vendor.where}: {show(vendor.value)} is not in the catalog of clouds{hint}"
-                )
 
     def finish(self) -> None:
         if "name" not in self.values and not any(": name:" in item for item in self.problems):

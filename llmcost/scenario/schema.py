@@ -201,6 +201,8 @@ _KEYS = [
     Key("parallelism.sharding", CHOICE, "What data parallelism shards", choices=SHARDINGS, quantity="sharding"),
     Key("parallelism.sequence_parallel", FLAG, "Whether tensor parallelism also splits the sequence", quantity="sequence_parallel"),
     # cost
+    Key("cost.currency", TEXT, "Currency of the tables, by its code of three letters; JSON stays in USD"),
+    _positive("cost.usd_per_currency", "US dollars that one of that currency costs", "USD"),
     Key("cost.method", CHOICE, "Whose cost of the run cost_total_usd counts", choices=METHODS, quantity="cost_method"),
     _amount("cost.device_price_usd", "Price of one device, new", "USD"),
     _amount("cost.purchase_price_usd", "Price of buying one device with its share of the server when the run starts", "USD"),

@@ -17,6 +17,7 @@ from llmcost.scenario.values import Distribution
 
 def fill(inputs: Inputs) -> None:
     """Complete [cost]."""
+    _currency(inputs)
     _buy(inputs)
     for key in (
         "cost.server_cost_ratio",
@@ -52,6 +53,23 @@ def _items(inputs: Inputs) -> None:
         together = (math.fsum(values) for values in zip(*parts, strict=True))
         names = ("items_share", "items_usd_per_month", "items_usd")
         inputs.known |= dict(zip(names, together, strict=True))
+
+
+def _currency(inputs: Inputs) -> None:
+    """Check that a currency of tables has its rate."""
+    name, rate = inputs.scenario.get("cost.currency"), inputs.has("cost.usd_per_currency")
+    if name is None and rate:
+        inputs.problem("cost.currency", 'is missing beside cost.usd_per_currency, like "EUR"')
+    if name is None:
+        return
+    if len(name) != 3 or not (name.isascii() and name.isalpha()):
+        inputs.problem(
+            "cost.currency", f'"{name[:60]}": is not a code of three letters, like "EUR"'
+        )
+    elif name.upper() != "USD" and not rate:
+        inputs.problem(
+            "cost.usd_per_currency", f"is missing: how many US dollars one {name.upper()} costs"
+        )
 
 
 def _day(start: Any) -> int | None:
@@ -170,13 +188,14 @@ def _vendor(inputs: Inputs, name: str, known: tuple[prices.Rental, ...]) -> str 
 def _cloud(inputs: Inputs) -> None:
     """Look up what a device costs to rent when the run starts."""
     key = "cost.cloud_usd_per_device_hour"
-    accelerator = inputs.word("cluster.accelerator")
+    accelerator, vendor = inputs.word("cluster.accelerator"), inputs.word("cost.cloud_vendor")
+    own = prices.from_entries(inputs.catalog.own("clouds")) + inputs.catalog.price_lists
+    if isinstance(vendor, str) and _vendor(inputs, vendor, own) is None:
+        return
     if inputs.has(key) or accelerator is None:
         return
-    vendor = inputs.word("cost.cloud_vendor")
     commitment = inputs.word("cost.cloud_commitment", "on-demand")
     start = inputs.word("start_date")
-    own = prices.from_entries(inputs.catalog.own("clouds")) + inputs.catalog.price_lists
 
     def known(word: str) -> tuple[prices.Rental, ...]:
         mine = tuple(item for item in own if item.accelerator == word)
@@ -200,7 +219,7 @@ def _cloud(inputs: Inputs) -> None:
         return
     found = quote(accelerator, vendor, commitment, start)
     if found is None:
-        if vendor is not None and not inputs.problems:
+        if vendor is not None:
             short = _vendor(inputs, vendor, own)
             quoted = prices.terms(known(accelerator), short)
             has = f"; it quotes {', '.join(quoted)}" if quoted else ""

@@ -1,0 +1,157 @@
+"""Prices of the run's date, places, staff by headcount, currency, price lists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.catalog import load_catalog
+from llmcost.errors import InputError
+from llmcost.scenario import parse_scenario
+from tests.conftest import Run
+
+CATALOG = load_catalog()
+DEVICES = ("h100-sxm", "h200-sxm", "b200-sxm", "gb200-nvl72", "mi300x", "tpu-v5p", "tpu-v6e")
+
+
+def made(accelerator: str = "h100-sxm", start: str = "2026-06-01", **more: Any) -> Estimate:
+    table = {
+        "name": "x", "start_date": start, "model": {"params": 7e9}, "data": {"tokens": 2e12}, "training": {"mfu": 0.4},
+        "cluster": {"accelerator": accelerator, "devices": 64}, **more,
+    }  # fmt: skip
+    return estimate(parse_scenario(table), CATALOG)
+
+
+@pytest.mark.parametrize("accelerator", DEVICES)
+def test_what_people_rent_has_a_price_and_a_power_in_2026(accelerator: str) -> None:
+    found = made(accelerator)
+    assert 1 < (found.result("cost_cloud_usd") or 0) / (found.result("device_hours") or 1) < 16
+    assert (found.result("energy_mwh") or 0) > 0
+    sold = not accelerator.startswith("tpu")
+    assert (found.result("cost_purchase_usd") is not None) == sold
+    assert any("cannot be bought" in note for note in found.warnings) != sold
+
+
+def test_a_price_follows_the_date_and_an_old_one_warns() -> None:
+    early, late = made(start="2023-09-01"), made(start="2026-06-01")
+    assert (late.result("cost_cloud_usd") or 9e9) < (early.result("cost_cloud_usd") or 0)
+    assert (late.result("cost_purchase_usd") or 9e9) != early.result("cost_purchase_usd")
+    far = made("p100-sxm", start="2026-06-01")
+    assert any("older than the run" in note for note in far.warnings)
+
+
+def test_a_vendor_is_found_however_it_is_spelt_and_an_unknown_one_names_the_nearest() -> None:
+    names = ("lambda", "Lambda", "LAMBDA")
+    found = [made(cost={"cloud_vendor": name}).result("cost_cloud_usd") for name in names]
+    assert len(set(found)) == 1
+    with pytest.raises(InputError, match="lambda"):
+        made(cost={"cloud_vendor": "lamdba"})
+
+
+def test_six_countries_have_six_prices_and_waters() -> None:
+    six = [made(carbon={"grid": name}) for name in ("USA", "FRA", "DEU", "NOR", "IND", "JPN")]
+    for key in ("cost_energy_usd", "water_m3", "operational_tco2e"):
+        assert len({round(item.result(key) or 0, 3) for item in six}) == 6, key
+    texas = made(carbon={"grid": "USA"}, energy={"region": "USA-TX"})
+    assert texas.result("cost_energy_usd") != six[0].result("cost_energy_usd")
+    assert texas.result("operational_tco2e") == six[0].result("operational_tco2e")
+
+
+def test_the_grant_adds_up(llmcost: Run, tmp_path: Path) -> None:
+    (tmp_path / "grant.toml").write_text(
+        """name = "grant"
+start_date = 2026-06-01
+[model]
+params = "7B"
+[data]
+tokens = "2T"
+[training]
+mfu = 0.4
+[cluster]
+accelerator = "h100-sxm"
+devices = 64
+[cost]
+method = "cloud"
+experiments_ratio = 0.5
+[staff]
+fte = 3
+months = 12
+usd_per_fte_year = 150000
+[[cost.items]]
+name = "contingency"
+share = 0.1
+"""
+    )
+    found = json.loads(llmcost("estimate", "grant.toml", "--json").stdout)["results"]
+    run = found["cost_cloud_usd"]
+    assert found["cost_development_usd"] == pytest.approx(1.5 * run + 450_000)
+    assert found["cost_total_usd"] == pytest.approx(1.1 * (1.5 * run + 450_000))
+    assert found["development_energy_mwh"] == pytest.approx(1.5 * found["energy_mwh"])
+    assert found["development_tco2e"] == pytest.approx(1.5 * found["total_tco2e"])
+    table = llmcost(
+        "estimate",
+        "grant.toml",
+        "--set",
+        "cost.currency=EUR",
+        "--set",
+        "cost.usd_per_currency=1.25",
+    ).stdout
+    assert "€" in table
+    assert "$" not in table.partition("Defaults taken")[0]
+    budget = llmcost("project", "grant.toml", "--budget", "1e6", "--until", "2030")
+    assert budget.returncode == 0, budget.stderr
+
+
+def test_staff_by_headcount_is_epochs_and_narrows() -> None:
+    few, many = (made(staff={"people": count, "months": 12}) for count in (10, 1000))
+    for found, count in ((few, 10), (many, 1000)):
+        low, high = (
+            found.inputs.intervals["staff.fte_share"][1].low,
+            found.inputs.intervals["staff.fte_share"][1].high,
+        )
+        assert low < 0.285 < high
+        assert (found.result("cost_staff_usd") or 0) == pytest.approx(
+            count * 0.285 * 445e3, rel=0.05
+        )
+    with pytest.raises(InputError, match=r"staff\.fte"):
+        made(staff={"people": 3, "fte": 3, "months": 12})
+
+
+def test_life_cycle_adds_building_and_end_of_life() -> None:
+    plain, whole = made(), made(carbon={"scope": "life-cycle"})
+    assert (whole.result("embodied_tco2e") or 0) > (plain.result("embodied_tco2e") or 0)
+    own = made(carbon={"construction_kgco2e_per_kw": 0.0, "end_of_life_share": 0.5})
+    assert own.result("embodied_tco2e") == pytest.approx(
+        1.5 * (plain.result("embodied_tco2e") or 0)
+    )
+
+
+def test_a_price_list_of_skypilot_is_taken(llmcost: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "vms.csv").write_text(
+        "InstanceType,AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\nbig,H100,8,16,8,x\n"
+    )
+    line = ["estimate", "llama-3.1-405b", "--catalog", "mine/vms.csv", "--json"]
+    found = json.loads(llmcost(*line).stdout)["results"]
+    assert found["cost_cloud_usd"] / found["device_hours"] == pytest.approx(2.0)
+    spot = json.loads(llmcost(*line, "--set", "cost.cloud_commitment=spot").stdout)["results"]
+    assert spot["cost_cloud_usd"] == pytest.approx(found["cost_cloud_usd"] / 2)
+
+
+def test_owning_and_renting_meet_at_the_break_even() -> None:
+    found = made()
+    share = found.result("breakeven_utilisation") or 0
+    there = made(cost={"owner_utilisation": share})
+    assert there.result("cost_amortized_usd") == pytest.approx(there.result("cost_cloud_usd"))
+
+
+def test_places_side_by_side(llmcost: Run) -> None:
+    done = llmcost("compare", "llama-3.1-405b", "--places", "France,Sweden,USA,India", "--json")
+    found = json.loads(done.stdout)
+    assert [item["scenario"] for item in found["scenarios"]] == ["France", "Sweden", "USA", "India"]
+    assert llmcost("compare", "llama-3.1-405b", "--places", "France,Swedn").returncode == 2
+    assert llmcost("compare", "bloom-176b", "--places", "France,USA").returncode == 2
