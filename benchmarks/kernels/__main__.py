@@ -124,6 +124,15 @@ def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry
             f" (80 %: {item['low']:.2f} to {item['high']:.2f}, {item['points']} shapes), model {share:.3f},"
             f" demand {float(demand):.0f} of {limit:.0f} W, {item['steady'] / 1e12:.0f} TFLOP/s"
         )
+    for name, precision, pair in pairs:
+        energy = own[name][f"flop_pj_{precision.replace('-', '_').replace('nvfp4', 'fp4')}"]
+        found = products.check_sustained(
+            name, precision, pair, dense[precision][name], energy, exponent
+        )
+        print(
+            f"{name + ' ' + precision:30} at the limit, predicted over measured: burst {found[0]:.2f},"
+            f" sustained {found[1]:.2f}, median error {found[2]:.3f} ({found[3]} shapes)"
+        )
     for name, values in own.items():
         entries.append(stated(f"{name}-power", values, *AICONFIGURATOR, "medium"))
     for family in sorted({f for f, _ in table}):

@@ -206,3 +206,34 @@ def ampere_energy_pj(constants: dict[str, float], exponent: float) -> float:
         return burst * float(sustained_share(demand, limit, exponent, LOWEST_SHARE)) - ceiling
 
     return float(brentq(wrong, 0.1, 5.0))
+
+
+def check_sustained(
+    name: str,
+    precision: str,
+    pair: np.ndarray,
+    constants: dict[str, float],
+    pj: float,
+    exponent: float,
+) -> tuple[float, float, float, int]:
+    """Predicted over measured at the power limit, all sizes: burst, sustained, error, points."""
+    m, n, k, _, steady, watts = pair
+    limit = device(name)["tdp_w"]
+    known, _ = arguments(name, precision)
+    burst = product_s(m, n, k, **known, **constants)
+    demand = power_demand_w(
+        2 * m * n * k / burst,
+        2 * (m * k + n * k + m * n) / burst,
+        IDLE_SHARE * limit,
+        pj,
+        BYTE_PJ,
+    )
+    time = burst / sustained_share(demand, limit, exponent, LOWEST_SHARE)
+    chosen = watts > 0.95 * limit
+    ratio = (time / steady * 1e3)[chosen]
+    return (
+        float(np.median((burst / steady * 1e3)[chosen])),
+        float(np.median(ratio)),
+        float(np.median(np.abs(ratio - 1))),
+        int(chosen.sum()),
+    )
