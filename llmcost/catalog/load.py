@@ -28,6 +28,8 @@ KINDS = {
     "runs": "published runs to check against",
     "performance": "constants of the performance model by accelerator family",
     "software": "constants of the performance model by the software that trains",
+    "kernels": "constants of single kernels and collectives, measured",
+    "serving": "constants of the software that serves",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
 #: accelerators, with the family's name before it: hopper_attention_share.
