@@ -29,11 +29,14 @@ KINDS = {
     "performance": "constants of the performance model by accelerator family",
     "software": "constants of the performance model by the software that trains",
     "kernels": "constants of single kernels and collectives, measured",
-    "serving": "constants of the software that serves",
+    "serving": "constants of the serving model by the software that serves",
+    "service": "constants of the serving model of any software",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
 #: accelerators, with the family's name before it: hopper_attention_share.
 PROFILE = ("matmul_share", "elementwise_factor", "tensor_exposure", "attention_share")
+#: The constants of a profile of software that serves.
+SERVING = ("step_s", "sequence_s", "overlap", "four_bit_share", "default_sequences", "narrow_cache")
 #: What an entry of a kind cannot be without; every entry also says where it comes from.
 REQUIRED = {
     "clouds": ("accelerator", "vendor", "date"),
@@ -44,6 +47,7 @@ REQUIRED = {
     "trends": ("key", "value", "low", "high", "unit"),
     "levers": ("year",),
     "software": PROFILE,
+    "serving": SERVING,
 }
 
 

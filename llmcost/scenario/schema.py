@@ -86,7 +86,6 @@ RECOMPUTE = ("none", "selective", "full")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
 #: Formats of weights in service; int8 and int4 are weights alone, multiplied in 16 bits.
 SERVICE_PRECISIONS = (*PRECISIONS, "int8", "int4")
-SERVICE_SOFTWARE = ("vllm", "tensorrt-llm", "llama.cpp", "large-ep")
 
 _KEYS = [
     _whole("schema_version", "Version of this file format: 1", high=1),
@@ -210,7 +209,7 @@ _KEYS = [
     _whole("inference.devices_per_replica", "Devices that hold one copy of the model; the fewest with room if not given"),
     Key("inference.tp", NUMBER, "Tensor-parallel devices of a replica", low=1, whole=True, quantity="service_tp"),
     Key("inference.ep", NUMBER, "Devices that a replica's experts are spread over", low=1, whole=True, quantity="service_ep"),
-    Key("inference.software", CHOICE, "Software that serves: its waits, its default batch; by the accelerator if not given", choices=SERVICE_SOFTWARE),
+    Key("inference.software", ENTRY, "Software that serves: its waits, its default batch; by the accelerator if not given", catalog="serving"),
     Key("inference.tokens_per_s_per_device", NUMBER, "Measured output tokens of a device that has work; replaces the model's", "tokens/s", open_low=True, quantity="inference_tokens_per_s_per_device"),
     Key("inference.device_power_w", NUMBER, "Measured average draw of a serving device at the server; replaces the model's", "W", open_low=True, quantity="service_device_power_w"),
     # staff

@@ -178,7 +178,7 @@ def inference_cost_usd(
     service_cost_purchase_usd: float | Array = math.nan,
 ) -> Array:
     """Cost of the service by the method of the run [USD]."""
-    return cost.cost_total_usd(
+    return cost.cost_run_usd(
         cost_method, service_cost_amortized_usd, service_cost_cloud_usd, service_cost_purchase_usd
     )
 

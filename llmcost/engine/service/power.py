@@ -48,6 +48,16 @@ def service_bytes_per_token(
 
 
 @rule(
+    "service_flop_pj",
+    formula="service_product_pj * service_flop_factor",
+    reference="ai-dynamo/aiconfigurator, measured power of products",
+)
+def service_flop_pj(service_product_pj: Array, service_flop_factor: Array) -> Array:
+    """Energy of an operation in service, from that of one in a large product [pJ]."""
+    return service_product_pj * service_flop_factor
+
+
+@rule(
     "service_active_share",
     formula="1 - service_host_s / service_batch / service_token_s",
     reference="devices wait for the host between steps",

@@ -124,12 +124,14 @@ def service_step_bytes(
 
 @rule(
     "service_weight_rate",
-    formula="service_memory_tb_s * 1e12 * service_weight_share",
+    formula="service_memory_tb_s * 1e12 * service_weight_share * service_four_bit_share",
     reference=_ROOFLINE,
 )
-def service_weight_rate(service_memory_tb_s: Array, service_weight_share: Array) -> Array:
-    """Rate at which products read weights [B/s]."""
-    return service_memory_tb_s * 1e12 * service_weight_share
+def service_weight_rate(
+    service_memory_tb_s: Array, service_weight_share: Array, service_four_bit_share: Array
+) -> Array:
+    """Rate at which products read weights, those of 4 bits with what unpacking costs [B/s]."""
+    return service_memory_tb_s * 1e12 * service_weight_share * service_four_bit_share
 
 
 @rule(

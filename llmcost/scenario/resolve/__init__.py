@@ -11,7 +11,15 @@ from typing import Any
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError
 from llmcost.scenario.read import Scenario
-from llmcost.scenario.resolve import device, energy, layout, model, money, training
+from llmcost.scenario.resolve import (
+    device,
+    energy,
+    inference,
+    layout,
+    model,
+    money,
+    training,
+)
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.resolve.model import ARCHITECTURE, check_params
 from llmcost.scenario.resolve.software import widen_across_domains
@@ -26,6 +34,7 @@ _SUBJECTS = (
     energy.fill,
     training.fill_reliability,
     layout.fill,
+    inference.fill,
     training.fill_rest,
 )
 
