@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from llmcost.engine import carbon, cost, energy
 from llmcost.engine.chain import Array, rule
 
@@ -23,7 +25,7 @@ def inference_energy_mwh(
 ) -> Array:
     """Electricity of the service, data centre overhead included [MWh]."""
     used = energy.it_energy_mwh(service_device_hours, service_device_power_w)
-    return energy.energy_mwh(used, pue)
+    return np.asarray(energy.energy_mwh(used, pue))
 
 
 @rule(
@@ -43,7 +45,7 @@ def inference_j_per_token(inference_energy_mwh: Array, service_output_tokens: Ar
 )
 def inference_operational_tco2e(inference_energy_mwh: Array, grid_kgco2e_per_kwh: Array) -> Array:
     """Emissions of the service's electricity [tCO2e]."""
-    return carbon.operational_tco2e(inference_energy_mwh, grid_kgco2e_per_kwh)
+    return np.asarray(carbon.operational_tco2e(inference_energy_mwh, grid_kgco2e_per_kwh))
 
 
 @rule(
@@ -59,8 +61,13 @@ def inference_embodied_tco2e(
     service_embodied_kgco2e: Array,
 ) -> Array:
     """Share of the manufacture of the hardware that falls to the service [tCO2e]."""
-    return carbon.embodied_tco2e(
-        service_device_hours, hardware_lifetime_years, fleet_utilisation, service_embodied_kgco2e
+    return np.asarray(
+        carbon.embodied_tco2e(
+            service_device_hours,
+            hardware_lifetime_years,
+            fleet_utilisation,
+            service_embodied_kgco2e,
+        )
     )
 
 
@@ -103,7 +110,7 @@ def service_hourly_usd(
     )
     age = cost.age_years(start_day, service_available_day)
     value = cost.start_value_usd(price, depreciation_ooms_per_year, age)
-    return cost.hourly_usd(value, depreciation_ooms_per_year)
+    return np.asarray(cost.hourly_usd(value, depreciation_ooms_per_year))
 
 
 @rule(
@@ -113,7 +120,7 @@ def service_hourly_usd(
 )
 def service_cost_energy_usd(inference_energy_mwh: Array, electricity_usd_per_kwh: Array) -> Array:
     """Cost of the service's electricity [USD]."""
-    return cost.cost_energy_usd(inference_energy_mwh, electricity_usd_per_kwh)
+    return np.asarray(cost.cost_energy_usd(inference_energy_mwh, electricity_usd_per_kwh))
 
 
 @rule(
@@ -131,7 +138,7 @@ def service_cost_amortized_usd(
     """Service on own hardware: its depreciation with the network, and electricity [USD]."""
     hardware = cost.cost_hardware_usd(service_hourly_usd, service_device_hours)
     network = cost.cost_interconnect_usd(hardware, interconnect_cost_fraction)
-    return hardware + network + service_cost_energy_usd
+    return np.asarray(hardware + network + service_cost_energy_usd)
 
 
 @rule(
@@ -143,7 +150,7 @@ def service_cost_cloud_usd(
     service_device_hours: Array, service_cloud_usd_per_device_hour: Array
 ) -> Array:
     """Service on rented devices [USD]."""
-    return cost.cost_cloud_usd(service_device_hours, service_cloud_usd_per_device_hour)
+    return np.asarray(cost.cost_cloud_usd(service_device_hours, service_cloud_usd_per_device_hour))
 
 
 @rule(
@@ -162,7 +169,7 @@ def service_cost_purchase_usd(
     price = cost.server_price_usd(
         service_device_price_usd, service_price_includes_server, service_server_cost_ratio
     )
-    return cost.cost_purchase_usd(inference_devices, price, interconnect_cost_fraction)
+    return np.asarray(cost.cost_purchase_usd(inference_devices, price, interconnect_cost_fraction))
 
 
 @rule(
@@ -178,8 +185,13 @@ def inference_cost_usd(
     service_cost_purchase_usd: float | Array = math.nan,
 ) -> Array:
     """Cost of the service by the method of the run [USD]."""
-    return cost.cost_run_usd(
-        cost_method, service_cost_amortized_usd, service_cost_cloud_usd, service_cost_purchase_usd
+    return np.asarray(
+        cost.cost_run_usd(
+            cost_method,
+            service_cost_amortized_usd,
+            service_cost_cloud_usd,
+            service_cost_purchase_usd,
+        )
     )
 
 

@@ -116,7 +116,9 @@ def service_attention_s(
     return smooth_max(reading, work / service_score_rate, HIDING)
 
 
-def pass_s(tokens: Array, wait_s: Array, token_s: Array, pipeline: Array | float = 0.0) -> Array:
+def pass_s(
+    tokens: Array | float, wait_s: Array, token_s: Array, pipeline: Array | float = 0.0
+) -> Array:
     """Time of a pass's collectives: of a start, and of its tokens, see `transfer_s` [s]."""
     return transfer_s(tokens * token_s, 1.0, wait_s, pipeline)
 

@@ -22,9 +22,7 @@ def lifetime_energy_mwh(energy_mwh: Array, inference_energy_mwh: Array) -> Array
     formula="inference_operational_tco2e + inference_embodied_tco2e",
     reference=_WU,
 )
-def inference_tco2e(
-    inference_operational_tco2e: Array, inference_embodied_tco2e: Array
-) -> Array:
+def inference_tco2e(inference_operational_tco2e: Array, inference_embodied_tco2e: Array) -> Array:
     """Operational and embodied emissions of the service [tCO2e]."""
     return inference_operational_tco2e + inference_embodied_tco2e
 

@@ -78,14 +78,14 @@ def service_reduce_token_s(
 
 @rule(
     "service_exchange_wait_s",
-    formula="2 * moe_layers * service_exchange_s, 0 without expert parallelism",
+    formula="2 * moe_layers * service_exchange_base_s, 0 without expert parallelism",
     reference=_DEEPEP,
 )
 def service_exchange_wait_s(
-    moe_layers: Array, service_exchange_s: Array, service_groups: Array
+    moe_layers: Array, service_exchange_base_s: Array, service_groups: Array
 ) -> Array:
     """Latency of sending tokens to their experts and back, in a pass [s]."""
-    return np.where(service_groups > 1, 2 * moe_layers * service_exchange_s, 0.0)
+    return np.where(service_groups > 1, 2 * moe_layers * service_exchange_base_s, 0.0)
 
 
 @rule(

@@ -8,7 +8,9 @@ from llmcost.engine.chain import Array, rule
 from llmcost.engine.kernels.products import power_demand_w
 from llmcost.engine.service.prefill import CHUNK_TOKENS
 
-_MEASURED = "Chung et al. 2025, arXiv:2505.06371 (ML.ENERGY), measured boards; MLPerf Inference v5.1"
+_MEASURED = (
+    "Chung et al. 2025, arXiv:2505.06371 (ML.ENERGY), measured boards; MLPerf Inference v5.1"
+)
 
 
 @rule(
@@ -25,7 +27,9 @@ def service_flops_per_token(
 ) -> Array:
     """Arithmetic of an output token and the prompt tokens that come with it [FLOP]."""
     products = 2 * matmul_params * (1 + service_prompt_ratio)
-    return products + service_decode_score_flops + service_prompt_ratio * service_prefill_score_flops
+    return (
+        products + service_decode_score_flops + service_prompt_ratio * service_prefill_score_flops
+    )
 
 
 @rule(

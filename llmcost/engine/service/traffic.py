@@ -89,7 +89,7 @@ def service_experts_touched(
     """
     visited = np.minimum(experts_per_token / np.maximum(experts, 1.0), 1.0)
     tokens = service_batch * service_expert_shards / devices_per_replica
-    return experts * (1 - np.power(1 - visited, tokens))
+    return np.asarray(experts * (1 - np.power(1 - visited, tokens)))
 
 
 @rule(
@@ -124,14 +124,12 @@ def service_step_bytes(
 
 @rule(
     "service_weight_rate",
-    formula="service_memory_tb_s * 1e12 * service_weight_share * service_four_bit_share",
+    formula="service_memory_tb_s * 1e12 * service_weight_share",
     reference=_ROOFLINE,
 )
-def service_weight_rate(
-    service_memory_tb_s: Array, service_weight_share: Array, service_four_bit_share: Array
-) -> Array:
-    """Rate at which products read weights, those of 4 bits with what unpacking costs [B/s]."""
-    return service_memory_tb_s * 1e12 * service_weight_share * service_four_bit_share
+def service_weight_rate(service_memory_tb_s: Array, service_weight_share: Array) -> Array:
+    """Rate at which products read weights [B/s]."""
+    return service_memory_tb_s * 1e12 * service_weight_share
 
 
 @rule(

@@ -11,8 +11,6 @@ from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.values import Distribution
 
 _ARCHITECTURE = ("layers", "hidden_size", "heads", "vocab_size")
-#: 90 % intervals of measured over predicted speed and power, docs/service.md.
-SPEED_ERROR, POWER_ERROR = (0.6, 1.4), (0.8, 1.25)
 
 
 def fill(inputs: Inputs) -> None:
@@ -93,15 +91,18 @@ def _model(inputs: Inputs) -> None:
 
 
 def _accuracy(inputs: Inputs) -> None:
-    """How far speed and power may be off."""
-    for key, name, ends in (
-        ("inference.tokens_per_s_per_device", "service_speed_factor", SPEED_ERROR),
-        ("inference.device_power_w", "service_power_factor", POWER_ERROR),
+    """How far speed and power may be off; speed further where the batch is found."""
+    error = inputs.entry("service", "accuracy")
+    speed = "speed" if inputs.has("inference.batch") else "speed_of_found_batch"
+    for key, factor, name in (
+        ("inference.tokens_per_s_per_device", "service_speed_factor", speed),
+        ("inference.device_power_w", "service_power_factor", "power"),
     ):
-        inputs.known[name] = 1.0
-        inputs.constants[name] = "1, but for uncertainty"
+        ends = (error[f"{name}_low"], error[f"{name}_high"])
+        inputs.known[factor] = 1.0
+        inputs.constants[factor] = "1, but for uncertainty"
         if not inputs.has(key):
-            inputs.intervals[key] = (name, Distribution(*ends, "lognormal", None, 0.0))
+            inputs.intervals[key] = (factor, Distribution(*ends, "lognormal", None, 0.0))
 
 
 def _plain(value: Any) -> str:

@@ -45,7 +45,8 @@ _PRODUCTS = {
     "fp4": ("fp4", "bf16", "fp16", "fp32"), "int8": ("bf16", "fp16", "fp32"),
     "int4": ("bf16", "fp16", "fp32"),
 }  # fmt: skip
-_NARROW, _FOUR_BIT = ("fp8", "fp4", "int8", "int4"), ("fp4", "int4")
+#: Formats whose keys and values software may keep in 8 bits.
+_NARROW = ("fp8", "fp4", "int8", "int4")
 #: Measured kernels by the format of products; 16 bits for all others.
 _KERNELS = {"fp8": "products-fp8", "fp4": "products-nvfp4"}
 #: Constants of the catalog of kernels by the engine's name: kind of kernel and field.
@@ -55,6 +56,7 @@ _LINKS = {
     "service_reduce_base_s": ("all-reduce", "base_s"),
     "service_reduce_hop_s": ("all-reduce", "hop_s"),
     "service_reduce_pipeline": ("all-reduce", "pipeline"),
+    "service_exchange_base_s": ("dispatch", "base_s"),
     "service_exchange_share": ("dispatch", "domain_share"),
     "service_exchange_net_share": ("dispatch", "nic_share"),
 }
@@ -227,13 +229,6 @@ class _Serving:
         for field in ("step_s", "sequence_s", "overlap", "default_sequences"):
             value = look(lambda word, field=field: float(profiles[word][field]), software)
             self._constant(f"service_{field}", value, origin)
-
-        def four_bit_share(word: str, form: str) -> float:
-            return float(profiles[word]["four_bit_share"]) if form in _FOUR_BIT else 1.0
-
-        self._constant(
-            "service_four_bit_share", look(four_bit_share, software, self.precision), origin
-        )
         cache = self.inputs.word("inference.kv_precision")
 
         def cache_bytes(given: str | None, word: str, form: str) -> float:
