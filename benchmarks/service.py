@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from llmcost.analysis.cases import Case
 from llmcost.analysis.serving import ENERGY, SPEED, predict, serving_inputs, usable
 from llmcost.catalog import load_catalog
 from llmcost.engine.chain import execute, plan
@@ -158,7 +159,8 @@ def _power_interval(
             ):
                 inputs.intervals[key] = (factor, Distribution(*pair, "lognormal", None, 0.0))
             found = predict(inputs, [ENERGY])[ENERGY]
-            held.append(found.low <= float(row["j_per_token"]) <= found.high)
+            case = Case("", "", "", ENERGY, float(row["j_per_token"]), *found)
+            held.append(bool(case.covered))
         if np.mean(held) >= _COVERAGE:
             break
     return ends

@@ -26,11 +26,11 @@ _INTERVAL = (0.05, 0.95)
 
 
 class Prediction(NamedTuple):
-    """A figure and its 90 % interval."""
+    """A figure and its 90 % interval, each None where nothing follows."""
 
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 def serving_scenario(row: Mapping[str, str]) -> dict[str, Any]:
@@ -92,10 +92,11 @@ def predict(inputs: Inputs, wanted: Iterable[str]) -> dict[str, Prediction]:
         spread[quantity] = quantile(distribution, shares)
     middle, _ = evaluate(inputs.known, names)
     around, _ = evaluate(spread, names)
-    return {
-        name: Prediction(float(middle[name]), *np.quantile(around[name], _INTERVAL).tolist())
-        for name in names
-    }
+    found = {}
+    for name in names:
+        figures = np.append(middle[name], np.quantile(around[name], _INTERVAL))
+        found[name] = Prediction(*(None if np.isnan(one) else float(one) for one in figures))
+    return found
 
 
 def usable(catalog: Catalog) -> list[dict[str, str]]:

@@ -36,7 +36,9 @@ KINDS = {
 #: accelerators, with the family's name before it: hopper_attention_share.
 PROFILE = ("matmul_share", "elementwise_factor", "tensor_exposure", "attention_share")
 #: The constants of a profile of software that serves.
-SERVING = ("step_s", "sequence_s", "overlap", "default_sequences", "narrow_cache")
+SERVING = (
+    "step_s", "sequence_s", "overlap", "default_sequences", "memory_share", "narrow_cache",
+)  # fmt: skip
 #: What an entry of a kind cannot be without; every entry also says where it comes from.
 REQUIRED = {
     "clouds": ("accelerator", "vendor", "date"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Protocol
 
-from llmcost.catalog.load import PROFILE
+from llmcost.catalog.load import PROFILE, SERVING
 from llmcost.render.data import to_csv, to_json, to_markdown
 from llmcost.render.numbers import plain
 
@@ -34,6 +34,9 @@ COLUMNS = {
     "levers": ("year", "flops", "flops_per_device", "device_price", "power", "mfu", "in_trend"),
     "performance": ("software", "fsdp_software", "fp8_precision_factor", "fp4_precision_factor"),
     "software": PROFILE,
+    "kernels": ("efficiency", "domain_share", "median_error"),
+    "serving": SERVING,
+    "service": ("weight_share", "cache_share", "product_share", "layer_s", "expert_layer_s"),
     "runs": (
         "accelerator",
         "devices",
@@ -60,6 +63,11 @@ _SHORT = {
     "elementwise_factor": "element-wise",
     "tensor_exposure": "tensor exposure",
     "attention_share": "attention",
+    "default_sequences": "sequences",
+    "memory_share": "memory",
+    "narrow_cache": "8-bit cache",
+    "sequence_s": "s/sequence",
+    "step_s": "s/step",
     "memory_gb": "GB",
     "tdp_w": "TDP W",
     "price_usd": "USD",

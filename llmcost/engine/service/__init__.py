@@ -23,3 +23,4 @@ from llmcost.engine.service import replicas  # noqa: F401
 from llmcost.engine.service import power  # noqa: F401
 from llmcost.engine.service import bill  # noqa: F401
 from llmcost.engine.service import life  # noqa: F401
+from llmcost.engine.service import growth  # noqa: F401

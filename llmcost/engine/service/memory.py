@@ -58,21 +58,27 @@ def service_tp(devices_per_replica: Array, service_node: Array) -> Array:
 
 @rule(
     "service_ep",
-    formula="devices_per_replica, 1 where tensor parallelism takes all of them",
+    formula="devices_per_replica, 1 where tensor parallelism takes all of them or without experts",
     reference="Rajbhandari et al. 2022, arXiv:2201.05596",
 )
-def service_ep(devices_per_replica: Array, service_tp: Array) -> Array:
+def service_ep(devices_per_replica: Array, service_tp: Array, moe_layers: Array) -> Array:
     """Devices that experts are spread over where nothing else is said [1]."""
-    return np.where(devices_per_replica > service_tp, devices_per_replica, 1.0)
+    spread = (moe_layers > 0) & (devices_per_replica > service_tp)
+    return np.where(spread, devices_per_replica, 1.0)
 
 
 @rule(
     "service_groups",
     formula="devices_per_replica / service_tp",
-    reference="attention by data parallelism: each group of tp devices has its own sequences",
+    reference="attention by data parallelism; Huang et al. 2018, arXiv:1811.06965 (stages)",
 )
 def service_groups(devices_per_replica: Array, service_tp: Array) -> Array:
-    """Groups of a replica that each hold attention and dense blocks in full [1]."""
+    """Groups of tp devices of a replica, each with its own sequences at a time [1].
+
+    In a mixture of experts each holds attention and dense blocks in full and shares the experts.
+    A dense model is cut into as many stages: a group then works on its share of the sequences and
+    of the layers, which takes as long as all layers of as many sequences in all groups.
+    """
     return devices_per_replica / service_tp
 
 
@@ -89,9 +95,19 @@ def service_expert_shards(
 
 
 @rule(
+    "service_dense_shards",
+    formula="service_tp with experts, devices_per_replica without",
+    reference="attention by data parallelism; Huang et al. 2018, arXiv:1811.06965 (stages)",
+)
+def service_dense_shards(service_tp: Array, devices_per_replica: Array, moe_layers: Array) -> Array:
+    """Devices that one copy of attention and dense blocks is spread over [1]."""
+    return np.where(moe_layers > 0, service_tp, devices_per_replica)
+
+
+@rule(
     "service_weights_gb",
     formula="((service_dense_params * service_weight_bytes + vocab_size * hidden_size"
-    " * (2 - tied_embeddings) * 2) / service_tp + moe_layers * experts * expert_params"
+    " * (2 - tied_embeddings) * 2) / service_dense_shards + moe_layers * experts * expert_params"
     " * service_weight_bytes / service_expert_shards) / 1e9",
     reference="Pope et al. 2022, arXiv:2211.05102",
 )
@@ -101,7 +117,7 @@ def service_weights_gb(
     vocab_size: Array,
     hidden_size: Array,
     tied_embeddings: Array,
-    service_tp: Array,
+    service_dense_shards: Array,
     moe_layers: Array,
     experts: Array,
     expert_params: Array,
@@ -117,7 +133,7 @@ def service_weights_gb(
         Bytes of a weight, the scales of its block included [B].
     vocab_size, hidden_size, tied_embeddings : array_like
         Size of embedding and head, and 1 where they are one [1].
-    service_tp, service_expert_shards : array_like
+    service_dense_shards, service_expert_shards : array_like
         Devices that share the former, and those that share the experts [1].
     moe_layers, experts, expert_params : array_like
         Layers with experts, experts of each, weights of one [1].
@@ -128,7 +144,7 @@ def service_weights_gb(
         Memory [GB].
     """
     ends = vocab_size * hidden_size * (2 - tied_embeddings) * WIDE_BYTES
-    dense = (service_dense_params * service_weight_bytes + ends) / service_tp
+    dense = (service_dense_params * service_weight_bytes + ends) / service_dense_shards
     spread = moe_layers * experts * expert_params * service_weight_bytes / service_expert_shards
     return (dense + spread) / 1e9
 

@@ -45,7 +45,7 @@ def service_token_s(
 @rule(
     "inference_tokens_per_s_per_device",
     formula="service_speed_factor / service_token_s / devices_per_replica",
-    reference="roofline of a serving step, docs/service.md",
+    reference="Pope et al. 2022, arXiv:2211.05102",
 )
 def inference_tokens_per_s_per_device(
     service_speed_factor: Array, service_token_s: Array, devices_per_replica: Array

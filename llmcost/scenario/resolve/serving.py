@@ -226,7 +226,7 @@ class _Serving:
             software = look_up_software(self.inputs, self.accelerator)
             self._show("inference.software", software, "default: by the accelerator")
         origin = f"catalog: serving/{software}" if isinstance(software, str) else "catalog: serving"
-        for field in ("step_s", "sequence_s", "overlap", "default_sequences"):
+        for field in ("step_s", "sequence_s", "overlap", "default_sequences", "memory_share"):
             value = look(lambda word, field=field: float(profiles[word][field]), software)
             self._constant(f"service_{field}", value, origin)
         cache = self.inputs.word("inference.kv_precision")
