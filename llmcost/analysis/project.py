@@ -50,7 +50,7 @@ _KEPT = (
 _KEPT_SERVICE = (
     "output_tokens_per_day", "service_days", "service_utilisation", "devices_per_replica",
     "inference_flops", "service_available_day", "service_price_includes_server",
-    "service_server_cost_ratio", "service_embodied_kgco2e",
+    "service_server_cost_ratio", "service_embodied_kgco2e", "service_cost_method",
 )  # fmt: skip
 #: What moves on from year 0; the engine knows it as ``base_*``.
 _MOVING = (

@@ -179,7 +179,7 @@ def service_cost_purchase_usd(
     reference=_COTTIER,
 )
 def inference_cost_usd(
-    cost_method: Array,
+    service_cost_method: Array,
     service_cost_amortized_usd: float | Array = math.nan,
     service_cost_cloud_usd: float | Array = math.nan,
     service_cost_purchase_usd: float | Array = math.nan,
@@ -187,7 +187,7 @@ def inference_cost_usd(
     """Cost of the service by the method of the run [USD]."""
     return np.asarray(
         cost.cost_run_usd(
-            cost_method,
+            service_cost_method,
             service_cost_amortized_usd,
             service_cost_cloud_usd,
             service_cost_purchase_usd,

@@ -27,10 +27,11 @@ _FIGURES = {
     "service_server_cost_ratio": "server_cost_ratio",
     "service_embodied_kgco2e": "embodied_kgco2e_per_device",
     "service_cloud_usd_per_device_hour": "cloud_usd_per_device_hour",
+    "service_cost_method": "cost_method",
 }
 #: What the figures of another accelerator than the cluster's rest on beside its name.
 _SHARED = (
-    "name", "schema_version", "start_date", "cost.cloud_vendor", "cost.cloud_commitment",
+    "name", "schema_version", "start_date", "cost.method", "cost.cloud_vendor", "cost.cloud_commitment",
     "carbon.grid",
 )  # fmt: skip
 #: Bytes of a weight by format; of 4 bits with the scale of its block.
