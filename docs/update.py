@@ -68,7 +68,8 @@ def _folded(command: str) -> str:
 def formulas() -> str:
     """Every rule of the engine."""
     import llmcost.engine.memory
-    import llmcost.engine.performance  # noqa: F401
+    import llmcost.engine.performance
+    import llmcost.engine.service  # noqa: F401
     from llmcost.engine.chain import RULES
     from llmcost.engine.results import RESULTS
     from llmcost.render.data import to_markdown

@@ -141,7 +141,8 @@ def test_an_estimate_imports_nothing_heavy() -> None:
 def _all_rules() -> None:
     import llmcost.engine.growth
     import llmcost.engine.memory
-    import llmcost.engine.performance  # noqa: F401
+    import llmcost.engine.performance
+    import llmcost.engine.service  # noqa: F401
 
 
 def test_every_rule_names_its_formula_and_its_source() -> None:

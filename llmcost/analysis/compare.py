@@ -15,6 +15,9 @@ from llmcost.errors import InputError, nearest
 METRICS = (
     "flops", "devices", "days", "mfu", "device_hours", "energy_mwh", "peak_power_mw", "total_tco2e",
     "water_m3", "cost_amortized_usd", "cost_purchase_usd", "cost_cloud_usd", "breakeven_utilisation", *ADDED_PARTS, "cost_total_usd",
+    "inference_devices", "inference_tokens_per_s_per_device", "inference_energy_mwh", "inference_cost_usd",
+    "inference_usd_per_million_tokens", "inference_j_per_token", "lifetime_energy_mwh", "lifetime_tco2e",
+    "lifetime_cost_usd", "training_share_of_lifetime_tco2e",
 )  # fmt: skip
 
 #: What differs between places.

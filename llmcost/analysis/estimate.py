@@ -317,6 +317,10 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
             f"an MFU of {mfu:.2f} of the {precision} peak is above any published step in that format ({narrow}); "
             "one that was measured in 16 bits does not hold on another peak"
         )
+    if "service_wanted_batch" in values:
+        from llmcost.analysis.service import service_hints
+
+        found += service_hints(inputs, values)
     known = scenario.get("cost.available_date") or inputs.shown.get("cost.available_date")
     if isinstance(known, date) and scenario.start is not None and scenario.start < known:
         found.append(

@@ -47,11 +47,21 @@ _KEPT = (
     "experiments_ratio", "items_share", "items_usd_per_month", "items_usd",
     "cost_method", "goodput", "recomputed_share",
 )  # fmt: skip
+#: The same of a service, whose traffic stays what it is.
+_KEPT_SERVICE = (
+    "output_tokens_per_day", "service_days", "service_utilisation", "devices_per_replica",
+    "inference_flops", "service_available_day", "service_price_includes_server",
+    "service_server_cost_ratio", "service_embodied_kgco2e", "service_cost_method",
+)  # fmt: skip
 #: What moves on from year 0; the engine knows it as ``base_*``.
 _MOVING = (
     "flops", "mfu", "devices", "days", "device_hours", "peak_flops", "device_power_w", "tdp_w",
     "device_price_usd", "purchase_price_usd", "cloud_usd_per_device_hour", "electricity_usd_per_kwh",
     "grid_kgco2e_per_kwh", "cost_hardware_usd", "cost_interconnect_usd", "cost_energy_usd",
+)  # fmt: skip
+_MOVING_SERVICE = (
+    "inference_tokens_per_s_per_device", "service_device_power_w", "service_device_price_usd",
+    "service_cloud_usd_per_device_hour",
 )  # fmt: skip
 _LAYOUT = ("steps", "step_time_s", "predicted_mfu", "predicted_hfu", "memory_gb_per_device")
 _UNCHANGED = ("params", "active_params", "tokens", "steps")
@@ -144,7 +154,7 @@ def project(
     trends = resolve_trends(base, catalog, follow)
     levers = resolve_levers(scenario, catalog, roadmap) if with_levers else ()
     years = np.arange(first, last + 1, dtype=np.int64)
-    known = starting_point(base.values, {key: trend.value for key, trend in trends.items()})
+    known = starting_point(base.values, {key: trend.value for key, trend in trends.items()}, follow)
     known["elapsed_years"] = (years - first).astype(float)
     active = years[:, None] >= np.array([lever.year for lever in levers])[None, :]
     if "cost_growth_per_year" in trends and "base_cost_hardware_usd" not in known:
@@ -200,10 +210,17 @@ def _disagreement(
     )
 
 
-def starting_point(values: Mapping[str, Array], trends: Mapping[str, Any]) -> dict[str, Any]:
-    """Year 0 and the trends, as the engine's growth rules take them."""
-    known: dict[str, Any] = {key: values[key] for key in _KEPT if key in values}
-    known |= {f"base_{key}": values[key] for key in _MOVING if key in values}
+def starting_point(
+    values: Mapping[str, Array], trends: Mapping[str, Any], follow: str
+) -> dict[str, Any]:
+    """Year 0 and the trends, as the engine's growth rules take them.
+
+    A service is of the same model; how the frontier's is served, nobody knows.
+    """
+    same = follow == "model"
+    kept, moving = (_KEPT + _KEPT_SERVICE, _MOVING + _MOVING_SERVICE) if same else (_KEPT, _MOVING)
+    known: dict[str, Any] = {key: values[key] for key in kept if key in values}
+    known |= {f"base_{key}": values[key] for key in moving if key in values}
     return known | dict(trends)
 
 
@@ -233,7 +250,7 @@ def with_samples(projection: Projection, sampling: Sampling, catalog: Catalog) -
         elif sampling.defaults and projection.trends[name].source.startswith("catalog"):
             spread = Distribution(float(entry["low"]), float(entry["high"]), "lognormal", None, 0.0)
             trends[name] = quantile(spread, uniforms([key], sampling.samples, sampling.seed)[key])
-    known = starting_point(values, trends)
+    known = starting_point(values, trends, projection.follow)
     known = {name: _column(value) for name, value in known.items()}
     known["elapsed_years"] = projection.known["elapsed_years"]
     active = years[:, None] >= np.array([lever.year for lever in projection.levers])[None, :]

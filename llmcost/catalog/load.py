@@ -37,6 +37,8 @@ KINDS = {
     "software": "what the performance model knows of the software that trains",
     "optimizers": "bytes of an optimizer's states and of its step",
     "flavors": "models by torchtitan's names for them",
+    "serving": "constants of the serving model by the software that serves",
+    "service": "constants of the serving model of any software",
     "tokenizers": "sizes of vocabularies by the names that trainers give tokenizers",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
@@ -48,6 +50,10 @@ PROFILE = (
     "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early",
+)  # fmt: skip
+#: The constants of a profile of software that serves.
+SERVING = (
+    "step_s", "sequence_s", "overlap", "default_sequences", "memory_share", "narrow_cache",
 )  # fmt: skip
 #: Kinds of which each entry is a file of its own, named after it.
 _ONE_FILE_EACH = ("models",)
@@ -64,6 +70,7 @@ REQUIRED = {
     "levers": ("year",),
     "optimizers": ("state_bytes", "traffic_bytes"),
     "tokenizers": ("vocab_size",),
+    "serving": SERVING,
 }
 
 

@@ -65,12 +65,13 @@ def command(
     from llmcost.scenario import load_scenario
 
     thresholds = [milestones.parse_threshold(text) for text in threshold or ()]
-    shown = checked_metrics(metrics, show.COLUMNS)
+    asked = checked_metrics(metrics, ())
     falls = [milestones.check_metric(name, "--waterfall") for name in waterfall or ()]
     usd = None if budget is None else milestones.parse_budget(budget)
     entries = options.catalog()
     base = estimate(load_scenario(scenario, sets or (), entries), entries)
     found = project(base, entries, follow, until, roadmap=roadmap)
+    shown = asked or list(show.columns(found))
     sampling = sampled.sampling()
     if sampling is not None:
         found = with_samples(found, sampling, entries)

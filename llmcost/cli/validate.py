@@ -18,7 +18,7 @@ def command(
     options: Common = Common(),
 ) -> None:
     """Run the published cases: predicted against published; exit 1 outside a tolerance."""
-    from llmcost.analysis.validate import summarize, validate
+    from llmcost.analysis.validate import failures, summarize, validate
     from llmcost.errors import NoAnswerError
     from llmcost.render import validate as show
 
@@ -38,7 +38,7 @@ def command(
         target = console(options.color, options.output is not None)
         show.validate_table(cases, groups, sources, all_cases, target)
         options.deliver(text_of(target))
-    broken = [group.group for group in groups if not group.passed]
+    broken = failures(groups, sources)
     if broken:
         raise NoAnswerError(
             f"validation failed: {', '.join(broken)} outside the documented tolerance"

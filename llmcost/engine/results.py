@@ -17,9 +17,11 @@ class Result(NamedTuple):
 
 
 RUN, LAYOUT, ENERGY, COST = "Run", "Layout", "Energy and carbon", "Cost"
+SERVICE, LIFE = "Service", "Training and service"
 _IDENTITY = "llmcost identity: flops = devices · days · 86400 · peak · MFU · goodput"
 _COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
 _WU = "Wu et al. 2024, arXiv:2406.05303"
+_SERVING = "Pope et al. 2022, arXiv:2211.05102; docs/service.md"
 
 _ALL = [
     Result("flops", "Training compute", "FLOP", RUN, "Model FLOPs of the run", "Faraboschi et al. 2024, arXiv:2404.08811"),
@@ -59,6 +61,22 @@ _ALL = [
     Result("cost_development_usd", "Development", "USD", COST, "Cost of cost.method with experiments, plus staff", _COTTIER),
     Result("cost_items_usd", "Items", "USD", COST, "The scenario's own items, [[cost.items]]", "the scenario's [[cost.items]]"),
     Result("cost_total_usd", "Total", "USD", COST, "All that the scenario says the project costs: development and items", _COTTIER),
+    Result("inference_devices", "Serving devices", "", SERVICE, "Accelerators that serve the model", _SERVING),
+    Result("inference_flops", "Service compute", "FLOP", SERVICE, "FLOPs of the service: prompts and output", "Pope et al. 2022, arXiv:2211.05102"),
+    Result("inference_tokens_per_s_per_device", "Speed of a device", "tokens/s", SERVICE, "Output tokens that a device writes in a second while it has work", _SERVING),
+    Result("inference_energy_mwh", "Service energy", "MWh", SERVICE, "Electricity of the service, data centre overhead included", _SERVING),
+    Result("inference_operational_tco2e", "Service, operational", "tCO2e", SERVICE, "Emissions of the service's electricity", _WU),
+    Result("inference_embodied_tco2e", "Service, embodied", "tCO2e", SERVICE, "Share of the manufacture of the serving hardware", _WU),
+    Result("inference_cost_usd", "Service cost", "USD", SERVICE, "Cost of the service by the method of the run (cost.method)", _COTTIER),
+    Result("inference_usd_per_million_tokens", "A million tokens", "USD", SERVICE, "Cost of a million output tokens, their prompts included", _SERVING),
+    Result("inference_j_per_token", "An output token", "J", SERVICE, "Electricity for an output token, prompts, idle time and overhead included", _SERVING),
+    Result("lifetime_energy_mwh", "Lifetime energy", "MWh", LIFE, "Electricity of training and service", _WU),
+    Result("lifetime_tco2e", "Lifetime carbon", "tCO2e", LIFE, "Emissions of training and service, operational and embodied", _WU),
+    Result("lifetime_cost_usd", "Lifetime cost", "USD", LIFE, "Cost of training and service", _WU),
+    Result("training_share_of_lifetime_tco2e", "Training's share", "1", LIFE, "Share of the life's emissions that training makes", _WU),
+    Result("break_even_tokens_energy", "Even in energy after", "tokens", LIFE, "Output tokens after which service has used as much electricity as training", _WU),
+    Result("break_even_tokens_tco2e", "Even in carbon after", "tokens", LIFE, "Output tokens after which service has emitted as much as training", _WU),
+    Result("break_even_tokens_cost", "Even in cost after", "tokens", LIFE, "Output tokens after which service has cost as much as training", _WU),
 ]  # fmt: skip
 
 RESULTS: dict[str, Result] = {item.key: item for item in _ALL}

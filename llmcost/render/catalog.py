@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Protocol
 
+from llmcost.catalog.load import SERVING
 from llmcost.render.data import to_csv, to_json, to_markdown
 from llmcost.render.numbers import plain
 
@@ -52,6 +53,8 @@ COLUMNS = {
     "optimizers": ("full_name", "state_bytes", "traffic_bytes"),
     "flavors": ("preset", "layers", "hidden_size", "experts"),
     "tokenizers": ("full_name", "vocab_size"),
+    "serving": SERVING,
+    "service": ("weight_share", "cache_share", "product_share", "layer_s", "expert_layer_s"),
     "runs": (
         "accelerator",
         "devices",
@@ -92,6 +95,10 @@ _SHORT = {
     "data_overlap": "dp hidden",
     "state_bytes": "states B",
     "traffic_bytes": "traffic B",
+    "default_sequences": "sequences",
+    "narrow_cache": "8-bit cache",
+    "sequence_s": "s/sequence",
+    "step_s": "s/step",
     "memory_gb": "GB",
     "tdp_w": "TDP W",
     "price_usd": "USD",

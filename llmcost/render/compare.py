@@ -51,6 +51,12 @@ def _change(found: Comparison, name: str, key: str) -> tuple[str, str]:
     return f"{sign}{text}", _ratio(ratio)
 
 
+def _known(found: Comparison, metrics: Sequence[str]) -> list[str]:
+    """The results that at least one scenario determines."""
+    items = found.estimates.values()
+    return [key for key in metrics if any(item.result(key) is not None for item in items)]
+
+
 def compare_markdown(found: Comparison, metrics: Sequence[str]) -> str:
     """Differing inputs, then results with difference and ratio."""
     show_in(*(item.inputs.scenario for item in found.estimates.values()))
@@ -61,7 +67,7 @@ def compare_markdown(found: Comparison, metrics: Sequence[str]) -> str:
     ]
     text = to_markdown(["Input", *names], inputs, range(1, len(names) + 1)) + "\n"
     rows = []
-    for key in metrics:
+    for key in _known(found, metrics):
         cells = []
         for name, item in found.estimates.items():
             value = readable(item.result(key), RESULTS[key].unit)
@@ -100,11 +106,7 @@ def compare_table(found: Comparison, metrics: Sequence[str], target: Console) ->
     """Print a column a scenario where they fit, and a row a scenario where they do not."""
     show_in(*(item.inputs.scenario for item in found.estimates.values()))
     names = list(found.estimates)
-    shown = [
-        key
-        for key in metrics
-        if any(item.result(key) is not None for item in found.estimates.values())
-    ]
+    shown = _known(found, metrics)
     width = 24 + sum(max(len(name), 19) + 2 for name in names)
     fits = width <= target.width
     differing = _decisive(found)

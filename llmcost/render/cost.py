@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.engine.results import ADDED_PARTS, COST_METHODS, LAYOUT, METHOD_PARTS, RESULTS
+from llmcost.engine.results import (
+    ADDED_PARTS,
+    COST_METHODS,
+    LAYOUT,
+    LIFE,
+    METHOD_PARTS,
+    RESULTS,
+    SERVICE,
+)
 
 
 class Part(NamedTuple):
@@ -53,13 +61,13 @@ def cost_note(result: Estimate) -> str:
 
 
 def undetermined(result: Estimate) -> list[str]:
-    """Labels of what is not known; nobody misses a layout or items that nobody gave,
+    """Labels of what is not known; nobody misses a layout, a service or items that nobody gave,
     nor a publisher's count that is ours."""
     missed = [
         item.label.lower()
         for item in RESULTS.values()
         if result.result(item.key) is None
-        and item.group != LAYOUT
+        and item.group not in (LAYOUT, SERVICE, LIFE)
         and (item.key != "cost_items_usd" or result.inputs.items)
         and item.key != "published_active_params"
     ]

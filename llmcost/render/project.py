@@ -24,6 +24,16 @@ COLUMNS = (
     "total_tco2e",
     "cost_total_usd",
 )
+#: The same of a model with a service.
+LIFE_COLUMNS = (
+    "devices", "total_tco2e", "cost_total_usd", "inference_devices", "inference_cost_usd",
+    "lifetime_tco2e", "lifetime_cost_usd",
+)  # fmt: skip
+
+
+def columns(found: Projection) -> tuple[str, ...]:
+    """The results that a table shows unless asked for others."""
+    return COLUMNS if found.result("inference_devices") is None else LIFE_COLUMNS
 
 
 def year_rows(found: Projection) -> list[dict[str, Any]]:
@@ -100,6 +110,10 @@ def _cells(found: Projection, metrics: Sequence[str]) -> list[list[str]]:
 
 
 _SHORT = {
+    "inference_devices": "Serving",
+    "inference_cost_usd": "Service",
+    "lifetime_tco2e": "Lifetime",
+    "lifetime_cost_usd": "Lifetime",
     "flops": "FLOP",
     "peak_power_mw": "Power",
     "total_tco2e": "Carbon",

@@ -16,7 +16,7 @@ from llmcost.render import plots
 from llmcost.render.cost import cost_label, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.numbers import plain, readable, show_in, span
-from llmcost.render.project import COLUMNS
+from llmcost.render.project import COLUMNS, LIFE_COLUMNS
 from llmcost.version import __version__
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 #: Results at the head of a scenario.
-HEADLINES = ("cost_total_usd", "devices", "days", "energy_mwh", "total_tco2e")
+HEADLINES = (
+    "cost_total_usd", "devices", "days", "energy_mwh", "total_tco2e", "lifetime_cost_usd", "lifetime_tco2e",
+)  # fmt: skip
+#: Results that tables of several scenarios or years show, those that are known.
+_COLUMNS = tuple(dict.fromkeys([*COLUMNS, *LIFE_COLUMNS]))
 #: Results that say nothing more where they equal another.
 _SAME_AS = {"hardware_flops": "flops", "active_params": "params"}
 #: Colours of the plots, and the names that the page's two themes give them.
@@ -183,7 +187,7 @@ def _table(
 
 def _comparison(found: Comparison, charts: _Charts) -> str:
     names, items = list(found.estimates), list(found.estimates.values())
-    shown = [key for key in COLUMNS if any(item.result(key) is not None for item in items)]
+    shown = [key for key in _COLUMNS if any(item.result(key) is not None for item in items)]
     rows = [
         [RESULTS[key].label, *(readable(item.result(key), RESULTS[key].unit) for item in items)]
         for key in shown
@@ -311,7 +315,7 @@ def _projection(item: Section, charts: _Charts) -> str:
     found = item.projection
     if found is None:
         return notes
-    shown = [key for key in COLUMNS if found.result(key) is not None]
+    shown = [key for key in _COLUMNS if found.result(key) is not None]
     columns = {key: found.result(key) for key in shown}
     rows = []
     for i, year in enumerate(found.years):

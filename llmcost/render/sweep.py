@@ -26,7 +26,27 @@ TABLE_ROWS = 20
 _ROWS_AT_ONCE = 10_000
 #: Results that a table shows beside the axes.
 SHOWN = ("flops", "devices", "days", "energy_mwh", "total_tco2e", "cost_total_usd")
+#: Results that a table shows of a service: all of them where its keys are varied, else those of
+#: the whole life beside the run's.
+SHOWN_SERVICE = (
+    "inference_devices", "inference_tokens_per_s_per_device", "inference_j_per_token",
+    "inference_usd_per_million_tokens", "lifetime_tco2e", "lifetime_cost_usd",
+)  # fmt: skip
+SHOWN_LIFE = (
+    "devices",
+    "days",
+    "total_tco2e",
+    "cost_total_usd",
+    "lifetime_tco2e",
+    "lifetime_cost_usd",
+)
 _SHORT = {
+    "inference_devices": "Devices",
+    "inference_tokens_per_s_per_device": "tok/s",
+    "inference_j_per_token": "J/token",
+    "inference_usd_per_million_tokens": "USD/M",
+    "lifetime_tco2e": "Lifetime",
+    "lifetime_cost_usd": "Lifetime",
     "flops": "FLOP",
     "energy_mwh": "Energy",
     "total_tco2e": "Carbon",
@@ -41,7 +61,10 @@ def columns_to_show(sweep: Sweep, asked: bool, ranked: Sequence[str]) -> list[st
         return list(sweep.select)
     keys = [key for axis in sweep.axes for key in axis.keys]
     solved = [sweep.solve.key] if sweep.solve is not None else []
-    results = [name for name in dict.fromkeys([*ranked, *SHOWN]) if name in sweep.result_names]
+    usual = SHOWN
+    if "lifetime_cost_usd" in sweep.result_names or "inference_devices" in sweep.result_names:
+        usual = SHOWN_SERVICE if any(key.startswith("inference.") for key in keys) else SHOWN_LIFE
+    results = [name for name in dict.fromkeys([*ranked, *usual]) if name in sweep.result_names]
     results += [name for name in sweep.quantile_names if name.startswith("cost_total_usd.")]
     return list(dict.fromkeys([*keys, *solved, *results]))
 
@@ -53,7 +76,12 @@ def _cell(name: str, value: Any) -> str:
     key = name.rpartition(".p")[0] or name
     if key in RESULTS:
         unit = RESULTS[key].unit
-        return readable(value, unit).removesuffix(" FLOP").removesuffix(" CO2e")
+        return (
+            readable(value, unit)
+            .removesuffix(" FLOP")
+            .removesuffix(" CO2e")
+            .removesuffix(" tokens/s")
+        )
     return show(value)
 
 

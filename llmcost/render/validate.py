@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from llmcost.analysis.validate import Case, Summary
+from llmcost.analysis.cases import Case
+from llmcost.analysis.serving import ENERGY, ENERGY_GROUP, SPEED
+from llmcost.analysis.validate import Summary, failures
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.numbers import readable
@@ -22,17 +24,17 @@ def validate_object(
     return {
         "schema_version": 1,
         "llmcost_version": __version__,
-        "passed": all(group.passed for group in groups),
+        "passed": not failures(groups, sources),
         "summary": [{**group._asdict(), "passed": group.passed} for group in groups],
         "by_source": [item._asdict() for item in sources],
-        "cases": [{**case._asdict(), "error": case.error, "inside": case.inside} for case in cases],
+        "cases": [{**case._asdict(), "error": case.error, "covered": case.covered} for case in cases],
     }
 
 
 def validate_csv(cases: Sequence[Case]) -> str:
     """A line a case."""
     return to_csv(
-        [*Case._fields, "error", "inside"], [[*case, case.error, case.inside] for case in cases]
+        [*Case._fields, "error", "covered"], [[*case, case.error, case.covered] for case in cases]
     )
 
 
@@ -46,31 +48,51 @@ def _summary_rows(groups: Sequence[Summary]) -> list[list[str]]:
             g.group,
             str(g.cases),
             f"{g.mean_absolute_error:.2%}",
-            _percent(g.bias),
+            f"{g.median_absolute_error:.1%}",
             f"{g.worst:.1%}",
-            f"{g.mean_tolerance:.1%} / {g.tolerance:.1%}",
-            "—" if g.coverage is None else f"{g.coverage:.0%}",
+            "" if g.coverage is None else f"{g.coverage:.0%}",
+            _tolerance(g),
             "yes" if g.passed else "NO",
         ]
         for g in groups
     ]
 
 
-_HEADER = ["Group", "cases", "mean", "bias", "worst", "tolerance", "in interval", "within"]
+def _tolerance(summary: Summary) -> str:
+    if summary.median_tolerance is None:
+        return f"{100 * (summary.mean_tolerance or 0):g}% / {100 * (summary.tolerance or 0):g}%"
+    low, high = summary.coverage_tolerance or (0.0, 1.0)
+    return f"{summary.median_tolerance:.0%}, {low:.0%}–{high:.0%}"
+
+
+_HEADER = ["Group", "cases", "mean", "median", "worst", "held", "tolerance", "ok"]
 
 
 def validate_markdown(groups: Sequence[Summary], sources: Sequence[Summary]) -> str:
     """The summary by group, then by source."""
     text = to_markdown(_HEADER, _summary_rows(groups), range(1, 7))
     rows = [
-        [g.group, str(g.cases), f"{g.mean_absolute_error:.2%}", _percent(g.bias), f"{g.worst:.1%}"]
+        [
+            g.group,
+            str(g.cases),
+            f"{g.mean_absolute_error:.2%}",
+            f"{g.median_absolute_error:.1%}",
+            _percent(g.bias),
+            f"{g.worst:.1%}",
+        ]
         for g in sources
     ]
     return (
         text
         + "\n"
-        + to_markdown(["Group and source", "cases", "mean", "bias", "worst"], rows, range(1, 5))
+        + to_markdown(
+            ["Group and source", "cases", "mean", "median", "bias", "worst"], rows, range(1, 6)
+        )
     )
+
+
+#: Results that the name of the group says already.
+_SAID_BY_GROUP = ("step_time_s", "memory_gb_per_device", SPEED, ENERGY)
 
 
 def validate_table(
@@ -97,7 +119,7 @@ def validate_table(
             unit = RESULTS[case.result].unit
             label = (
                 case.case
-                if case.result in ("step_time_s", "memory_gb_per_device")
+                if case.result in _SAID_BY_GROUP
                 else f"{case.case}, {RESULTS[case.result].label.lower()}"
             )
             table.add_row(
@@ -108,15 +130,17 @@ def validate_table(
             )
         target.print(table)
         target.print()
-    table = grid("By source", "cases", "mean", "bias", "worst", fold=[0], right=[1, 2, 3, 4])
+    table = grid("By source", "cases", "mean", "median", "bias", fold=[0], right=[1, 2, 3, 4])
     for item in sources:
-        if item.group.startswith("throughput"):
+        of, _, source = item.group.partition(": ")
+        if of.startswith(("throughput", "serving")):
+            joules = ", energy" if of == ENERGY_GROUP else ""
             table.add_row(
-                "  " + item.group.partition(": ")[2],
+                "  " + source + joules,
                 str(item.cases),
                 f"{item.mean_absolute_error:.1%}",
+                f"{item.median_absolute_error:.1%}",
                 _percent(item.bias),
-                f"{item.worst:.1%}",
             )
     target.print(table)
     target.print()
@@ -125,7 +149,7 @@ def validate_table(
         table.add_row(*row)
     target.print(table)
     target.print(
-        "Mean and worst are of the absolute error; a tolerance is that of the mean and that of a case; "
-        "in interval: the share that lies in the 90 % interval of its prediction, sources counted alike.",
+        "Mean, median and worst are of the absolute error; held: published figures within the 90 % interval. "
+        "A tolerance is that of the mean and of a case; of service that of each source's median, and of held.",
         style="dim",
     )

@@ -30,6 +30,7 @@ _SECTIONS = {
     "cost": "Prices and how they are counted",
     "energy": "Power and electricity",
     "carbon": "Carbon and water",
+    "inference": "The model in service: its traffic, and what serves it",
     "staff": "People",
     "reliability": "Failures and checkpoints",
     "projection": "How years change what a run takes",

@@ -88,6 +88,8 @@ SHARDINGS = ("none", "zero1", "zero2", "zero3")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
 ATTENTION_FLOPS = ("full", "causal")
 PARAM_PRECISIONS = ("bf16", "fp8")
+#: Formats of weights in service; int8 and int4 are weights alone, multiplied in 16 bits.
+SERVICE_PRECISIONS = (*PRECISIONS, "int8", "int4")
 
 _KEYS = [
     _whole("schema_version", "Version of this file format: 1", high=1),
@@ -235,6 +237,22 @@ _KEYS = [
     _share("carbon.fleet_utilisation", "Share of its life that the hardware is in use"),
     _amount("carbon.water_l_per_kwh", "Water used on site per IT energy", "L/kWh"),
     _amount("carbon.water_supply_l_per_kwh", "Water used to generate electricity", "L/kWh"),
+    # inference
+    _positive("inference.output_tokens_per_day", "Tokens that the service writes", "tokens/day"),
+    _amount("inference.prompt_tokens_per_day", "Tokens of prompts that it reads, those found in a cache left out", "tokens/day"),
+    Key("inference.days", NUMBER, "How long the model is in service", "days", open_low=True, quantity="service_days"),
+    Key("inference.accelerator", ENTRY, "Accelerator that serves; that of the cluster if not given", catalog="accelerators"),
+    Key("inference.precision", CHOICE, "Format of the weights in service", choices=SERVICE_PRECISIONS),
+    Key("inference.kv_precision", CHOICE, "Format of keys and values in the cache; by the software if not given", choices=("bf16", "fp8")),
+    _positive("inference.context_tokens", "Tokens that an output token attends to, on average", "tokens"),
+    Key("inference.batch", NUMBER, "Sequences in flight a replica; all that there is room for if not given", open_low=True, quantity="service_wanted_batch"),
+    Key("inference.utilisation", NUMBER, "Share of the time in which a replica has work", "1", high=1.0, open_low=True, quantity="service_utilisation"),
+    _whole("inference.devices_per_replica", "Devices that hold one copy of the model; the fewest with room if not given"),
+    Key("inference.tp", NUMBER, "Tensor-parallel devices of a replica", low=1, whole=True, quantity="service_tp"),
+    Key("inference.ep", NUMBER, "Devices that a replica's experts are spread over", low=1, whole=True, quantity="service_ep"),
+    Key("inference.software", ENTRY, "Software that serves: its waits, its default batch; by the accelerator if not given", catalog="serving"),
+    Key("inference.tokens_per_s_per_device", NUMBER, "Measured output tokens of a device that has work; replaces the model's", "tokens/s", open_low=True, quantity="inference_tokens_per_s_per_device"),
+    Key("inference.device_power_w", NUMBER, "Measured average draw of a serving device at the server; replaces the model's", "W", open_low=True, quantity="service_device_power_w"),
     # staff
     _positive("staff.people", "Contributors by headcount; each gives staff.fte_share of their time", "persons"),
     _share("staff.fte_share", "Share of their time that contributors give"),

@@ -46,7 +46,7 @@ def test_intervals_hold_the_published_figures(cases: list[Case]) -> None:
     """They come from sources left out of the fit, so they hold more of those that are in it."""
     coverage = {group.group: group.coverage for group in summarize(cases)}
     assert all(0.9 <= (share or 0) < 1 for share in coverage.values())
-    assert all(case.inside is not None for case in cases)
+    assert all(case.covered is not None for case in cases)
 
 
 def test_no_row_is_without_an_answer(cases: list[Case]) -> None:

@@ -14,7 +14,9 @@ RING = 7.0
 PASSES = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0, "all_to_all": 1.0}
 
 
-def transfer_s(volume: Array, bandwidth: Array, latency_s: Array, pipeline: Array) -> Array:
+def transfer_s(
+    volume: Array, bandwidth: Array | float, latency_s: Array, pipeline: Array | float
+) -> Array:
     """Time to send a volume in chunks through a chain of hops.
 
     The best size of a chunk trades the overhead of each against the time to fill the
@@ -46,13 +48,13 @@ def transfer_s(volume: Array, bandwidth: Array, latency_s: Array, pipeline: Arra
 
 def domain_collective_s(
     kind: str,
-    size: Array,
-    group: Array,
-    domain_bytes_s: Array,
-    domain_share: Array,
-    base_s: Array,
-    hop_s: Array,
-    pipeline: Array,
+    size: Array | float,
+    group: Array | float,
+    domain_bytes_s: Array | float,
+    domain_share: Array | float,
+    base_s: Array | float,
+    hop_s: Array | float,
+    pipeline: Array | float,
 ) -> Array:
     """Time of a collective whose devices share one scale-up domain.
 
@@ -228,9 +230,9 @@ def distinct_places(places: Array, choices: Array) -> Array:
 
 
 def expert_exchange_s(
-    tokens: Array,
+    tokens: Array | float,
     hidden: Array,
-    width: Array,
+    width: Array | float,
     topk: Array,
     nodes: Array,
     per_node: Array,
@@ -238,7 +240,7 @@ def expert_exchange_s(
     nic_bytes_s: Array,
     domain_share: Array,
     nic_share: Array,
-    base_s: Array,
+    base_s: Array | float,
     sharing: Array | float = 1.0,
 ) -> Array:
     """Time of a dispatch or a combine that sends a token once to each node that wants it.

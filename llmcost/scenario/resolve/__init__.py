@@ -12,7 +12,7 @@ from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError
 from llmcost.scenario.architecture import ARCHITECTURE
 from llmcost.scenario.read import Scenario
-from llmcost.scenario.resolve import device, energy, layout, model, money, training
+from llmcost.scenario.resolve import device, energy, inference, layout, model, money, training
 from llmcost.scenario.resolve.accuracy import widen_across_domains
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.resolve.layout import default_batch_seqs
@@ -28,6 +28,7 @@ _SUBJECTS = (
     energy.fill,
     training.fill_reliability,
     layout.fill,
+    inference.fill,
     training.fill_rest,
 )
 

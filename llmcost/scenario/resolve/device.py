@@ -34,8 +34,15 @@ NARROW = {"fp8": 8.0, "fp4": 4.0}
 
 def fill(inputs: Inputs) -> None:
     """Take the accelerator's figures, and its rates at the precision of training."""
-    _accelerator(inputs)
+    figures(inputs)
     _peak(inputs)
+
+
+def figures(inputs: Inputs) -> None:
+    """Take the accelerator's figures, those of its rates left out."""
+    _accelerator(inputs)
+    usual = inputs.entry("defaults", "cluster.devices_per_node")
+    inputs.enter_missing("cluster.devices_per_node", usual["value"], f"default: {usual['source']}")
 
 
 def _accelerator(inputs: Inputs) -> None:
@@ -114,11 +121,6 @@ def _peak(inputs: Inputs) -> None:
     ceiling = rate("_matmul_tflops")
     if ceiling is not None:
         known["matmul_ceiling_flops"] = ceiling
-    inputs.enter_missing(
-        "cluster.devices_per_node",
-        inputs.entry("defaults", "cluster.devices_per_node")["value"],
-        f"default: {inputs.entry('defaults', 'cluster.devices_per_node')['source']}",
-    )
 
 
 def half_precision_peak(inputs: Inputs, accelerator: str) -> float | None:

@@ -1,0 +1,39 @@
+"""Published figures and the predictions of them."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from typing import NamedTuple
+
+from llmcost.files import packaged, read_text
+
+
+class Case(NamedTuple):
+    """A published figure and the prediction of it, where there is one with its 90 % interval."""
+
+    group: str
+    case: str
+    source: str
+    result: str
+    published: float
+    predicted: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def error(self) -> float | None:
+        """Relative error of the prediction."""
+        return None if self.predicted is None else self.predicted / self.published - 1
+
+    @property
+    def covered(self) -> bool | None:
+        """Whether the interval holds the published figure; None where none is predicted."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= self.published <= self.high
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """A file of published cases."""
+    return list(csv.DictReader(StringIO(read_text(packaged("catalog", "data", name), "cases"))))
