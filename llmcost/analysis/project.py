@@ -52,6 +52,7 @@ _KEPT_SERVICE = (
     "output_tokens_per_day", "service_days", "service_utilisation", "devices_per_replica",
     "inference_flops", "service_available_day", "service_price_includes_server",
     "service_server_cost_ratio", "service_embodied_kgco2e", "service_cost_method",
+    "service_server_power_ratio", "service_tdp_w",
 )  # fmt: skip
 #: What moves on from year 0; the engine knows it as ``base_*``.
 _MOVING = (
@@ -61,7 +62,7 @@ _MOVING = (
 )  # fmt: skip
 _MOVING_SERVICE = (
     "inference_tokens_per_s_per_device", "service_device_power_w", "service_device_price_usd",
-    "service_cloud_usd_per_device_hour",
+    "service_cloud_usd_per_device_hour", "service_purchase_price_usd",
 )  # fmt: skip
 _LAYOUT = ("steps", "step_time_s", "predicted_mfu", "predicted_hfu", "memory_gb_per_device")
 _UNCHANGED = ("params", "active_params", "tokens", "steps")

@@ -27,7 +27,9 @@ def validate_object(
         "passed": not failures(groups, sources),
         "summary": [{**group._asdict(), "passed": group.passed} for group in groups],
         "by_source": [item._asdict() for item in sources],
-        "cases": [{**case._asdict(), "error": case.error, "covered": case.covered} for case in cases],
+        "cases": [
+            {**case._asdict(), "error": case.error, "covered": case.covered} for case in cases
+        ],
     }
 
 

@@ -22,7 +22,7 @@ def test_formats(llmcost: Run, base: str, tmp_path: Path) -> None:
         "--axis",
         "model.params=1B:1T:log:30",
         "--axis",
-        "cluster.accelerator=h100-sxm,tpu-v5p",
+        "cluster.accelerator=h100-sxm,trainium1",
     )
     lines = [json.loads(line) for line in llmcost(*axes, "--format", "jsonl").stdout.splitlines()]
     rows = rows_of_csv(llmcost(*axes, "--format", "csv").stdout)
@@ -52,7 +52,7 @@ def test_parquet_carries_units(llmcost: Run, base: str, tmp_path: Path) -> None:
         "--axis",
         "model.params=1B:1T:log:30",
         "--axis",
-        "cluster.accelerator=h100-sxm,tpu-v5p",
+        "cluster.accelerator=h100-sxm,trainium1",
         "--axis",
         "start_date=2024-01-01,2025-01-01",
         "--axis",

@@ -59,14 +59,29 @@ def inference_embodied_tco2e(
     hardware_lifetime_years: Array,
     fleet_utilisation: Array,
     service_embodied_kgco2e: Array,
+    end_of_life_share: Array,
+    construction_kgco2e_per_kw: Array,
+    service_server_power_ratio: Array,
+    pue: Array,
+    service_tdp_w: float | Array = math.nan,
 ) -> Array:
-    """Share of the manufacture of the hardware that falls to the service [tCO2e]."""
+    """Share of the manufacture of the hardware, and of the building, that falls to the service [tCO2e]."""
+    building = carbon.building_tco2e(
+        service_device_hours,
+        fleet_utilisation,
+        service_server_power_ratio,
+        pue,
+        construction_kgco2e_per_kw,
+        service_tdp_w,
+    )
     return np.asarray(
         carbon.embodied_tco2e(
             service_device_hours,
             hardware_lifetime_years,
             fleet_utilisation,
             service_embodied_kgco2e,
+            end_of_life_share,
+            building,
         )
     )
 
@@ -74,7 +89,7 @@ def inference_embodied_tco2e(
 @rule(
     "service_hourly_usd",
     formula="price with server * 10 ** (-depreciation_ooms_per_year * age)"
-    " * depreciation_ooms_per_year * ln 10 / 8766",
+    " * depreciation_ooms_per_year * ln 10 / 8766 / owner_utilisation",
     reference=_COTTIER,
 )
 def service_hourly_usd(
@@ -82,6 +97,7 @@ def service_hourly_usd(
     service_price_includes_server: Array,
     service_server_cost_ratio: Array,
     depreciation_ooms_per_year: Array,
+    owner_utilisation: Array,
     start_day: Array,
     service_available_day: Array,
 ) -> Array:
@@ -93,6 +109,8 @@ def service_hourly_usd(
         Price of a device, new [USD]; whether it has the server in it; server over devices [1].
     depreciation_ooms_per_year : array_like
         Progress of price-performance, orders of magnitude [1/yr].
+    owner_utilisation : array_like
+        Share of an owned cluster's life that is paid for [1].
     start_day, service_available_day : array_like
         Day that dates the scenario, and day of the hardware's market entry [days].
 
@@ -110,7 +128,7 @@ def service_hourly_usd(
     )
     age = cost.age_years(start_day, service_available_day)
     value = cost.start_value_usd(price, depreciation_ooms_per_year, age)
-    return np.asarray(cost.hourly_usd(value, depreciation_ooms_per_year))
+    return np.asarray(cost.hourly_usd(value, depreciation_ooms_per_year, owner_utilisation))
 
 
 @rule(
@@ -164,11 +182,14 @@ def service_cost_purchase_usd(
     service_price_includes_server: Array,
     service_server_cost_ratio: Array,
     interconnect_cost_fraction: Array,
+    service_purchase_price_usd: float | Array = math.nan,
 ) -> Array:
-    """Price of all serving hardware, new [USD]."""
-    price = cost.server_price_usd(
+    """Price of all serving hardware at the scenario's date, where nobody quotes one its price new [USD]."""
+    new = cost.server_price_usd(
         service_device_price_usd, service_price_includes_server, service_server_cost_ratio
     )
+    quoted = np.asarray(service_purchase_price_usd)
+    price = np.where(np.isnan(quoted), new, quoted)
     return np.asarray(cost.cost_purchase_usd(inference_devices, price, interconnect_cost_fraction))
 
 

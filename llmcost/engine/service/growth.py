@@ -43,6 +43,18 @@ def service_device_price_usd(
 
 
 @rule(
+    "service_purchase_price_usd",
+    formula="base_service_purchase_price_usd * lever_device_price",
+    reference=_FARABOSCHI,
+)
+def service_purchase_price_usd(
+    base_service_purchase_price_usd: Array, lever_device_price: Array
+) -> Array:
+    """Price of buying a serving device with its share of the server [USD]."""
+    return base_service_purchase_price_usd * lever_device_price
+
+
+@rule(
     "service_cloud_usd_per_device_hour",
     formula="base_service_cloud_usd_per_device_hour * lever_device_price",
     reference=_FARABOSCHI,

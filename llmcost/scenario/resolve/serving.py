@@ -28,11 +28,12 @@ _FIGURES = {
     "service_embodied_kgco2e": "embodied_kgco2e_per_device",
     "service_cloud_usd_per_device_hour": "cloud_usd_per_device_hour",
     "service_cost_method": "cost_method",
+    "service_purchase_price_usd": "purchase_price_usd",
 }
 #: What the figures of another accelerator than the cluster's rest on beside its name.
 _SHARED = (
     "name", "schema_version", "start_date", "cost.method", "cost.cloud_vendor", "cost.cloud_commitment",
-    "carbon.grid",
+    "carbon.grid", "energy.region", "energy.operator",
 )  # fmt: skip
 #: Bytes of a weight by format; of 4 bits with the scale of its block.
 _WEIGHT_BYTES = {
