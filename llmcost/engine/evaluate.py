@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmcost.engine import (  # noqa: F401
+    adapters,
     architecture,
     architecture_flops,
     carbon,

@@ -78,7 +78,7 @@ def flops_per_token_given(flops: Array, tokens: Array) -> Array:
 
 @rule(
     "flops_per_token",
-    formula="flops_per_param_token * matmul_params + attention_flops_per_token where"
+    formula="flops_per_param_token * matmul_params + attention_flops_per_token, and 6 * adapter_params, where"
     " flops_method is architecture, else flops_per_param_token * active_params",
     reference=f"Narayanan et al. 2021; Chowdhery et al. 2022; {_FARABOSCHI}",
 )
@@ -88,6 +88,7 @@ def flops_per_token_by_method(
     active_params: Array,
     matmul_params: Array,
     attention_flops_per_token: Array,
+    adapter_params: Array,
 ) -> Array:
     """Model FLOPs per token by the chosen method.
 
@@ -101,6 +102,8 @@ def flops_per_token_by_method(
         Parameters used per token, and those that multiply it [1].
     attention_flops_per_token : array_like
         FLOPs of the attention scores [FLOP].
+    adapter_params : array_like
+        Parameters of adapters, 0 without [1].
 
     Returns
     -------
@@ -112,6 +115,7 @@ def flops_per_token_by_method(
     .. [1] Narayanan et al. (2021), arXiv:2104.04473, appendix.
     """
     counted = flops_per_param_token * matmul_params + attention_flops_per_token
+    counted = counted + 6 * adapter_params
     return np.where(by_architecture > 0, counted, flops_per_param_token * active_params)
 
 
@@ -141,7 +145,8 @@ def tokens_per_epoch(tokens: Array, epochs: Array) -> Array:
 
 @rule(
     "recomputed_share",
-    formula="1/3 for full recompute, 1/3 of the attention scores for selective, 0 for none",
+    formula="one of the passes that flops_per_param_token counts, 2 FLOPs each, for full recompute (1/3), 1/3 of the"
+    " attention scores for selective, 0 for none",
     reference="Korthikanti et al. 2022, arXiv:2205.05198",
 )
 def recomputed_share_by_architecture(
@@ -149,6 +154,7 @@ def recomputed_share_by_architecture(
     by_architecture: Array,
     attention_flops_per_token: Array,
     flops_per_token: Array,
+    flops_per_param_token: Array,
 ) -> Array:
     """Share of the model FLOPs that recomputation adds.
 
@@ -160,6 +166,8 @@ def recomputed_share_by_architecture(
         1 where the FLOPs include the attention scores [1].
     attention_flops_per_token, flops_per_token : array_like
         FLOPs of the scores and of everything [FLOP].
+    flops_per_param_token : array_like
+        6 in full training, 4 with frozen weights [FLOP].
 
     Returns
     -------
@@ -171,17 +179,18 @@ def recomputed_share_by_architecture(
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198.
     """
     scores = np.where(by_architecture > 0, attention_flops_per_token / flops_per_token, 0.0)
-    return np.where(recompute_level > 1, 1 / 3, np.where(recompute_level > 0, scores / 3, 0.0))
+    once = 2 / flops_per_param_token
+    return np.where(recompute_level > 1, once, np.where(recompute_level > 0, scores / 3, 0.0))
 
 
 @rule(
     "recomputed_share",
-    formula="1/3 for full recompute, else 0: this method counts no attention scores",
+    formula="2 / flops_per_param_token for full recompute, else 0: this method counts no attention scores",
     reference="Korthikanti et al. 2022, arXiv:2205.05198",
 )
-def recomputed_share(recompute_level: Array) -> Array:
+def recomputed_share(recompute_level: Array, flops_per_param_token: Array) -> Array:
     """Share of the model FLOPs that recomputation adds, attention scores not counted [1]."""
-    return np.where(recompute_level > 1, 1 / 3, 0.0)
+    return np.where(recompute_level > 1, 2 / flops_per_param_token, 0.0)
 
 
 @rule(

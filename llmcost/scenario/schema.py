@@ -85,6 +85,7 @@ METHODS = ("amortized", "cloud", "purchase")
 COMMITMENTS = ("on-demand", "spot", "1m", "6m", "1y", "3y")
 RECOMPUTE = ("none", "selective", "full")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
+TRAINING_METHODS = ("full", "lora", "qlora")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
 ATTENTION_FLOPS = ("full", "causal")
 PARAM_PRECISIONS = ("bf16", "fp8")
@@ -158,6 +159,9 @@ _KEYS = [
     Key("training.activation_recompute", CHOICE, "What the backward pass recomputes", choices=RECOMPUTE, quantity="recompute_level"),
     Key("training.software", ENTRY, "Software that trains: its profile of the performance model; by the layout and the accelerator if not given", catalog="software"),
     Key("training.recompute_share", NUMBER, "Share of a layer's forward pass that the backward pass does again; by activation_recompute if not given", "1", high=1.0, quantity="recompute_share"),
+    Key("training.method", CHOICE, "Whether all weights are trained, or adapters beside frozen ones, in 16 or 8 bits (lora) or in 4 (qlora)", choices=TRAINING_METHODS),
+    _whole("training.lora_rank", "Rank of the adapters"),
+    Key("training.lora_targets", TEXT, "Products with adapters: all-linear, attention, or names like q_proj,v_proj"),
     Key("training.optimizer", ENTRY, "Optimizer: bytes of its states", catalog="optimizers"),
     Key("training.param_precision", CHOICE, "Format of the weights that compute, beside their master copy", choices=PARAM_PRECISIONS),
     Key("training.synchronous_launch", FLAG, "Whether the host waits for each kernel (CUDA_LAUNCH_BLOCKING=1)", quantity="synchronous_launch"),

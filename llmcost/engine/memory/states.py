@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmcost.engine.adapters import ADAPTER_STATE_BYTES
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import KORTHIKANTI, ZERO
 
@@ -16,6 +17,10 @@ def states(
     grad_bytes: Array,
     optimizer_bytes: Array,
     master_is_weight: Array,
+    tables: Array,
+    trains_base: Array,
+    trained_share: Array,
+    frozen_bytes: Array,
 ) -> Array:
     """Bytes of a device's states.
 
@@ -29,6 +34,11 @@ def states(
         Bytes of a weight, of its gradient, of its 32-bit copy and moments [B].
     master_is_weight : array_like
         1 where sharded weights are the 32-bit copy itself, as in PyTorch's FSDP [1].
+    tables : array_like
+        Parameters of embedding and head among them, which stay in 16 bits where others are narrower [1].
+    trains_base, trained_share, frozen_bytes : array_like
+        0 where the weights are frozen and adapters are trained, their share of the weights [1], and
+        bytes of a frozen weight [B].
 
     Returns
     -------
@@ -42,13 +52,19 @@ def states(
     apart = param_bytes * np.where(master_is_weight > 0, 0.0, 1.0)
     weights = np.where(sharding > 2, apart * own_params, param_bytes * params)
     gradients = grad_bytes * np.where(sharding > 1, own_params, params)
-    return weights + gradients + optimizer_bytes * np.where(sharding > 0, own_params, params)
+    full = weights + gradients + optimizer_bytes * np.where(sharding > 0, own_params, params)
+    wide = np.minimum(tables / np.maximum(params, 1.0), 1.0)
+    each = wide * 2.0 + (1 - wide) * frozen_bytes
+    frozen = each * np.where(sharding > 2, own_params, params)
+    adapters = np.where(sharding > 0, own_params, params) * (1 - wide) * trained_share
+    return np.where(trains_base > 0, full, frozen + ADAPTER_STATE_BYTES * adapters)
 
 
 @rule(
     "state_bytes",
     formula="param_bytes + grad_bytes + optimizer_bytes a parameter of the device, or of own_params where"
-    " sharded: the optimizer with zero1, gradients with zero2, weights with zero3",
+    " sharded: the optimizer with zero1, gradients with zero2, weights with zero3; frozen_bytes where adapters alone"
+    " are trained, and 16 bytes a parameter of theirs",
     reference=f"{KORTHIKANTI}; {ZERO}",
 )
 def state_bytes(
@@ -60,11 +76,29 @@ def state_bytes(
     grad_bytes: Array,
     optimizer_bytes: Array,
     master_is_weight: Array,
+    table_params: Array,
+    tied_embeddings: Array,
+    tp: Array,
+    pp: Array,
+    trains_base: Array,
+    trained_share: Array,
+    frozen_bytes: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of the first, fullest stage [B]."""
     params = device_dense_params + device_expert_params
+    heads = np.where((pp > 1) | (tied_embeddings > 0), 1.0, 2.0)
     return states(
-        params, own_params, sharding, param_bytes, grad_bytes, optimizer_bytes, master_is_weight
+        params,
+        own_params,
+        sharding,
+        param_bytes,
+        grad_bytes,
+        optimizer_bytes,
+        master_is_weight,
+        heads * table_params / tp,
+        trains_base,
+        trained_share,
+        frozen_bytes,
     )
 
 
@@ -94,6 +128,9 @@ def last_state_bytes(
     grad_bytes: Array,
     optimizer_bytes: Array,
     master_is_weight: Array,
+    trains_base: Array,
+    trained_share: Array,
+    frozen_bytes: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of the last stage.
 
@@ -105,7 +142,7 @@ def last_state_bytes(
         The head; a tied one is a copy of the embedding on another stage [1].
     tp, pp, ep, expert_tp, sharers, expert_sharers : array_like
         Devices that share it [1].
-    sharding, param_bytes, grad_bytes, optimizer_bytes, master_is_weight : array_like
+    sharding, param_bytes, grad_bytes, optimizer_bytes, master_is_weight, trains_base, trained_share, frozen_bytes : array_like
         As :func:`states`.
 
     Returns
@@ -127,4 +164,8 @@ def last_state_bytes(
         grad_bytes,
         optimizer_bytes,
         master_is_weight,
+        tables * table_params / tp,
+        trains_base,
+        trained_share,
+        frozen_bytes,
     )

@@ -95,7 +95,7 @@ def gather_s(
 
 @rule(
     "reduce_s",
-    formula="gather_s with reduced_bytes a gradient, and gradients of own_params between groups of sharers",
+    formula="trained_share of: gather_s with reduced_bytes a gradient, and gradients of own_params between groups of sharers",
     reference=ZERO,
 )
 def reduce_s(
@@ -107,6 +107,7 @@ def reduce_s(
     cp: Array,
     sharers: Array,
     scale_out_bytes_s: Array,
+    trained_share: Array,
 ) -> Array:
     """Reducing and scattering the gradients of a device once, before overlap.
 
@@ -115,7 +116,8 @@ def reduce_s(
     """
     groups = dp * cp / sharers
     between = 2 * (groups - 1) / groups * reduced_bytes * own_params
-    return gather_s * reduced_bytes / gathered_bytes + between / scale_out_bytes_s
+    whole = gather_s * reduced_bytes / gathered_bytes + between / scale_out_bytes_s
+    return trained_share * whole
 
 
 @rule(
@@ -189,8 +191,8 @@ def data_parallel_s(
 
 @rule(
     "optimizer_s",
-    formula="optimizer_passes * optimizer_traffic_bytes a parameter / memory_bytes_s: own_params where states are"
-    " sharded, else all of the device",
+    formula="optimizer_passes * optimizer_traffic_bytes a trained parameter / memory_bytes_s: of own_params where states are"
+    " sharded, else of all of the device",
     reference=ZERO,
 )
 def optimizer_s(
@@ -201,10 +203,11 @@ def optimizer_s(
     memory_bytes_s: Array,
     optimizer_traffic_bytes: Array,
     optimizer_passes: Array,
+    trained_share: Array,
 ) -> Array:
     """Optimizer's step: gradients, parameters and states read and written once [s].
 
     `optimizer_passes` is what unfused updates, the norm of the gradients and their clipping make of it.
     """
     updated = np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
-    return optimizer_passes * optimizer_traffic_bytes * updated / memory_bytes_s
+    return optimizer_passes * optimizer_traffic_bytes * trained_share * updated / memory_bytes_s

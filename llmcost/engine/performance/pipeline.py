@@ -12,7 +12,7 @@ from llmcost.engine.papers import NARAYANAN, ROOFLINE
 @rule(
     "layer_forward_s",
     formula="products_forward_s + experts_forward_s + elementwise_forward_s + attention_forward_s"
-    " + states_forward_s",
+    " + states_forward_s + adapters_forward_s + dequantise_s",
     reference=ROOFLINE,
 )
 def layer_forward_s(
@@ -21,15 +21,18 @@ def layer_forward_s(
     elementwise_forward_s: Array,
     attention_forward_s: Array,
     states_forward_s: Array,
+    adapters_forward_s: Array,
+    dequantise_s: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a layer and micro-batch, forward [s]."""
-    mixing = attention_forward_s + states_forward_s
+    mixing = attention_forward_s + states_forward_s + adapters_forward_s + dequantise_s
     return products_forward_s + experts_forward_s + elementwise_forward_s + mixing
 
 
 @rule(
     "layer_backward_s",
-    formula="products_backward_s + 2 * (experts_forward_s + elementwise_forward_s + states_forward_s) + attention_backward_s"
+    formula="products_backward_s + 2 * (elementwise_forward_s + states_forward_s + adapters_forward_s)"
+    " + (1 + trains_base) * experts_forward_s + dequantise_s + attention_backward_s"
     " + gradient_writes_s",
     reference=ROOFLINE,
 )
@@ -40,10 +43,14 @@ def layer_backward_s(
     attention_backward_s: Array,
     states_forward_s: Array,
     gradient_writes_s: Array,
+    adapters_forward_s: Array,
+    dequantise_s: Array,
+    trains_base: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a layer and micro-batch, backward [s]."""
-    twice = 2 * (experts_forward_s + elementwise_forward_s + states_forward_s)
-    return products_backward_s + twice + attention_backward_s + gradient_writes_s
+    twice = 2 * (elementwise_forward_s + states_forward_s + adapters_forward_s)
+    experts = (1 + trains_base) * experts_forward_s + dequantise_s
+    return products_backward_s + twice + experts + attention_backward_s + gradient_writes_s
 
 
 @rule(
@@ -136,7 +143,7 @@ def layer_s(
 
 @rule(
     "head_s",
-    formula="3 * head_forward_s * (output_head + mtp_layers) + mtp_layers * (layer_s + layer_collectives_s)",
+    formula="(2 + trains_base) * head_forward_s * (output_head + mtp_layers) + mtp_layers * (layer_s + layer_collectives_s)",
     reference=f"{NARAYANAN}; DeepSeek-AI 2024, arXiv:2412.19437, section 2.2",
 )
 def head_s(
@@ -145,15 +152,16 @@ def head_s(
     mtp_layers: Array,
     layer_s: Array,
     layer_collectives_s: Array,
+    trains_base: Array,
 ) -> Array:
     """Output head, loss and layers of multi-token prediction of a micro-batch, forward and backward [s]."""
     further = mtp_layers * (layer_s + layer_collectives_s)
-    return 3 * head_forward_s * (output_head + mtp_layers) + further
+    return (2 + trains_base) * head_forward_s * (output_head + mtp_layers) + further
 
 
 @rule(
     "encoder_s",
-    formula="(6 encoder_params * encoder_tokens_per_token / product_share / peak_flops + encoder_score_flops_per_token"
+    formula="((4 + 2 trains_base) encoder_params * encoder_tokens_per_token / product_share / peak_flops + encoder_score_flops_per_token"
     " / bf16_peak_flops / half_product_efficiency) * micro_tokens / tp / pp",
     reference="an encoder's layers, spread over the stages as evenly as its model's",
 )
@@ -168,9 +176,11 @@ def encoder_s(
     product_share: Array,
     bf16_peak_flops: Array,
     half_product_efficiency: Array,
+    trains_base: Array,
 ) -> Array:
     """Encoders and towers of a micro-batch on a stage, forward and backward [s]."""
-    products = 6 * encoder_params * encoder_tokens_per_token / (peak_flops * product_share)
+    passes = 4 + 2 * trains_base
+    products = passes * encoder_params * encoder_tokens_per_token / (peak_flops * product_share)
     scores = encoder_score_flops_per_token / (bf16_peak_flops * half_product_efficiency)
     found = (products + scores) * micro_tokens / (tp * pp)
     return np.where(encoder_params > 0, found, 0.0)

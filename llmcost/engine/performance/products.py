@@ -80,9 +80,15 @@ def product_share(
 
 
 def _passes(
-    shapes: Iterable[Shape], tokens: Array, backward: bool, kernel: tuple[Any, ...]
+    shapes: Iterable[Shape],
+    tokens: Array,
+    backward: bool,
+    kernel: tuple[Any, ...],
+    of_weights: Array | float = 1.0,
 ) -> Array:
     """Time of products of `tokens` rows, forward, or the gradients of their inputs and weights [s].
+
+    `of_weights` is 0 where the weights are frozen and have no gradients.
 
     What is cast to fewer bits for the one gradient serves the other.
     """
@@ -90,9 +96,8 @@ def _passes(
     uncast: tuple[Any, ...] = (*kernel[:-1], 0.0)
     for weight, columns, depth in shapes:
         if backward:
-            of_inputs = product_s(tokens, depth, columns, *kernel)
-            of_weights = product_s(depth, columns, tokens, *uncast)
-            time = of_inputs + of_weights
+            time = product_s(tokens, depth, columns, *kernel)
+            time = time + of_weights * product_s(depth, columns, tokens, *uncast)
         else:
             time = product_s(tokens, columns, depth, *kernel)
         found = found + np.where(weight > 0, weight * time, 0.0)
@@ -198,6 +203,7 @@ def _layer_products(backward: bool) -> None:
         product_launch_s: Array,
         product_input_bytes: Array,
         product_cast_bytes: Array,
+        trains_base: Array,
     ) -> Array:
         """Matrix products of a layer and micro-batch that every token goes through, on average [s]."""
         kernel = (
@@ -235,7 +241,7 @@ def _layer_products(backward: bool) -> None:
             gated_ffn,
             tp,
         )
-        return _passes(shapes, micro_tokens, backward, kernel)
+        return _passes(shapes, micro_tokens, backward, kernel, trains_base)
 
 
 _layer_products(backward=False)
@@ -336,7 +342,8 @@ def experts_forward_s(
 
 @rule(
     "gradient_writes_s",
-    formula="2 * gradient_bytes * (layer_dense_params / tp + layer_expert_params / (ep * expert_tp)) / memory_bytes_s",
+    formula="2 * gradient_bytes * trained_share * (layer_dense_params / tp + layer_expert_params / (ep * expert_tp))"
+    " / memory_bytes_s",
     reference="Narayanan et al. 2021 (gradient accumulation); Megatron-LM, gradient accumulation fusion",
 )
 def gradient_writes_s(
@@ -347,10 +354,11 @@ def gradient_writes_s(
     expert_tp: Array,
     gradient_bytes: Array,
     memory_bytes_s: Array,
+    trained_share: Array,
 ) -> Array:
     """Reading and writing the sum of gradients of a layer, once a micro-batch [s]."""
     params = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
-    return 2 * gradient_bytes * params / memory_bytes_s
+    return 2 * gradient_bytes * params * trained_share / memory_bytes_s
 
 
 @rule(

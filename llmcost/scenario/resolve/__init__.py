@@ -12,7 +12,16 @@ from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError
 from llmcost.scenario.architecture import ARCHITECTURE
 from llmcost.scenario.read import Scenario
-from llmcost.scenario.resolve import device, energy, inference, layout, model, money, training
+from llmcost.scenario.resolve import (
+    device,
+    energy,
+    finetune,
+    inference,
+    layout,
+    model,
+    money,
+    training,
+)
 from llmcost.scenario.resolve.accuracy import widen_across_domains
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.resolve.layout import default_batch_seqs
@@ -22,6 +31,7 @@ from llmcost.scenario.schema import KEYS
 #: The subjects, in an order in which each finds what it rests on.
 _SUBJECTS = (
     model.fill,
+    finetune.fill,
     training.fill,
     device.fill,
     money.fill,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import llmcost.scenario.resolve.accuracy as accuracy
+import llmcost.scenario.resolve.finetune as finetune
 import llmcost.scenario.resolve.software as software
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.schema import KEYS, by_quantity
@@ -48,6 +49,7 @@ def fill(inputs: Inputs) -> None:
     import llmcost.engine.performance  # noqa: F401
 
     software.fill(inputs)
+    finetune.gathered(inputs.known)
     accuracy.fill(inputs)
     if not inputs.searches:
         accuracy.widen_across_domains(inputs)
