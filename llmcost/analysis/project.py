@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,6 +136,8 @@ def project(
         If the scenario has no year, or its trends contradict one another.
     """
     scenario = base.inputs.scenario
+    if base.stages:
+        return _project_stages(base, catalog, follow, until, with_levers, roadmap)
     if follow not in FOLLOW:
         raise InputError(
             f'--follow "{follow}": is not one of {", ".join(FOLLOW)}{nearest(follow, FOLLOW)}'
@@ -181,6 +184,60 @@ def project(
     if other is not None:
         notes = _disagreement(known, pull(levers, active, known), values, other, last)
     return Projection(base, follow, years, values, trends, levers, warnings, known, notes)
+
+
+def _project_stages(
+    base: Estimate,
+    catalog: Catalog,
+    follow: str,
+    until: int | None,
+    with_levers: bool,
+    roadmap: bool,
+) -> Projection:
+    """Every stage of the same model by year, and their sums."""
+    from llmcost.analysis.stages import sums, whole_values
+
+    if follow != "model":
+        raise InputError(
+            f"{base.inputs.scenario.label}: --follow {follow}: nobody published how the stages of the frontier grow; follow the model, or project a stage as a file of its own"
+        )
+    levers = base.inputs.scenario.levers
+    found = [
+        project(
+            stage.estimate._replace(inputs=_with_levers(stage.estimate, levers)),
+            catalog,
+            follow,
+            until,
+            with_levers,
+            roadmap,
+        )
+        for stage in base.stages
+    ]
+    first = found[0]
+    total = sums([item.values for item in found])
+    values = whole_values(base.inputs.known, total)
+    notes = [
+        f"{s.name}: {text}"
+        for s, item in zip(base.stages, found, strict=True)
+        for text in item.warnings
+    ]
+    return Projection(
+        base,
+        follow,
+        first.years,
+        values,
+        first.trends,
+        first.levers,
+        list(dict.fromkeys(notes)),
+        first.known,
+    )
+
+
+def _with_levers(stage: Estimate, levers: Any) -> Any:
+    """The inputs of a stage with the levers that the file pulls on all of them."""
+    inputs = copy(stage.inputs)
+    inputs.scenario = inputs.scenario._replace(levers=levers)
+    return inputs
 
 
 def _disagreement(

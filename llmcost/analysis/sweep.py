@@ -102,6 +102,10 @@ class Sweep:
         solve: Solve | None = None,
         sampling: Sampling | None = None,
     ) -> None:
+        if scenario.stages:
+            raise InputError(
+                f"{scenario.label}: a sweep is of one run, and this is a model of {len(scenario.stages)} stages; compare the file with --set variants, or sweep a stage as a file of its own"
+            )
         self.axes = tuple(axes)
         self.shape = tuple(axis.size for axis in axes)
         self.cells = math.prod(self.shape)

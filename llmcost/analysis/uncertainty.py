@@ -154,6 +154,8 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
     InputError, NoAnswerError
         As :func:`estimate`; also where no sample has an answer.
     """
+    if base.stages:
+        return _stages_with_uncertainty(base, sampling, catalog)
     inputs = sampled(base, sampling, catalog)
     samples = run_samples(inputs, sampling.samples)
     notes = list(base.warnings)
@@ -187,6 +189,29 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
             )
     return base._replace(
         intervals=bands(samples, sampling.quantiles), samples=samples, warnings=notes
+    )
+
+
+def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
+    """Samples of each stage, and their sums; what stages share is drawn alike in all of them."""
+    from llmcost.analysis.stages import sums, whole_values
+
+    stages = tuple(
+        stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog))
+        for stage in base.stages
+    )
+    total = sums([{**stage.estimate.values, **stage.estimate.samples} for stage in stages])
+    values = whole_values(sampled(base, sampling, catalog).known, total)
+    samples = {key: values[key] for key in RESULTS if key in values}
+    notes = [
+        *base.warnings,
+        *(f"{s.name}: {text}" for s in stages for text in s.estimate.warnings),
+    ]
+    return base._replace(
+        intervals=bands(samples, sampling.quantiles),
+        samples=samples,
+        stages=stages,
+        warnings=list(dict.fromkeys(notes)),
     )
 
 

@@ -48,7 +48,16 @@ def estimate_object(result: Estimate) -> dict[str, Any]:
         "warnings": result.warnings,
         **({"cost_items": [item._asdict() for item in result.items]} if result.items else {}),
         **performance_object(result),
+        **_stages(result),
     }
+
+
+def _stages(result: Estimate) -> dict[str, Any]:
+    if not result.stages:
+        return {}
+    from llmcost.render.stages import objects
+
+    return {"stages": objects(result)}
 
 
 def performance_object(result: Estimate) -> dict[str, Any]:
@@ -217,6 +226,11 @@ def estimate_markdown(result: Estimate) -> str:
         header.pop(2)
         rows = [[*row[:2], *row[3:]] for row in rows]
     text = f"## {result.name}\n\n" + to_markdown(header, rows, right)
+    if result.stages:
+        from llmcost.render import stages
+
+        names = list(stages.HEADER)
+        text += "\n### Stages\n\n" + to_markdown(names, stages.rows(result), range(2, len(names)))
     assumed = [
         [f"`{key}`", str(item["value"]), item["source"]]
         for key, item in result.provenance().items()

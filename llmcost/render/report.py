@@ -12,7 +12,7 @@ from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
 from llmcost.analysis.sampling import Sampling
 from llmcost.engine.results import RESULTS
-from llmcost.render import plots
+from llmcost.render import plots, stages
 from llmcost.render.cost import cost_label, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.numbers import plain, readable, show_in, span
@@ -231,6 +231,12 @@ def _scenario(item: Section, index: int, charts: _Charts) -> str:
     ]
     if drawn:
         text.append(f"<h3>What makes it up</h3>{''.join(drawn)}")
+    if result.stages:
+        header = list(stages.HEADER)
+        made = _table(
+            f"Stages of {result.name}", header, stages.rows(result), range(2, len(header))
+        )
+        text.append(f"<h3>Stages</h3>{made}")
     text.append(_projection(item, charts))
     text.append(_assumptions(result))
     return "".join(text) + "</section>"

@@ -97,6 +97,7 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
             rows = [Row(RESULTS[key].label, key) for key in keys if sheet.says(key)]
             sheet.table("Energy, carbon (CO2e)" if group == ENERGY else group, rows)
     _step(result, target)
+    _stages(result, target)
     target.print()
     source = f" Published: {published['source']}." if known and published else ""
     target.print(cost_note(result) + source, style="dim")
@@ -203,6 +204,8 @@ def origin(result: Estimate, key: str) -> str:
     """Where a result comes from, in a word or two."""
     name = by_quantity().get(key)
     source = result.inputs.sources.get(name.name) if name and key != "tokens" else None
+    if result.stages and key not in ("params", "active_params"):
+        return "stages"
     if source is None:
         step = result.step(key)
         if step is None:
@@ -225,6 +228,28 @@ def origin(result: Estimate, key: str) -> str:
             return "derived"
         return short_source(step.reference)
     return {"file": "scenario", "set": "--set"}.get(source, source.partition(":")[0])
+
+
+def _stages(result: Estimate, target: Console) -> None:
+    """Print the stages that the results are the sums of."""
+    if not result.stages:
+        return
+    from llmcost.render import stages
+
+    header, rows = list(stages.HEADER), stages.rows(result)
+    for spare in ("Days", "Energy", "Kind"):  # what does not fit is in JSON
+        widths = [max(len(row[i]) for row in [header, *rows]) + 2 for i in range(len(header))]
+        if sum(widths) - 2 <= target.width:
+            break
+        at = header.index(spare)
+        del header[at]
+        rows = [[*row[:at], *row[at + 1 :]] for row in rows]
+    words = 2 if "Kind" in header else 1
+    table = grid(*header, right=range(words, len(header)), fold=[0])
+    for row in rows:
+        table.add_row(*row)
+    target.print()
+    target.print(table)
 
 
 def _step(result: Estimate, target: Console) -> None:

@@ -31,6 +31,14 @@ class Given(NamedTuple):
     where: str
 
 
+class StageGiven(NamedTuple):
+    """A stage as given: its own keys, and the scenario's that it overrides."""
+
+    own: Mapping[str, Any]
+    values: Mapping[str, Given]
+    where: str
+
+
 class Scenario(NamedTuple):
     """A scenario as given: values by key, nothing looked up or defaulted."""
 
@@ -41,6 +49,7 @@ class Scenario(NamedTuple):
     correlations: tuple[Correlation, ...] = ()
     sweep: Mapping[str, Any] = {}
     items: tuple[Mapping[str, Any], ...] = ()
+    stages: tuple[StageGiven, ...] = ()
 
     @property
     def name(self) -> str:
@@ -136,6 +145,7 @@ def parse_scenario(
         tuple(reader.correlations),
         reader.sweep,
         tuple(reader.items),
+        tuple(reader.stages),
     )
 
 
@@ -172,6 +182,7 @@ class _Reader:
         self.correlations: list[Correlation] = []
         self.sweep: dict[str, Any] = {}
         self.items: list[dict[str, Any]] = []
+        self.stages: list[StageGiven] = []
         self.problems: list[str] = []
 
     def file(self, table: Mapping[str, Any]) -> None:
@@ -195,10 +206,16 @@ class _Reader:
                 self._value(name, value)
 
     def _special(self, name: str, value: Any) -> None:
-        from llmcost.scenario.tables import correlations, items, levers, sweep
+        from llmcost.scenario.tables import correlations, items, levers, stages, sweep
 
         if name == "cost.items":
             self.items = items(self.label, value, self.problems)
+        elif name == "stages":
+            for own, rest, where in stages(self.label, value, self.problems):
+                reader = _Reader(where)
+                reader.file(rest)
+                self.problems += reader.problems
+                self.stages.append(StageGiven(own, reader.values, where))
         elif name == "levers":
             self.levers = levers(self.label, value, self.problems)
         elif name == "correlation":
@@ -246,12 +263,26 @@ class _Reader:
 
     def names(self, catalog: Catalog) -> None:
         """Look the named entries up, and take the catalog's spelling of their names."""
-        for name, given in self.values.items():
+        self._names(self.values, catalog)
+        for index, stage in enumerate(self.stages):
+            values, own = dict(stage.values), dict(stage.own)
+            self._names(values, catalog)
+            if "teacher" in own:
+                try:
+                    own["teacher"] = catalog.find(
+                        "models", own["teacher"], f"{stage.where} teacher"
+                    )
+                except InputError as error:
+                    self.problems += error.problems
+            self.stages[index] = StageGiven(own, values, stage.where)
+
+    def _names(self, values: dict[str, Given], catalog: Catalog) -> None:
+        for name, given in values.items():
             key = KEYS[name]
             if key.kind == ENTRY:
                 try:
                     found = catalog.find(key.catalog, given.value, given.where)
-                    self.values[name] = given._replace(value=found)
+                    values[name] = given._replace(value=found)
                 except InputError as error:
                     self.problems += error.problems
 

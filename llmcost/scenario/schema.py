@@ -318,7 +318,40 @@ ITEM_KEYS: dict[str, Key] = {
 #: Keys of the [sweep] table, all text or lists of text, as on the command line.
 SWEEP_KEYS = ("axis", "zip", "where", "minimize", "maximize", "top", "pareto", "select")
 #: Sections that are tables or lists of their own kind.
-SPECIAL_SECTIONS = ("levers", "correlation", "sweep")
+SPECIAL_SECTIONS = ("levers", "correlation", "sweep", "stages")
+#: What a stage of a model's making does.
+STAGE_KINDS = ("pretrain", "continue", "sft", "dpo", "rl", "distill")
+#: Keys of one [[stages]] table, beside those of the file that it overrides.
+STAGE_KEYS: dict[str, Key] = {
+    key.name: key
+    for key in (
+        Key("name", TEXT, "Name of the stage"),
+        Key("kind", CHOICE, "What it does", choices=STAGE_KINDS),
+        _positive("prompts", "Prompts that reinforcement learning answers", ""),
+        _positive("samples_per_prompt", "Answers to each prompt", ""),
+        _positive("prompt_tokens", "Length of a prompt", "tokens"),
+        _positive("response_tokens", "Length of an answer", "tokens"),
+        Key(
+            "reference_model",
+            FLAG,
+            "Whether a frozen copy of the policy scores the answers too; true in rl and dpo",
+        ),
+        _amount(
+            "reward_model_params", "Parameters of the model that rewards answers; 0 for rules", ""
+        ),
+        _positive(
+            "rollout_devices", "Devices of their own that answer prompts; else those that train", ""
+        ),
+        Key("overlapped", FLAG, "Whether devices of their own answer while the others train"),
+        Key(
+            "teacher",
+            ENTRY,
+            "Model of the catalog that a distillation learns from",
+            catalog="models",
+        ),
+        _positive("teacher_params", "Parameters that a token uses in the teacher", ""),
+    )
+}
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from llmcost.errors import nearest
 from llmcost.scenario.keys import near, unquoted
-from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, NUMBER, SWEEP_KEYS, Key
+from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, NUMBER, STAGE_KEYS, SWEEP_KEYS, Key
 from llmcost.scenario.values import Distribution, ValueProblem, parse_number, parse_value, show
 
 #: More [[levers]] or [[correlation]] tables than this are no scenario.
@@ -55,6 +55,31 @@ def items(label: str, value: Any, problems: list[str]) -> list[dict[str, Any]]:
             if isinstance(item.get(name), Distribution):
                 problems.append(f"{where} {name}: is a range; an item takes a number")
         found.append(item)
+    return found
+
+
+def stages(
+    label: str, value: Any, problems: list[str]
+) -> list[tuple[dict[str, Any], dict[str, Any], str]]:
+    """Read [[stages]]: each one's own keys, the rest of its table, and how an error names it."""
+    found = []
+    names: set[str] = set()
+    for index, raw in enumerate(_tables(label, "stages", value, problems), 1):
+        name = raw.get("name")
+        where = f"{label}: [[stages]] {index}" + (f" ({name})" if isinstance(name, str) else "")
+        mine = {key: item for key, item in raw.items() if key in STAGE_KEYS}
+        own = _keys(where, mine, STAGE_KEYS, problems)
+        for key in ("name", "kind"):
+            if key not in raw:
+                problems.append(f"{where} {key}: is missing")
+        if own.get("name") in names:
+            problems.append(f"{where} name: {show(own['name'])} is there already; name each once")
+        names.add(str(own.get("name")))
+        for key, item in own.items():
+            if isinstance(item, Distribution):
+                problems.append(f"{where} {key}: is a range; a stage takes a number")
+        rest = {key: item for key, item in raw.items() if key not in STAGE_KEYS}
+        found.append((own, rest, where))
     return found
 
 
