@@ -195,7 +195,7 @@ def _project_stages(
     roadmap: bool,
 ) -> Projection:
     """Every stage of the same model by year, and their sums."""
-    from llmcost.analysis.stages import sums, whole_values
+    from llmcost.analysis.stages import named, sums, whole_values
 
     if follow != "model":
         raise InputError(
@@ -216,11 +216,7 @@ def _project_stages(
     first = found[0]
     total = sums([item.values for item in found])
     values = whole_values(base.inputs.known, total)
-    notes = [
-        f"{s.name}: {text}"
-        for s, item in zip(base.stages, found, strict=True)
-        for text in item.warnings
-    ]
+    notes = named([(s.name, item.warnings) for s, item in zip(base.stages, found, strict=True)])
     return Projection(
         base,
         follow,
@@ -228,7 +224,7 @@ def _project_stages(
         values,
         first.trends,
         first.levers,
-        list(dict.fromkeys(notes)),
+        notes,
         first.known,
     )
 

@@ -9,7 +9,7 @@ carbon and cost are counted, so a stage has one clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -329,8 +329,17 @@ def _together(scenario: Scenario, catalog: Catalog, stages: list[Stage]) -> Esti
     inputs = resolve(scenario._replace(values=layoutless), catalog)
     total = sums([stage.estimate.values for stage in stages])
     values = whole_values(inputs.known, total)
-    notes = [f"{stage.name}: {text}" for stage in stages for text in stage.estimate.warnings]
-    return Estimate(inputs, values, (), list(dict.fromkeys(notes)), stages=tuple(stages))
+    notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
+    return Estimate(inputs, values, (), notes, stages=tuple(stages))
+
+
+def named(warnings: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
+    """Warnings of stages with the names of those that have them."""
+    found: dict[str, list[str]] = {}
+    for name, texts in warnings:
+        for text in dict.fromkeys(texts):
+            found.setdefault(text, []).append(name)
+    return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
 def whole_values(known: Mapping[str, Any], total: Mapping[str, Array]) -> dict[str, Array]:

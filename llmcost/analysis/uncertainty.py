@@ -194,7 +194,7 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
     """Samples of each stage, and their sums; what stages share is drawn alike in all of them."""
-    from llmcost.analysis.stages import sums, whole_values
+    from llmcost.analysis.stages import named, sums, whole_values
 
     stages = tuple(
         stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog))
@@ -203,15 +203,12 @@ def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalo
     total = sums([{**stage.estimate.values, **stage.estimate.samples} for stage in stages])
     values = whole_values(sampled(base, sampling, catalog).known, total)
     samples = {key: values[key] for key in RESULTS if key in values}
-    notes = [
-        *base.warnings,
-        *(f"{s.name}: {text}" for s in stages for text in s.estimate.warnings),
-    ]
+    notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
     return base._replace(
         intervals=bands(samples, sampling.quantiles),
         samples=samples,
         stages=stages,
-        warnings=list(dict.fromkeys(notes)),
+        warnings=notes,
     )
 
 
