@@ -117,19 +117,21 @@ def parse_axis(text: str, option: str, catalog: Catalog) -> tuple[Key, Any]:
             f"{option} {show(text)}: write it as key=values, like model.params=1B:1T:log:50"
         )
     key = find_key(name.strip(), f"{option} ")
-    if key.name in _FIXED or (key.name == "parallelism"):
+    if no_axis(key):
         raise InputError(f"{option} {key.name}: cannot be an axis")
     where = f"{option} {key.name}"
     raw = raw.strip()
     try:
         if raw.startswith("@"):
-            values = [_value(key, item, catalog, where) for item in _column(raw[1:], key, where)]
+            values = [
+                axis_value(key, item, catalog, where) for item in _column(raw[1:], key, where)
+            ]
         elif ":" in raw and key.kind == NUMBER:
             return key, _range(key, raw)
         elif ":" in raw and key.kind == DATE:
             values = _dates(raw)
         else:
-            values = [_value(key, item.strip(), catalog, where) for item in raw.split(",")]
+            values = [axis_value(key, item.strip(), catalog, where) for item in raw.split(",")]
     except ValueProblem as problem:
         raise InputError(f"{where}: {problem}") from None
     if not values:
@@ -141,7 +143,12 @@ def parse_axis(text: str, option: str, catalog: Catalog) -> tuple[Key, Any]:
     return key, array
 
 
-def _value(key: Key, text: str, catalog: Catalog, where: str) -> Any:
+def no_axis(key: Key) -> bool:
+    """Whether a key cannot differ between the cells of a sweep."""
+    return key.name in _FIXED or key.name == "parallelism"
+
+
+def axis_value(key: Key, text: str, catalog: Catalog, where: str) -> Any:
     if not text:
         raise ValueProblem("has an empty value")
     value = parse_raw(key, text)

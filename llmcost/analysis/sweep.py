@@ -101,6 +101,7 @@ class Sweep:
         needed: Sequence[str] = (),
         solve: Solve | None = None,
         sampling: Sampling | None = None,
+        labels: Mapping[str, Any] | None = None,
     ) -> None:
         if scenario.stages:
             raise InputError(
@@ -134,6 +135,12 @@ class Sweep:
         self._check_first()
         self.sampling = sampling
         self._sample(scenario, catalog)
+        #: Columns of the rows' file that only pass through, along its dimension.
+        self.labels = {
+            name: column.reshape(*(1 for _ in self.shape[:-1]), -1)
+            for name, column in (labels or {}).items()
+        }
+        self.key_values |= self.labels
         names = {*self.result_names, *self.key_values, *self.quantile_names}
         for condition in self.conditions:
             condition.check([*RESULTS, *KEYS, *names])
@@ -144,6 +151,7 @@ class Sweep:
                 and name not in self.quantile_names
                 and name not in RESULTS
                 and name not in KEYS
+                and name not in self.labels
             ):
                 raise InputError(
                     f'--select "{name}": is neither a result nor a scenario key{nearest(name, [*RESULTS, *KEYS])}'
@@ -152,7 +160,11 @@ class Sweep:
         for condition in self.conditions:
             wanted |= condition.names()
         self._wanted = wanted
-        bare = {name.rpartition(".")[0] if name in self.quantile_names else name for name in wanted}
+        bare = {
+            name.rpartition(".")[0] if name in self.quantile_names else name
+            for name in wanted
+            if name not in self.labels
+        }
         quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
         quantities |= {"mfu", "goodput", "dp", "predicted_mfu", *quantities_to_check(self.inputs)}
         self._quantities_wanted = frozenset(quantities - {""})
@@ -228,7 +240,7 @@ class Sweep:
     def _all_columns(self) -> list[str]:
         axis_keys = [key for axis in self.axes for key in axis.keys]
         extra = [] if self.solve is None else [self.solve.key]
-        return [*axis_keys, *extra, *self.result_names, *self.quantile_names]
+        return [*self.labels, *axis_keys, *extra, *self.result_names, *self.quantile_names]
 
     def _quantiles(self, place: tuple[slice, ...], layouts: Columns) -> dict[str, Array]:
         """Quantiles of the wanted results in a block, over the samples that have an answer."""
@@ -307,7 +319,7 @@ class Sweep:
             for name in (
                 name
                 for name in self._wanted
-                if name in self.select or name in RESULTS or name in KEYS
+                if name in self.select or name in RESULTS or name in KEYS or name in self.labels
             ):
                 columns[name] = self._column(name, values, place, shape, keep)
         if self.solve is not None:

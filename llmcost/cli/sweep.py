@@ -96,6 +96,14 @@ def command(
             help="Of the dask scheduler; a cluster on this machine without it.",
         ),
     ] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            "--rows",
+            metavar="FILE",
+            help="A table of runs, csv or parquet: headers are keys, other columns pass through.",
+        ),
+    ] = None,
     sets: Sets = None,
     sampled: Sampled = Sampled(),
     options: Common = Common(formats=("table", "json", "jsonl", "csv", "markdown", "parquet")),
@@ -110,7 +118,7 @@ def command(
     base = load_scenario(scenario, sets or (), entries)
     question = Question.of(
         base, entries, axis, zip, where, minimize, maximize, top, pareto, select, solve, target, between,
-        drawn=plot is not None, sampling=sampled.sampling(),
+        drawn=plot is not None, sampling=sampled.sampling(), rows=rows,
     )  # fmt: skip
     order = Order.of(options.format, options.output, plot, resume, shard, engine, scheduler)
     deliver(question, order, options)

@@ -48,6 +48,7 @@ def fingerprint(sweep: Sweep) -> str:
         ],
         "where": [condition.text for condition in sweep.conditions],
         "select": sweep.select,
+        "labels": {name: column.ravel().tolist() for name, column in sweep.labels.items()},
         "solve": None
         if sweep.solve is None
         else [sweep.solve.key, sweep.solve.targets, sweep.solve.between],

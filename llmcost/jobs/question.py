@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.rank import Best, Everything, First, Pareto
+from llmcost.analysis.rows import read_rows
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.solve import Solve
 from llmcost.analysis.sweep import Sweep
@@ -45,6 +46,7 @@ class Question(NamedTuple):
         between: str | None = None,
         drawn: bool = False,
         sampling: Sampling | None = None,
+        rows: str | None = None,
     ) -> Question:
         """Read the options on top of the scenario's [sweep].
 
@@ -80,22 +82,28 @@ class Question(NamedTuple):
             raise InputError("--target and --between go with --solve KEY")
         unknown = Solve(solve, target or (), between) if solve else None
         taken = [unknown.key] if unknown else []
+        table = None if rows is None else read_rows(rows, scenario, catalog)
+        taken += [] if table is None else table.axis.keys
+        if table is not None and (zips or zip):
+            raise InputError("--rows: its columns move together as --zip does; leave --zip out")
         parsed = parse_axes([*axes, *(axis or ())], [*zips, *(zip or ())], catalog, taken)
+        parsed += () if table is None else (table.axis,)
         if not parsed and unknown is None:
             raise InputError(
-                "sweep: give at least one --axis KEY=VALUES, or --solve KEY --target RESULT=VALUE"
+                "sweep: give at least one --axis KEY=VALUES, --rows FILE, or --solve KEY --target RESULT=VALUE"
             )
         best = minimize or maximize
         needed = [name.lstrip("-") for name in objectives] + ([best] if best else [])
         for name in needed:
             _rankable(name)
-        needed += taken
+        needed += [unknown.key] if unknown else []
         if drawn:
             needed += [key for axis in parsed for key in axis.keys] + ["cost_total_usd"]
         wanted = _names(select) if select is not None else None
         if wanted == []:
             raise InputError("--select: names no column")
-        sweep = Sweep(scenario, parsed, catalog, where, wanted, needed, unknown, sampling)
+        labels = None if table is None else table.labels
+        sweep = Sweep(scenario, parsed, catalog, where, wanted, needed, unknown, sampling, labels)
         return cls(sweep, best, maximize is not None, top, objectives, wanted is not None)
 
     @property

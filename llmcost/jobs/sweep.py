@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,7 +108,9 @@ def deliver(question: Question, order: Order, desk: Desk) -> None:
             return
         blocks = _counted(run(first, last), counts, step)
         if order.format in STREAMED and not question.ranked and order.plot is None:
-            _stream(question, order.format, blocks, desk)
+            found = _stream(question, order.format, blocks, desk)
+            if not found and order.shard == (1, 1):
+                raise _nothing(question, counts["cells"])
             _say_several(question, counts, desk)
             return
         kept, drawn = _ranked(question, order, blocks)
@@ -116,6 +119,11 @@ def deliver(question: Question, order: Order, desk: Desk) -> None:
     _show(question, order, kept, counts, desk)
     if order.plot is not None:
         _draw(question, order.plot, drawn)
+
+
+def _nothing(question: Question, cells: int) -> NoAnswerError:
+    label = question.sweep.inputs.scenario.label
+    return NoAnswerError(f"{label}: no cell of {cells:,} meets the conditions")
 
 
 def _counted(
@@ -153,14 +161,19 @@ def _ranked(question: Question, order: Order, blocks: Iterator[Block]) -> tuple[
     return rows, rows if drawn is None else drawn.rows()
 
 
-def _stream(question: Question, form: str, blocks: Iterable[Block], desk: Desk) -> None:
-    """Write rows as they come."""
+def _stream(question: Question, form: str, blocks: Iterable[Block], desk: Desk) -> bool:
+    """Write rows as they come; whether there were any."""
     from llmcost.columns import arrow
     from llmcost.render.writers import ParquetWriter, TextWriter
 
     names = question.sweep.select
     if form == "parquet":
         arrow()
+    blocks = iter(blocks)
+    first = next((block for block in blocks if block.rows), None)
+    if first is None:
+        return False
+    blocks = chain([first], blocks)
     with desk.stream(form == "parquet") as stream:
         writer: Any = None  # nothing is written before the first rows are there
         for block in blocks:
@@ -173,6 +186,7 @@ def _stream(question: Question, form: str, blocks: Iterable[Block], desk: Desk) 
             writer.write(block.columns)
         if writer is not None:
             writer.close()
+    return True
 
 
 def _show(
@@ -184,10 +198,10 @@ def _show(
     sweep, form = question.sweep, order.format
     names = show.columns_to_show(sweep, question.selected, question.needed)
     if form in STREAMED:
-        if not rows:
-            first = sweep.block(0).columns
-            rows = {name: first[name][:0] for name in sweep.select}
-        _stream(question, form, [Block(rows, 0, 0)], desk)
+        if not _stream(question, form, [Block(rows, 0, 0)], desk) and order.shard == (1, 1):
+            raise _nothing(question, counts["cells"])
+    elif not rows or not len(next(iter(rows.values()))):
+        raise _nothing(question, counts["cells"])
     elif form == "json":
         desk.deliver_pieces(show.sweep_json(sweep, rows, sweep.select, counts))
     elif form == "markdown":
@@ -203,9 +217,7 @@ def _show(
         show.sweep_table(sweep, rows, names, counts, question.best, target)
         desk.deliver_pieces([text_of(target)])
     if not counts["rows"]:
-        raise NoAnswerError(
-            f"{sweep.inputs.scenario.label}: no cell of {counts['cells']:,} meets the conditions"
-        )
+        raise _nothing(question, counts["cells"])
 
 
 def _say_several(question: Question, counts: dict[str, int], desk: Desk) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
 
+from llmcost.analysis.engines import threads
 from llmcost.columns import arrow, arrow_array, arrow_schema, plain
 from llmcost.render.data import csv_cell
 from llmcost.scenario.schema import KEYS
@@ -18,40 +20,140 @@ Columns = Mapping[str, Any]
 
 
 class TextWriter:
-    """Rows as CSV or JSON lines into a text stream."""
+    """Rows as CSV or JSON lines into a text stream.
+
+    With pyarrow, columns become text as a whole, several at a time; without it, row by row.
+    """
 
     def __init__(self, stream: IO[str], names: Sequence[str], form: str) -> None:
-        import csv
-
         self.stream, self.names, self.form = stream, list(names), form
-        self._csv = csv.writer(stream, lineterminator="\n")
+        self._arrow = _pyarrow()
         if form == "csv":
-            self._csv.writerow(self.names)
-        else:
-            heads = [f"{json.dumps(name)}: %s" for name in self.names]
-            self._row = (
-                "{"
-                + ", ".join(
-                    head.replace("%s", "\0").replace("%", "%%").replace("\0", "%s")
-                    for head in heads
-                )
-                + "}\n"
-            )
+            stream.write(_csv_line(self.names) + "\n")
+        self._heads = [f"{json.dumps(name)}: " for name in self.names]
 
     def write(self, columns: Columns) -> None:
         """Write the rows of a block."""
-        if not columns:
+        if not columns or not len(columns[self.names[0]]):
             return
-        if self.form == "csv":
-            cells = [_cells(columns[name], "", csv_cell) for name in self.names]
-            self._csv.writerows(zip(*cells, strict=True))
-        else:
-            cells = [_cells(columns[name], "null", _json_cell) for name in self.names]
-            self.stream.writelines([self._row % row for row in zip(*cells, strict=True)])
+        plain_cell, missing = (_csv_cell, "") if self.form == "csv" else (_json_cell, "null")
+        if self._arrow is None:
+            cells = [_cells(columns[name], missing, plain_cell) for name in self.names]
+            row = "\0".join(["%s"] * len(self.names))
+            row = row.replace("\0", ",") if self.form == "csv" else self._pattern()
+            self.stream.writelines([row % item + "\n" for item in zip(*cells, strict=True)])
+            return
+        with ThreadPoolExecutor(threads()) as pool:
+            texts = list(
+                pool.map(
+                    lambda name: _texts(self._arrow, columns[name], missing, plain_cell), self.names
+                )
+            )
+        count = len(columns[self.names[0]])
+        rows = _joined(self._arrow, texts, count, self.form, self._heads)
+        raw = getattr(self.stream, "buffer", None)
+        if raw is None:
+            self.stream.write(bytes(rows).decode())
+        else:  # the text stream would only decode and encode it
+            self.stream.flush()
+            raw.write(rows)
+
+    def _pattern(self) -> str:
+        heads = [head.replace("%", "%%") for head in self._heads]
+        return "{" + ", ".join(f"{head}%s" for head in heads) + "}"
 
     def close(self) -> None:
         """Finish."""
         self.stream.flush()
+
+
+def _pyarrow() -> Any:
+    """The pyarrow package with its functions, None where it is not installed."""
+    try:
+        import pyarrow
+        import pyarrow.compute
+    except ImportError:
+        return None
+    return pyarrow
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    import csv
+    from io import StringIO
+
+    line = StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _csv_cell(value: Any) -> str:
+    """A cell as a CSV file has it, in quotes where it needs them."""
+    text = csv_cell(value)
+    return _csv_line([text, ""])[:-1]
+
+
+#: Whole numbers below this are written without a point, as Python's shortest form has them.
+_WHOLE = 1e16
+
+
+def _texts(pa: Any, column: Any, missing: str, other: Callable[[Any], str]) -> Any:
+    """A column as Arrow text, every number at full precision."""
+    pc = pa.compute
+    if column.dtype == object:
+        known: dict[Any, str] = {}
+        cells = column.tolist()
+        for value in cells:
+            if value not in known:
+                known[value] = other(plain(value))
+        return pa.array([known[value] for value in cells], pa.string())
+    numbers = np.ascontiguousarray(column, dtype=np.float64)
+    if numbers[0] == numbers[-1] and (numbers == numbers[0]).all():
+        (text,) = _cells(numbers[:1], missing, other)
+        return pa.scalar(text, pa.string())
+    sound = np.isfinite(numbers)
+    whole = sound & (np.abs(numbers) < _WHOLE) & (np.trunc(numbers) == numbers)
+    if whole.all():
+        return pc.cast(pa.array(numbers.astype(np.int64)), pa.string())
+    texts = pc.cast(pa.array(numbers, mask=~sound), pa.string())
+    if whole.any():
+        integers = pc.cast(pa.array(np.where(whole, numbers, 0.0).astype(np.int64)), pa.string())
+        texts = pc.if_else(pa.array(whole), integers, texts)
+    return texts if sound.all() else pc.fill_null(texts, missing)
+
+
+def _joined(pa: Any, texts: Sequence[Any], count: int, form: str, heads: Sequence[str]) -> Any:
+    """Rows of columns as one text in UTF-8, a line each."""
+    parts: list[Any] = []
+    for index, text in enumerate(texts):
+        if form == "csv":
+            parts += [pa.scalar("," if index else ""), text]
+        else:
+            parts += [pa.scalar((", " if index else "{") + heads[index]), text]
+    parts.append(pa.scalar("\n" if form == "csv" else "}\n"))
+    whole = pa.compute.binary_join_element_wise(*_merged(pa, parts), "")
+    if isinstance(whole, pa.Scalar):  # every row is the same
+        return (str(whole.as_py()) * count).encode()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.combine_chunks()
+    return _text_of(whole)
+
+
+def _merged(pa: Any, parts: Sequence[Any]) -> list[Any]:
+    """The parts of a row, texts that are the same in every row put together."""
+    found: list[Any] = []
+    for part in parts:
+        if found and isinstance(part, pa.Scalar) and isinstance(found[-1], pa.Scalar):
+            found[-1] = pa.scalar(found[-1].as_py() + part.as_py())
+        else:
+            found.append(part)
+    return found
+
+
+def _text_of(array: Any) -> Any:
+    """The characters of an Arrow array of text, one after the other."""
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    return memoryview(data)[int(ends[0]) : int(ends[-1])]
 
 
 def _cells(column: Any, missing: str, other: Callable[[Any], Any]) -> list[Any]:
