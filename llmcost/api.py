@@ -13,8 +13,8 @@ from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.estimate import estimate as estimate_one
 from llmcost.analysis.sampling import Sampling
+from llmcost.analysis.stages import estimate_any as estimate_one
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.columns import Table
 from llmcost.engine.results import RESULTS

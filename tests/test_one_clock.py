@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from llmcost.analysis.axes import parse_axes
-from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.stages import estimate_any as estimate
 from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import load_catalog
 from llmcost.engine.performance.faults import at_fault

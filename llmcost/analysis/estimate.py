@@ -157,10 +157,6 @@ def estimate(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
     NoAnswerError
         If no run fits the inputs.
     """
-    if scenario.stages:
-        from llmcost.analysis.stages import estimate_stages
-
-        return estimate_stages(scenario, catalog)
     inputs = resolve(scenario, catalog)
     found = None
     if inputs.searches or "bf16_peak_flops" in inputs.known:

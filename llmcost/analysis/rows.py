@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from llmcost.scenario.values import ValueProblem
 
 #: Text files larger than this are not read.
 _MOST_BYTES = 1_000_000_000
+#: Points that can only part thousands.
+_GROUPED = re.compile(r"-?\d{1,3}(\.\d{3}){2,}")
 #: Problems of a file that are shown.
 _MOST_SHOWN = 20
 
@@ -127,7 +130,8 @@ def _cell(text: str, key: Key, decimal_comma: bool, scenario: Scenario, catalog:
         if given is None:
             raise ValueProblem("is empty, and the scenario does not give it")
         return given
-    if decimal_comma and key.kind == NUMBER and "," in text:
+    grouped = "," in text or _GROUPED.fullmatch(text)
+    if decimal_comma and key.kind == NUMBER and grouped:
         text = text.replace(".", "").replace(",", ".")
     return axis_value(key, text, catalog, key.name)
 

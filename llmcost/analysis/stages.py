@@ -63,6 +63,17 @@ class Stage(NamedTuple):
     estimate: Estimate
 
 
+def estimate_any(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
+    """Estimate a scenario of one run, or one of stages.
+
+    Raises
+    ------
+    InputError, NoAnswerError
+        As :func:`llmcost.analysis.estimate.estimate`.
+    """
+    return (estimate_stages if scenario.stages else estimate)(scenario, catalog)
+
+
 def estimate_stages(scenario: Scenario, catalog: Catalog | None = None) -> Estimate:
     """Estimate every stage, and add them up.
 
@@ -347,7 +358,7 @@ def whole_values(known: Mapping[str, Any], total: Mapping[str, Array]) -> dict[s
     service = [
         key
         for key in RESULTS
-        if key.startswith(("inference_", "lifetime_", "training_share", "breakeven_tokens"))
+        if key.startswith(("inference_", "lifetime_", "training_share", "break_even_"))
     ]
     kept = {key: value for key, value in known.items() if key not in _RUN and key not in KEYS}
     found, _ = evaluate({**kept, **total}, [*_ONCE, *service])

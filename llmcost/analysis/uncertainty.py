@@ -214,7 +214,12 @@ def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalo
 
 def estimate_uncertain(scenario: Scenario, catalog: Catalog, sampling: Sampling | None) -> Estimate:
     """Estimate a scenario, with intervals where they are asked for."""
-    base = estimate(scenario, catalog)
+    if scenario.stages:
+        from llmcost.analysis.stages import estimate_stages
+
+        base = estimate_stages(scenario, catalog)
+    else:
+        base = estimate(scenario, catalog)
     return base if sampling is None else with_uncertainty(base, sampling, catalog)
 
 

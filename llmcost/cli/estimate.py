@@ -55,7 +55,8 @@ def command(
         raise InputError(
             "--emit writes a trainer's settings; leave --explain, --tornado, --plot, --samples and --format out"
         )
-    from llmcost.analysis.estimate import estimate, published_run
+    from llmcost.analysis.estimate import published_run
+    from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.scenario import load_scenario
 
     entries = options.catalog()

@@ -59,8 +59,8 @@ def command(
     """Project a scenario year by year under growth trends and levers."""
     from llmcost.analysis import milestones
     from llmcost.analysis.compare import checked_metrics
-    from llmcost.analysis.estimate import estimate
     from llmcost.analysis.project import project, with_samples
+    from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.render import project as show
     from llmcost.scenario import load_scenario
 

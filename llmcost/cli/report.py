@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """Write a report as one HTML page: tables, ranges, sources and charts."""
     from llmcost.analysis.compare import compare
-    from llmcost.analysis.estimate import estimate
     from llmcost.analysis.report import look_into
+    from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.errors import InputError
     from llmcost.files import check_new
     from llmcost.render.plots import figure

@@ -107,9 +107,8 @@ def _texts(pa: Any, column: Any, missing: str, other: Callable[[Any], str]) -> A
                 known[value] = other(plain(value))
         return pa.array([known[value] for value in cells], pa.string())
     numbers = np.ascontiguousarray(column, dtype=np.float64)
-    if numbers[0] == numbers[-1] and (numbers == numbers[0]).all():
-        (text,) = _cells(numbers[:1], missing, other)
-        return pa.scalar(text, pa.string())
+    if len(numbers) > 1 and numbers[0] == numbers[-1] and (numbers == numbers[0]).all():
+        return _texts(pa, numbers[:1], missing, other)[0]
     sound = np.isfinite(numbers)
     whole = sound & (np.abs(numbers) < _WHOLE) & (np.trunc(numbers) == numbers)
     if whole.all():

@@ -15,6 +15,7 @@ from llmcost.scenario.schema import (
     KEYS,
     LEVER_KEYS,
     NUMBER,
+    STAGE_KEYS,
     SWEEP_KEYS,
     Key,
 )
@@ -94,6 +95,24 @@ def json_schema(catalog: Catalog) -> dict[str, Any]:
             "required": ["name"],
             "additionalProperties": False,
             "properties": {name: _key(key, catalog) for name, key in LEVER_KEYS.items()},
+        },
+    }
+    properties["stages"] = {
+        "type": "array",
+        "maxItems": MOST_TABLES,
+        "description": "Stages that the model is made in, each a [[stages]] table with keys of the file on top",
+        "items": {
+            "type": "object",
+            "required": ["name", "kind"],
+            "additionalProperties": False,
+            "properties": {
+                **{
+                    name: item
+                    for name, item in properties.items()
+                    if name not in ("schema_version", "name", "description", "levers")
+                },
+                **{name: _key(key, catalog) for name, key in STAGE_KEYS.items()},
+            },
         },
     }
     numeric = [key.name for key in KEYS.values() if key.kind == NUMBER]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.stages import SUMMED
+from llmcost.analysis.stages import estimate_any as estimate
 from llmcost.catalog import load_catalog
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario, parse_scenario

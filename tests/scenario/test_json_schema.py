@@ -56,6 +56,7 @@ def test_every_key_is_there_and_no_other() -> None:
         "levers",
         "cost.items",
         "correlation",
+        "stages",
         *(f"sweep.{k}" for k in SCHEMA["properties"]["sweep"]["properties"]),
     }
     assert found - extra == set(KEYS) - {"parallelism"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from llmcost.engine.chain import execute, plan
 from llmcost.errors import nearest
 from llmcost.scenario.resolve.inputs import Inputs
 
@@ -54,6 +55,11 @@ def fill(inputs: Inputs) -> None:
     if adapts:
         inputs.enter_missing("training.lora_rank", _RANK, "default: that of most recipes")
     known["lora_rank"] = np.where(np.asarray(frozen) > 0, known.get("lora_rank", 0.0), 0.0)
+    for name in ("trains_base", "frozen_bytes", "lora_rank", *(f"adapted_{p}" for p in _PARTS)):
+        inputs.constants[name] = "training.method"
+    if not adapts:
+        known["adapter_params"] = 0.0
+        inputs.constants["adapter_params"] = "training.method"
     targets = inputs.word("training.lora_targets", "all-linear")
     if adapts:
         inputs.enter_word(
@@ -65,6 +71,11 @@ def fill(inputs: Inputs) -> None:
         known[f"adapted_{part}"] = inputs.look(
             lambda word, part=part: float(part in _parts(inputs, word)), targets
         )
+    if adapts:
+        values: dict[str, Any] = dict(known)
+        execute(plan(frozenset(known), frozenset({"adapter_params"})), values)
+        if "adapter_params" in values:
+            known["adapter_params"] = values["adapter_params"]
     if adapts and "training.flops_per_param_token" not in inputs.sources:
         passes = np.where(np.asarray(frozen) > 0, 4.0, 6.0)
         inputs.enter(
