@@ -30,6 +30,7 @@ COMMANDS = (
     "project",
     "report",
     "validate",
+    "calibrate",
     "catalog",
     "schema",
     "init",

@@ -1,0 +1,50 @@
+"""``llmcost calibrate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmcost.cli.options import Common, Force
+
+EPILOG = "Example: llmcost calibrate steps.csv --output ours.toml && llmcost estimate run.toml --catalog ours.toml"
+
+
+def command(
+    rows: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROWS",
+            help="Measured steps, csv or parquet: headers are scenario keys and step_time_s.",
+        ),
+    ],
+    force: Force = False,
+    options: Common = Common(formats=("table", "json")),
+) -> None:
+    """Make constants for your own cluster from steps that you measured."""
+    from datetime import date
+
+    from llmcost.analysis.calibrate import as_toml, calibrate
+    from llmcost.files import check_new, write_atomic
+    from llmcost.render import calibrate as show
+
+    if options.output is not None:
+        check_new(options.output, force)
+    found = calibrate(rows, options.catalog())
+    options.warn(found.warnings)
+    text = as_toml(found, rows, date.today().isoformat())
+    shown = options._replace(output=None)
+    if options.format == "json":
+        from llmcost.render.data import to_json
+
+        shown.deliver(to_json(show.calibrate_object(found)))
+    else:
+        from llmcost.render.table import console, text_of
+
+        target = console(options.color)
+        show.calibrate_table(found, target)
+        shown.deliver(text_of(target))
+    if options.output is not None:
+        write_atomic(options.output, text, force)
+        options.note(f"wrote {options.output}; try: llmcost estimate … --catalog {options.output}")

@@ -1,0 +1,107 @@
+"""A user's own steps: constants come back, what is not told stays, the file works."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmcost.analysis.calibrate import as_toml, calibrate
+from llmcost.analysis.estimate import estimate
+from llmcost.catalog import load_catalog
+from llmcost.errors import InputError, NoAnswerError
+from llmcost.scenario import parse_scenario
+from tests.conftest import Run
+
+LAYOUTS = [
+    (tp, micro, seq, devices)
+    for tp in (1, 2, 4, 8)
+    for micro, seq in ((1, 4096), (2, 4096), (1, 16384))
+    for devices in (64, 512)
+]
+
+
+def written(path: Path, catalog: Any, layouts: list[tuple[int, int, int, int]]) -> Path:
+    """Steps that a catalog predicts, as a user would write measured ones down."""
+    rows = []
+    for tp, micro, seq, devices in layouts:
+        table: dict[str, Any] = {
+            "name": "x", "model": {"preset": "llama-3.1-8b", "seq_len": seq}, "cluster": {"accelerator": "h100-sxm", "devices": devices},
+            "parallelism": {"tp": tp, "pp": 1, "vpp": 1, "micro_batch": micro, "global_batch_seqs": devices // tp * micro * 4, "sharding": "zero1"},
+        }  # fmt: skip
+        step = estimate(parse_scenario(table), catalog).result("step_time_s")
+        flat = {
+            f"{s}.{k}": v for s in ("model", "cluster", "parallelism") for k, v in table[s].items()
+        }
+        rows.append({"run": len(rows), **flat, "step_time_s": step})
+    with path.open("w") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_the_constants_of_another_software_come_back(tmp_path: Path) -> None:
+    (tmp_path / "theirs.toml").write_text(
+        '[software.megatron-core]\nproduct_quality = 0.8\nelementwise_passes = 2.4\nsource = "theirs"\n'
+    )
+    theirs = load_catalog([tmp_path / "theirs.toml"])
+    steps = written(tmp_path / "steps.csv", theirs, LAYOUTS)
+    found = calibrate(str(steps), load_catalog())
+    assert found.before > 0.05
+    assert found.after < 0.02
+    told = {item.field: item.after for item in found.constants if item.told}
+    assert told["product_quality"] == pytest.approx(0.8, abs=0.08)
+    assert not {"expert_quality", "exchange_overlap"} & set(told)
+    (tmp_path / "ours.toml").write_text(as_toml(found, "steps.csv", "2026-11-25"))
+    again = calibrate(str(steps), load_catalog([tmp_path / "ours.toml"]))
+    assert again.before == pytest.approx(found.after, rel=1e-3)
+
+
+def test_steps_as_the_catalog_has_them_change_next_to_nothing(tmp_path: Path) -> None:
+    steps = written(tmp_path / "steps.csv", load_catalog(), LAYOUTS)
+    found = calibrate(str(steps), load_catalog())
+    assert found.before < 1e-9
+    assert all(item.after == pytest.approx(item.before, rel=1e-3) for item in found.constants)
+
+
+def test_the_command_writes_a_catalog_that_is_taken(llmcost: Run, tmp_path: Path) -> None:
+    (tmp_path / "slow.toml").write_text(
+        '[software.megatron-core]\nproduct_quality = 0.7\nsource = "slow"\n'
+    )
+    written(tmp_path / "steps.csv", load_catalog([tmp_path / "slow.toml"]), LAYOUTS)
+    done = llmcost("calibrate", "steps.csv", "--output", "ours.toml")
+    assert done.returncode == 0, done.stderr
+    assert "product_quality" in done.stdout
+    assert "Not told by the rows" in done.stdout
+    line = ["estimate", "llama-3.1-405b", "--set", "training.mfu=", "--set", "parallelism.tp=8", "--set", "parallelism.pp=16", "--json"]  # fmt: skip
+    plain, ours, slow = (
+        json.loads(llmcost(*line, *more).stdout)["results"]["step_time_s"]
+        for more in ((), ("--catalog", "ours.toml"), ("--catalog", "slow.toml"))
+    )
+    assert ours > 1.1 * plain
+    assert ours == pytest.approx(slow, rel=0.05)
+    assert llmcost("calibrate", "steps.csv", "--output", "ours.toml").returncode == 1
+    found = json.loads(llmcost("calibrate", "steps.csv", "--json").stdout)
+    assert found["mean_error_after"] < found["mean_error_before"]
+
+
+def test_wrong_rows_are_named_and_rows_that_tell_nothing_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("model.preset,step_time_s\nllama-3.1-8b,x\nllama-9,1\n")
+    with pytest.raises(InputError) as error:
+        calibrate(str(tmp_path / "a.csv"), load_catalog())
+    text = "\n".join(error.value.problems)
+    assert "line 2" in text
+    assert "line 3" in text
+    (tmp_path / "b.csv").write_text("model.preset,time\nllama-3.1-8b,1\n")
+    with pytest.raises(InputError, match="step_time_s"):
+        calibrate(str(tmp_path / "b.csv"), load_catalog())
+    (tmp_path / "c.csv").write_text(
+        "model.preset,cluster.accelerator,cluster.devices,parallelism.tp,parallelism.pp,parallelism.global_batch_seqs,step_time_s\n"
+        "gpt2-124m,h100-sxm,1,1,1,1,60\n"
+    )
+    with pytest.raises(NoAnswerError, match="tell none"):
+        calibrate(str(tmp_path / "c.csv"), load_catalog())
