@@ -80,6 +80,7 @@ def _short(name: str) -> str:
 
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "fp4")
+POWER_MODELS = ("activity", "constant")
 SCOPES = ("hardware", "life-cycle")
 METHODS = ("amortized", "cloud", "purchase")
 COMMITMENTS = ("on-demand", "spot", "1m", "6m", "1y", "3y")
@@ -225,6 +226,8 @@ _KEYS = [
     # energy
     _positive("energy.device_power_w", "Average draw of one device at the server", "W"),
     Key("energy.server_power_ratio", NUMBER, "Server power over that of its devices", "1", low=1, quantity="server_power_ratio"),
+    Key("energy.power_model", CHOICE, "Whether a device's draw follows what a layout lets it do, or is a share of its rated power", choices=POWER_MODELS),
+    _share("energy.host_utilisation", "Average draw of a server beside its devices over its rated power"),
     _share("energy.power_utilisation", "Average draw over the rated power"),
     Key("energy.pue", NUMBER, "Power usage effectiveness of the data centre", "1", low=1, quantity="pue"),
     Key("energy.operator", ENTRY, "Operator of the data centre: picks its PUE", catalog="operators"),

@@ -19,3 +19,4 @@ from llmcost.engine.performance import communication  # noqa: F401
 from llmcost.engine.performance import pipeline  # noqa: F401
 from llmcost.engine.performance import data_parallel  # noqa: F401
 from llmcost.engine.performance import step  # noqa: F401
+from llmcost.engine.performance import power  # noqa: F401

@@ -51,6 +51,7 @@ def fill(inputs: Inputs) -> None:
     software.fill(inputs)
     finetune.gathered(inputs.known)
     accuracy.fill(inputs)
+    _power(inputs)
     if not inputs.searches:
         accuracy.widen_across_domains(inputs)
     if "by_architecture" not in inputs.given:
@@ -59,6 +60,23 @@ def fill(inputs: Inputs) -> None:
         inputs.enter_word(
             "training.flops_method", "architecture", "default: counted as the layout is timed"
         )
+
+
+def _power(inputs: Inputs) -> None:
+    """Let a device draw what it does, unless the scenario says what it draws."""
+    own = inputs.has("energy.power_utilisation") or inputs.has("energy.device_power_w")
+    model = inputs.scenario.get("energy.power_model")
+    if model is None:
+        model = "constant" if own else "activity"
+        inputs.enter_word("energy.power_model", model, "default: by the layout's activity")
+    if model != "activity" or "power_utilisation" not in inputs.known:
+        return
+    inputs.default("energy.host_utilisation")
+    # The usual draw is left to devices of which nobody measured the energy of an operation.
+    inputs.known["rated_utilisation"] = inputs.known.pop("power_utilisation")
+    interval = inputs.intervals.get("energy.power_utilisation")
+    if interval is not None:
+        inputs.intervals["energy.power_utilisation"] = ("rated_utilisation", interval[1])
 
 
 def default_batch_seqs(seq_len: Any, devices: Any) -> Any:
