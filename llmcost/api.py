@@ -13,7 +13,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.sampling import Sampling
+from llmcost.analysis.sampling import Sampling, column
 from llmcost.analysis.stages import estimate_any as estimate_one
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.columns import Table
@@ -111,7 +111,7 @@ def compare(scenarios: Sequence[Source], **common: Unpack[Common]) -> Table:
     Returns
     -------
     Table
-        ``scenario``, every result, and with samples its quantiles (``days.p95``).
+        ``scenario``, every result, and with samples its quantiles (``days_p95``).
 
     Raises
     ------
@@ -131,7 +131,7 @@ def compare(scenarios: Sequence[Source], **common: Unpack[Common]) -> Table:
     for key in RESULTS:
         for name in dict.fromkeys(name for item in found for name in item.intervals.get(key, {})):
             bands = (item.intervals.get(key, {}).get(name) for item in found)
-            columns[f"{key}.{name}"] = _numbers(bands)
+            columns[column(key, name)] = _numbers(bands)
     return Table(columns, dict.fromkeys(text for item in found for text in item.warnings))
 
 
@@ -249,7 +249,7 @@ def project(
     for key in RESULTS:
         values = found.result(key)
         columns[key] = np.full(len(found.years), np.nan) if values is None else np.array(values)
-        columns |= {f"{key}.{name}": band for name, band in found.band(key).items()}
+        columns |= {column(key, name): band for name, band in found.band(key).items()}
     return Table(columns, found.warnings)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from llmcost.engine.chain import Array
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError
 from llmcost.scenario.schema import KEYS
 
@@ -54,8 +54,8 @@ def arrow() -> Any:
 
 def field_notes(name: str) -> dict[str, str]:
     """Unit and description of a column."""
-    result, _, share = name.rpartition(".p")
-    if result in RESULTS:
+    result, share = of_quantile(name)
+    if result:
         item = RESULTS[result]
         return {
             "unit": item.unit,

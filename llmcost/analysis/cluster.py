@@ -37,7 +37,8 @@ class Found(NamedTuple):
 def wants_search(inputs: Inputs) -> bool:
     """Whether a layout, a cluster, a micro-batch or an interleaving is to be found."""
     known = inputs.known
-    return inputs.searches or ("bf16_peak_flops" in known and not set(_TUNED) <= set(known))
+    predicts = {"bf16_peak_flops", "layers"} <= set(known)
+    return inputs.searches or (predicts and not set(_TUNED) <= set(known))
 
 
 def solve(inputs: Inputs, known: Mapping[str, Any]) -> Found:
@@ -62,7 +63,7 @@ def solve(inputs: Inputs, known: Mapping[str, Any]) -> Found:
     scenario, own = inputs.scenario, dict(known)
     if "training.activation_recompute" not in inputs.sources:
         own.pop("recompute_level", None)
-    if "global_batch_seqs" not in own or "bf16_peak_flops" not in own:
+    if not {"global_batch_seqs", "bf16_peak_flops", "layers"} <= set(own):
         raise InputError(
             f"{scenario.where('parallelism')}: a search needs an architecture (model.preset, model.config or its keys), cluster.accelerator and parallelism.global_batch_seqs (--set parallelism.global_batch_seqs=…)"
         )

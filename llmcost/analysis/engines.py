@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -49,7 +49,12 @@ def evaluate_span(sweep: Sweep, first: int, last: int) -> Block:
     """Several blocks as one, on a worker."""
     found = list(sweep.spans(first, last))
     columns = join([block.columns for block in found])
-    return Block(columns, sum(b.cells for b in found), sum(b.unanswered for b in found))
+    unknown: Counter[str] = Counter()
+    for block in found:
+        unknown.update(block.unknown)
+    return Block(
+        columns, sum(b.cells for b in found), sum(b.unanswered for b in found), dict(unknown)
+    )
 
 
 def run_dask(

@@ -78,6 +78,11 @@ def label(share: float) -> str:
     return f"p{100 * share:.10g}"
 
 
+def column(key: str, name: str) -> str:
+    """Name of the column of a quantile: ``days_p95``."""
+    return f"{key}_{name}"
+
+
 def uniforms(
     keys: Sequence[str], count: int, seed: int, correlations: Iterable[Correlation] = ()
 ) -> dict[str, Array]:

@@ -16,14 +16,14 @@ from llmcost.analysis.axes import Axis, shaped
 from llmcost.analysis.cluster import find_in_cells, wants_search
 from llmcost.analysis.estimate import check_consistent, quantities_to_check, without_answer
 from llmcost.analysis.expression import Expression
-from llmcost.analysis.sampling import Sampling, label, quantiles_of, uniforms
+from llmcost.analysis.sampling import Sampling, column, label, quantiles_of, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
 from llmcost.columns import Columns
 from llmcost.engine.chain import Array, Rule, execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Inputs, Scenario, resolve
 from llmcost.scenario.schema import KEYS, NUMBER
@@ -35,11 +35,15 @@ MOST_CELLS = 10**12
 
 
 class Block(NamedTuple):
-    """Rows of a sweep: columns of one length, and how many cells were looked at."""
+    """Rows of a sweep: columns of one length, and how many cells were looked at.
+
+    `unknown` counts, by name, cells that a condition cannot judge because a value is not known.
+    """
 
     columns: Columns
     cells: int
     unanswered: int
+    unknown: Mapping[str, int] = {}
 
     @property
     def rows(self) -> int:
@@ -161,7 +165,7 @@ class Sweep:
             wanted |= condition.names()
         self._wanted = wanted
         bare = {
-            name.rpartition(".")[0] if name in self.quantile_names else name
+            of_quantile(name)[0] if name in self.quantile_names else name
             for name in wanted
             if name not in self.labels
         }
@@ -228,7 +232,7 @@ class Sweep:
         known |= {name: values[key] for key, (name, _) in chosen.items() if name}
         self.sampled = {name: np.asarray(value, dtype=np.float64) for name, value in known.items()}
         self.quantile_names = [
-            f"{key}.{label(share)}"
+            column(key, label(share))
             for key in self.result_names
             for share in self.sampling.quantiles
         ]
@@ -253,7 +257,7 @@ class Sweep:
         if np.any(bad):
             values |= {step.gives: np.where(bad, np.nan, values[step.gives]) for step in steps}
         found = {}
-        wanted = {name.rpartition(".")[0] for name in self._wanted if name in self.quantile_names}
+        wanted = {of_quantile(name)[0] for name in self._wanted if name in self.quantile_names}
         for key in wanted:
             value = values[key]
             if value.ndim <= len(self.shape):
@@ -261,7 +265,7 @@ class Sweep:
             else:
                 bands = quantiles_of(value, self.sampling.quantiles)
             for share, band in zip(self.sampling.quantiles, bands, strict=True):
-                found[f"{key}.{label(share)}"] = band
+                found[column(key, label(share))] = band
         return found
 
     def _layout(self) -> None:
@@ -314,7 +318,7 @@ class Sweep:
             execute(steps, values)
             if self.sampling is not None:
                 values |= self._quantiles(place, layouts)
-            keep, unanswered = self._keep(values, steps, place, shape)
+            keep, unanswered, unknown = self._keep(values, steps, place, shape)
             columns = {}
             for name in (
                 name
@@ -324,7 +328,7 @@ class Sweep:
                 columns[name] = self._column(name, values, place, shape, keep)
         if self.solve is not None:
             columns |= self.solve.columns(shape, keep)
-        return Block(columns, cells, unanswered)
+        return Block(columns, cells, unanswered, unknown)
 
     def _place(self, index: int) -> tuple[slice, ...]:
         if not self.shape:
@@ -342,8 +346,9 @@ class Sweep:
         steps: Sequence[Rule],
         place: tuple[slice, ...],
         shape: tuple[int, ...],
-    ) -> tuple[Any, int]:
-        """Which cells pass the conditions, None for all; and how many have no answer."""
+    ) -> tuple[Any, int, dict[str, int]]:
+        """Which cells pass the conditions, None for all; how many have no answer, and how many no
+        condition can judge, by the name of what is not known."""
         bad = without_answer(self.inputs, values)
         unanswered = 0
         if np.any(bad):
@@ -354,13 +359,18 @@ class Sweep:
                 if step.gives in values:
                     values[step.gives] = np.where(bad, np.nan, values[step.gives])
         if not self.conditions:
-            return None, unanswered
+            return None, unanswered, {}
         names = set().union(*(condition.names() for condition in self.conditions))
         operands = {name: self._raw(name, values, place) for name in names}
         passed = np.ones((), dtype=bool)
         for condition in self.conditions:
             passed = passed & condition.holds(operands)
-        return np.flatnonzero(np.broadcast_to(passed, shape).ravel()), unanswered
+        unknown = {}
+        for name, operand in operands.items():
+            numbers = np.asarray(operand)
+            if numbers.dtype.kind == "f" and np.isnan(numbers).any():
+                unknown[name] = int(np.broadcast_to(np.isnan(numbers), shape).sum())
+        return np.flatnonzero(np.broadcast_to(passed, shape).ravel()), unanswered, unknown
 
     def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:
         """A result or key in a block, not yet broadcast."""

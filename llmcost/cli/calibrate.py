@@ -20,7 +20,11 @@ def command(
         ),
     ],
     force: Force = False,
-    options: Common = Common(formats=("table", "json")),
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The catalog file to write, .toml."),
+    ] = None,
+    options: Common = Common(without=("output",), formats=("table", "json")),
 ) -> None:
     """Make constants for your own cluster from steps that you measured."""
     from datetime import date
@@ -29,22 +33,21 @@ def command(
     from llmcost.files import check_new, write_atomic
     from llmcost.render import calibrate as show
 
-    if options.output is not None:
-        check_new(options.output, force)
+    if output is not None:
+        check_new(output, force)
     found = calibrate(rows, options.catalog())
     options.warn(found.warnings)
     text = as_toml(found, rows, date.today().isoformat())
-    shown = options._replace(output=None)
     if options.format == "json":
         from llmcost.render.data import to_json
 
-        shown.deliver(to_json(show.calibrate_object(found)))
+        options.deliver(to_json(show.calibrate_object(found)))
     else:
         from llmcost.render.table import console, text_of
 
         target = console(options.color)
         show.calibrate_table(found, target)
-        shown.deliver(text_of(target))
-    if options.output is not None:
-        write_atomic(options.output, text, force)
-        options.note(f"wrote {options.output}; try: llmcost estimate … --catalog {options.output}")
+        options.deliver(text_of(target))
+    if output is not None:
+        write_atomic(output, text, force)
+        options.note(f"wrote {output}; try: llmcost estimate … --catalog {output}")

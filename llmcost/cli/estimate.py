@@ -49,9 +49,8 @@ def command(
     options: Common = Common(),
 ) -> None:
     """Estimate one scenario: devices, days, energy, carbon, water and cost."""
-    if emit is not None and (
-        explain or tornado or plot or sampled.asked or options.format != "table"
-    ):
+    formatted = options.format != "table" and options.output is None
+    if emit is not None and (explain or tornado or plot or sampled.asked or formatted):
         raise InputError(
             "--emit writes a trainer's settings; leave --explain, --tornado, --plot, --samples and --format out"
         )

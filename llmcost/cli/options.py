@@ -76,6 +76,20 @@ class Sampled(NamedTuple):
         return Sampling.of(self.samples, self.seed, self.quantiles, self.uncertainty)
 
 
+#: The format of an output file by its suffix.
+SUFFIXES = {
+    ".txt": "table",
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".html": "html",
+    ".pdf": "pdf",
+}
+
+
 class Common(NamedTuple):
     """The options of every command: how it shows what, and where."""
 
@@ -121,11 +135,38 @@ class Common(NamedTuple):
         if self.json and self.format not in ("table", "json"):
             raise InputError(f"--json contradicts --format {self.format}; give one of them")
         chosen = "json" if self.json else self.format
+        if self.output and "format" not in self.without:
+            chosen = self._by_suffix(chosen)
         if chosen not in self.formats:
             raise InputError(
                 f'--format "{chosen}": is not one of {", ".join(self.formats)}{nearest(chosen, self.formats)}'
             )
         return self._replace(format=chosen)
+
+    def _by_suffix(self, chosen: str) -> str:
+        """The format of an output file by its suffix; a command's own format where there is none.
+
+        Raises
+        ------
+        InputError
+            If the command cannot write it, or another format was asked for.
+        """
+        from llmcost.errors import InputError
+
+        suffix = os.path.splitext(self.output or "")[1].lower()
+        meant = SUFFIXES.get(suffix)
+        if meant is None or str(self.output).endswith("/"):
+            return chosen
+        if meant not in self.formats:
+            able = [end for end, form in SUFFIXES.items() if form in self.formats]
+            raise InputError(
+                f"--output {self.output}: this command cannot write {suffix}; it writes {', '.join(able)}"
+            )
+        if chosen not in ("table", meant):
+            raise InputError(
+                f"--output {self.output}: the suffix says {meant}, --format {chosen}; give one of them"
+            )
+        return meant
 
     @property
     def color(self) -> bool:

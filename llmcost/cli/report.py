@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -40,19 +41,27 @@ def command(
 
     if output is None:
         raise InputError("--output: is missing; name the page to write, like report.html")
+    suffix = os.path.splitext(output)[1].lower()
+    if output != "-" and suffix not in ("", ".html", ".htm", ".md"):
+        raise InputError(
+            f"--output {output}: a report cannot be written as {suffix}; it writes .html, .md; a browser prints the page as PDF"
+        )
     if output != "-":
         check_new(output, force)
-    figure()  # without matplotlib, say so before the work
+    if suffix != ".md":
+        figure()  # without matplotlib, say so before the work
     entries = options.catalog()
     sampling = sampled.sampling()
     bases = [estimate(load_scenario(name, sets or (), entries), entries) for name in scenarios]
     found = [look_into(base, entries, sampling, until) for base in bases]
-    page = report_page(
-        title or "What it takes to train " + ", ".join(base.name for base in bases),
-        found,
-        compare([item.result for item in found]) if len(found) > 1 else None,
-        sampling,
-    )
+    heading = title or "What it takes to train " + ", ".join(base.name for base in bases)
+    if suffix == ".md":
+        from llmcost.render.data import estimate_markdown
+
+        page = f"# {heading}\n\n" + "\n".join(estimate_markdown(item.result) for item in found)
+    else:
+        both = compare([item.result for item in found]) if len(found) > 1 else None
+        page = report_page(heading, found, both, sampling)
     for base in bases:
         options.warn(base.warnings)
     options._replace(output=None if output == "-" else output).deliver(page)

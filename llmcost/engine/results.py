@@ -81,6 +81,14 @@ _ALL = [
 
 RESULTS: dict[str, Result] = {item.key: item for item in _ALL}
 
+
+def of_quantile(name: str) -> tuple[str, str]:
+    """The result and the share of a column of quantiles, ``days_p95``; empty for another name."""
+    key, _, share = name.rpartition("_p")
+    shaped = key in RESULTS and share.replace(".", "", 1).isdecimal()
+    return (key, share) if shaped else ("", "")
+
+
 #: The parts that add up to the amortized cost.
 COST_COMPONENTS = (
     "cost_accelerator_usd",

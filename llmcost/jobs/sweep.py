@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
@@ -106,14 +106,17 @@ def deliver(question: Question, order: Order, desk: Desk) -> None:
             )
             desk.note(f"{order.folder}: {count:,} rows; {written} parts written in this run")
             return
-        blocks = _counted(run(first, last), counts, step)
+        unknown: dict[str, int] = {}
+        blocks = _counted(run(first, last), counts, step, question.needed, unknown)
         if order.format in STREAMED and not question.ranked and order.plot is None:
             found = _stream(question, order.format, blocks, desk)
+            _say_unknown(unknown, desk)
             if not found and order.shard == (1, 1):
                 raise _nothing(question, counts["cells"])
             _say_several(question, counts, desk)
             return
         kept, drawn = _ranked(question, order, blocks)
+    _say_unknown(unknown, desk)
     _say_several(question, counts, desk)
     _say_missing(question, kept, desk)
     _show(question, order, kept, counts, desk)
@@ -127,12 +130,25 @@ def _nothing(question: Question, cells: int) -> NoAnswerError:
 
 
 def _counted(
-    blocks: Iterator[Block], counts: dict[str, int], step: Callable[[int, int], None]
+    blocks: Iterator[Block],
+    counts: dict[str, int],
+    step: Callable[[int, int], None],
+    ranked: Sequence[str],
+    unknown: dict[str, int],
 ) -> Iterator[Block]:
+    """Blocks as they come; counts what is in them, and what conditions and ranks cannot judge."""
     for block in blocks:
         counts["cells"] += block.cells
         counts["rows"] += block.rows
         counts["unanswered"] += block.unanswered
+        for name, number in block.unknown.items():
+            unknown[name] = unknown.get(name, 0) + number
+        for name in ranked:
+            column = block.columns.get(name)
+            if column is not None and column.dtype.kind == "f":
+                unjudged = int(np.isnan(column).sum())
+                if unjudged:
+                    unknown[name] = unknown.get(name, 0) + unjudged
         if "solutions" in block.columns:
             counts["several"] += int((block.columns["solutions"] > 1).sum())
         step(block.cells, block.rows)
@@ -229,6 +245,13 @@ def _say_several(question: Question, counts: dict[str, int], desk: Desk) -> None
                 f"--solve {solve.key}: {counts['several']:,} cells meet the target more than once; the smallest value is given, `solutions` says how many there are"
             ]
         )
+
+
+def _say_unknown(unknown: dict[str, int], desk: Desk) -> None:
+    """Say how many cells no condition, rank or front can judge."""
+    for name, number in unknown.items():
+        cells = "1 cell is" if number == 1 else f"{number:,} cells are"
+        desk.warn([f"{cells} left out: their {name} is not known, so they cannot be judged by it"])
 
 
 def _say_missing(question: Question, rows: Columns, desk: Desk) -> None:

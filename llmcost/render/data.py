@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate, scalar
+from llmcost.analysis.sampling import column
 from llmcost.engine.results import RESULTS, STEP_PARTS
 from llmcost.render.cost import cost_label
 from llmcost.render.numbers import plain, readable, show_in
@@ -164,21 +165,18 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def estimates_csv(results: Mapping[str, Estimate]) -> str:
     """A line a scenario by its name, a column a result."""
-    quantiles = sorted(
-        {
-            f"{key}.{name}"
+    quantiles = list(
+        dict.fromkeys(
+            (key, name)
             for item in results.values()
             for key, band in item.intervals.items()
             for name in band
-        }
+        )
     )
-    header = ["scenario", *RESULTS, *quantiles]
+    header = ["scenario", *RESULTS, *(column(*pair) for pair in quantiles)]
     rows = []
     for label, item in results.items():
-        bands = [
-            item.intervals.get(name.rpartition(".")[0], {}).get(name.rpartition(".")[2])
-            for name in quantiles
-        ]
+        bands = [item.intervals.get(key, {}).get(name) for key, name in quantiles]
         rows.append([label, *item.results.values(), *bands])
     return to_csv(header, rows)
 

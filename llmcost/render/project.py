@@ -9,6 +9,7 @@ from rich.console import Console
 
 from llmcost.analysis.milestones import Crossing, Step
 from llmcost.analysis.project import Projection
+from llmcost.analysis.sampling import column
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.numbers import readable, share_bar, show_in, significant, span
@@ -38,7 +39,7 @@ def columns(found: Projection) -> tuple[str, ...]:
 
 def year_rows(found: Projection) -> list[dict[str, Any]]:
     """A flat object a year: all results, null where not determined."""
-    columns = {key: found.result(key) for key in RESULTS}
+    columns: dict[str, Any] = {key: found.result(key) for key in RESULTS}
     return [
         {
             "year": int(year),
@@ -97,9 +98,17 @@ def intervals(found: Projection) -> list[dict[str, Any]]:
 
 
 def project_csv(found: Projection) -> str:
-    """A line a year and a column a result."""
+    """A line a year and a column a result; with samples its quantiles too."""
     rows = year_rows(found)
-    return to_csv(list(rows[0]), [list(row.values()) for row in rows])
+    bands = {
+        column(key, name): band
+        for key in RESULTS
+        if key in found.samples
+        for name, band in found.band(key).items()
+    }
+    extra = [[float(band[i]) for band in bands.values()] for i in range(len(rows))]
+    lines = [[*row.values(), *more] for row, more in zip(rows, extra, strict=True)]
+    return to_csv([*rows[0], *bands], lines)
 
 
 def _cells(found: Projection, metrics: Sequence[str]) -> list[list[str]]:

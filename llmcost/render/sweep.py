@@ -11,7 +11,7 @@ from rich.console import Console
 from llmcost.analysis.axes import Axis
 from llmcost.analysis.sweep import Sweep
 from llmcost.columns import Columns, plain, records
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError
 from llmcost.render.data import to_json, to_markdown
 from llmcost.render.numbers import plain as show
@@ -65,7 +65,7 @@ def columns_to_show(sweep: Sweep, asked: bool, ranked: Sequence[str]) -> list[st
     if "lifetime_cost_usd" in sweep.result_names or "inference_devices" in sweep.result_names:
         usual = SHOWN_SERVICE if any(key.startswith("inference.") for key in keys) else SHOWN_LIFE
     results = [name for name in dict.fromkeys([*ranked, *usual]) if name in sweep.result_names]
-    results += [name for name in sweep.quantile_names if name.startswith("cost_total_usd.")]
+    results += [name for name in sweep.quantile_names if of_quantile(name)[0] == "cost_total_usd"]
     return list(dict.fromkeys([*keys, *solved, *results]))
 
 
@@ -73,7 +73,7 @@ def _cell(name: str, value: Any) -> str:
     value = plain(value)
     if value is None:
         return "—"
-    key = name.rpartition(".p")[0] or name
+    key = of_quantile(name)[0] or name
     if key in RESULTS:
         unit = RESULTS[key].unit
         return (
@@ -86,8 +86,8 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _heading(name: str) -> str:
-    result, _, share = name.rpartition(".p")
-    if result in RESULTS:
+    result, share = of_quantile(name)
+    if result:
         return f"p{share}"
     return (
         _SHORT.get(name, RESULTS[name].label)

@@ -91,3 +91,55 @@ def test_no_matching_cell_is_exit_1_in_every_format(llmcost: Run, form: str) -> 
     assert done.returncode == 1
     assert done.stdout == ""
     assert "no cell of 2" in done.stderr
+
+
+def test_cells_that_nothing_can_judge_are_counted_and_named(llmcost: Run) -> None:
+    axis = (
+        "--axis",
+        "cluster.accelerator=h100-sxm,trainium1,h800-sxm",
+        "--select",
+        "cluster.accelerator",
+    )
+    ranked = llmcost("sweep", "gpt-4", *axis, "--minimize", "cost_total_usd", "--format", "csv")
+    assert ranked.returncode == 0
+    assert "2 cells are left out: their cost_total_usd is not known" in ranked.stderr
+    kept = llmcost("sweep", "gpt-4", *axis, "--where", "cost_total_usd < 1e12", "--format", "csv")
+    assert kept.stdout.splitlines()[1:] == ["h100-sxm"]
+    assert "2 cells are left out" in kept.stderr
+    front = llmcost("sweep", "gpt-4", *axis, "--pareto", "days,cost_total_usd", "--format", "csv")
+    assert "cost_total_usd is not known" in front.stderr
+
+
+def test_an_output_file_follows_its_suffix(llmcost: Run, tmp_path: Path) -> None:
+    for name, start in (
+        ("a.json", "{"),
+        ("a.csv", "scenario,"),
+        ("a.md", "## "),
+        ("a.txt", "gpt-4"),
+    ):
+        done = llmcost("estimate", "gpt-4", "--output", name)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ""
+        assert (tmp_path / name).read_text().startswith(start)
+    for name in ("a.parquet", "a.html", "a.pdf"):
+        done = llmcost("estimate", "gpt-4", "--output", name)
+        assert done.returncode == 2
+        assert "cannot write" in done.stderr
+        assert not (tmp_path / name).exists()
+    assert llmcost("estimate", "gpt-4", "--output", "b.csv", "--json").returncode == 2
+    assert llmcost("report", "gpt-4", "--output", "r.md", "--quiet").returncode == 0
+    assert (tmp_path / "r.md").read_text().startswith("# What it takes")
+    assert llmcost("report", "gpt-4", "--output", "r.docx").returncode == 2
+    years = llmcost(
+        "project",
+        "gpt-4",
+        "--until",
+        "2025",
+        "--uncertainty",
+        "defaults",
+        "--samples",
+        "100",
+        "--format",
+        "csv",
+    )
+    assert "cost_total_usd_p95" in years.stdout.splitlines()[0]

@@ -239,7 +239,7 @@ def test_estimate(llmcost: Run) -> None:
     )["tornado"]
     assert bars["inputs"][0]["key"] == "cost.device_price_usd"
     csv = llmcost("estimate", "gpt-4", "--uncertainty", "defaults", "--format", "csv").stdout
-    assert "cost_total_usd.p95" in csv.splitlines()[0]
+    assert "cost_total_usd_p95" in csv.splitlines()[0]
 
 
 def test_compare_uses_common_samples(llmcost: Run) -> None:
@@ -306,7 +306,7 @@ def test_sweep_gives_quantiles_in_every_cell(llmcost: Run) -> None:
         "cluster.days=50,95,150",
         *options,
         "--select",
-        "cost_total_usd,cost_total_usd.p5,cost_total_usd.p95",
+        "cost_total_usd,cost_total_usd_p5,cost_total_usd_p95",
         "--format",
         "jsonl",
     )
@@ -315,7 +315,7 @@ def test_sweep_gives_quantiles_in_every_cell(llmcost: Run) -> None:
     single = json.loads(llmcost("estimate", "gpt-4", *options, "--json").stdout)
     assert rows[1]["cost_total_usd"] == single["results"]["cost_total_usd"]
     for name in ("p5", "p95"):
-        assert rows[1][f"cost_total_usd.{name}"] == pytest.approx(
+        assert rows[1][f"cost_total_usd_{name}"] == pytest.approx(
             single["intervals"]["cost_total_usd"][name], rel=1e-12
         )
     kept = llmcost(
@@ -325,7 +325,7 @@ def test_sweep_gives_quantiles_in_every_cell(llmcost: Run) -> None:
         "cluster.days=50,95,150",
         *options,
         "--where",
-        "cost_total_usd.p95 < 5e7",
+        "cost_total_usd_p95 < 5e7",
         "--format",
         "csv",
     )

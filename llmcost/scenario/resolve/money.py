@@ -60,6 +60,10 @@ def _currency(inputs: Inputs) -> None:
     name, rate = inputs.scenario.get("cost.currency"), inputs.has("cost.usd_per_currency")
     if name is None and rate:
         inputs.problem("cost.currency", 'is missing beside cost.usd_per_currency, like "EUR"')
+    if isinstance(inputs.scenario.get("cost.usd_per_currency"), Distribution):
+        inputs.problem(
+            "cost.usd_per_currency", "is a range; tables are in one currency at one rate"
+        )
     if name is None:
         return
     if len(name) != 3 or not (name.isascii() and name.isalpha()):
