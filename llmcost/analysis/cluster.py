@@ -188,7 +188,7 @@ def _tune(inputs: Inputs, known: Mapping[str, Any]) -> Found:
     """The best micro-batch and interleaving of a layout that leaves them open."""
     left = [name for name in _TUNED if name not in known]
     found = None
-    if {"devices", "dp"} & set(known):
+    if {"devices", "dp"} & set(known) and "layers" in known:
         size = math.prod(float(np.asarray(known[name])) for name in ("tp", "pp", "cp"))
         count = known["devices"] if "devices" in known else float(np.asarray(known["dp"])) * size
         for strict in (True, False):
@@ -197,7 +197,8 @@ def _tune(inputs: Inputs, known: Mapping[str, Any]) -> Found:
                 break
             except NoAnswerError:
                 continue
-    if found is None:  # devices are solved for, or no layout can be: it is evaluated as it stands
+    # Devices are solved for, the architecture is not known, or no layout can be: evaluated as it stands.
+    if found is None:
         return Found(dict.fromkeys(left, 1.0), None)
     return Found({name: found.best[name] for name in left}, found)
 
