@@ -104,7 +104,12 @@ def faults(values: Mapping[str, Any]) -> Iterator[tuple[Fault, Any]]:
     for item in FAULTS:
         if all(name in values for name in item.needs):
             with np.errstate(invalid="ignore", divide="ignore"):
-                yield item, np.asarray(item.holds(*(np.asarray(values[n]) for n in item.needs)))
+                given = [np.asarray(values[name]) for name in item.needs]
+                found = np.asarray(item.holds(*given))
+                # What is not known in a cell is no fault of its layout.
+                for part in given:
+                    found = found & ~np.isnan(part)
+                yield item, found
 
 
 def at_fault(values: Mapping[str, Any]) -> Any:

@@ -56,7 +56,9 @@ def fill(inputs: Inputs) -> None:
         accuracy.widen_across_domains(inputs)
     if "by_architecture" not in inputs.given:
         # A step is counted as it is timed: attention included.
-        inputs.known["by_architecture"] = 1.0
+        layers = np.asarray(inputs.known["layers"])
+        known_one = np.where(np.isnan(layers), 0.0, 1.0)  # in a cell without one, params count
+        inputs.known["by_architecture"] = known_one[()]
         inputs.enter_word(
             "training.flops_method", "architecture", "default: counted as the layout is timed"
         )
