@@ -173,7 +173,13 @@ def sources() -> str:
     return "\n".join(parts)
 
 
+def accuracy() -> str:
+    """How far off published cases are, by group: the first table of the validation."""
+    return validation().partition("\n\n")[0] + "\n"
+
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "accuracy": accuracy,
     "formulas": formulas,
     "validation": validation,
     "keys": keys,

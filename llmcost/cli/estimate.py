@@ -23,6 +23,12 @@ def command(
             help="Show the formula of a result with the numbers put in; of all without KEY.",
         ),
     ] = None,
+    sources: Annotated[
+        bool,
+        typer.Option(
+            "--sources", help="List every default and figure of the catalog with its source."
+        ),
+    ] = False,
     sampled: Sampled = Sampled(),
     tornado: Annotated[
         str | None,
@@ -87,7 +93,7 @@ def command(
         from llmcost.render.table import console, estimate_table, text_of, tornado_table
 
         target = console(options.color, options.output is not None)
-        estimate_table(result, published_run(result, entries), target)
+        estimate_table(result, published_run(result, entries), target, sources)
         if tornado and bars:
             tornado_table(tornado, bars, target)
         options.deliver(text_of(target))

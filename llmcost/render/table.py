@@ -82,8 +82,13 @@ def grid(*columns: str, right: Sequence[int] = (), fold: Sequence[int] = ()) -> 
     return table
 
 
-def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target: Console) -> None:
-    """Print an estimate: results by group, then assumptions."""
+def estimate_table(
+    result: Estimate,
+    published: Mapping[str, Any] | None,
+    target: Console,
+    sources: bool = False,
+) -> None:
+    """Print an estimate: results by group, then assumptions, counted or one by one."""
     scenario = result.inputs.scenario
     show_in(scenario)
     target.print(Text(result.name, "bold"), Text(str(scenario.get("description", ""))), sep="  ")
@@ -104,7 +109,26 @@ def estimate_table(result: Estimate, published: Mapping[str, Any] | None, target
     unknown = undetermined(result)
     if unknown:
         target.print(f"Not determined by the scenario: {', '.join(unknown)}.", style="dim")
-    _assumptions(result, target)
+    if sources:
+        _assumptions(result, target)
+    else:
+        _counted(result, target)
+
+
+def _counted(result: Estimate, target: Console) -> None:
+    """Say how much was assumed, and where it is listed."""
+    defaults, entries = assumptions(result)
+    parts = []
+    if defaults:
+        parts.append(f"{len(defaults)} default{'s' if len(defaults) > 1 else ''}")
+    if entries:
+        parts.append(f"{len(entries)} {'entries' if len(entries) > 1 else 'entry'} of the catalog")
+    if parts:
+        count = len(defaults) + len(entries)
+        text = (
+            f"{' and '.join(parts)} {'were' if count > 1 else 'was'} taken: --sources lists them."
+        )
+        target.print(text, style="dim")
 
 
 def _cost(sheet: _Sheet) -> None:
