@@ -263,9 +263,9 @@ def _empty_ranges(where: str, entry: Entry) -> list[str]:
 def builtin(kind: str) -> dict[str, Entry]:
     """Read the entries of a kind that llmcost carries."""
     if kind in ("clouds", "purchases"):
-        from llmcost.catalog import prices
+        from llmcost.catalog.prices import purchase_entries, rental_entries
 
-        return prices.rental_entries() if kind == "clouds" else prices.purchase_entries()
+        return rental_entries() if kind == "clouds" else purchase_entries()
     if kind == "places":
         from llmcost.catalog.places import entries
 

@@ -92,6 +92,8 @@ def _csv_cell(value: Any) -> str:
     return _csv_line([text, ""])[:-1]
 
 
+#: Runs of at least so many equal numbers become text once.
+_RUN = 4
 #: Whole numbers below this are written without a point, as Python's shortest form has them.
 _WHOLE = 1e16
 
@@ -109,6 +111,11 @@ def _texts(pa: Any, column: Any, missing: str, other: Callable[[Any], str]) -> A
     numbers = np.ascontiguousarray(column, dtype=np.float64)
     if len(numbers) > 1 and numbers[0] == numbers[-1] and (numbers == numbers[0]).all():
         return _texts(pa, numbers[:1], missing, other)[0]
+    starts = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+    if len(starts) < len(numbers) // _RUN:  # an outer axis: the same for many rows
+        edges = np.concatenate([[0], starts, [len(numbers)]])
+        texts = _texts(pa, numbers[edges[:-1]], missing, other)
+        return pc.take(texts, pa.array(np.repeat(np.arange(len(edges) - 1), np.diff(edges))))
     sound = np.isfinite(numbers)
     whole = sound & (np.abs(numbers) < _WHOLE) & (np.trunc(numbers) == numbers)
     if whole.all():
