@@ -73,7 +73,7 @@ def _constants() -> list[Constant]:
     found = [
         Constant("general", "straggler_share", 0.008, 0.004, 0.0, 0.03),
         Constant("general", "comm_steal", 0.12, 0.05, 0.0, 0.3),
-        Constant("general", "operand_activity", 0.9, 0.05, 0.6, 1.0),
+        Constant("general", "operand_activity", 0.85, 0.1, 0.6, 1.0),
         Constant("general", "state_quality", 0.1, 0.1, 0.005, 1.0),
         Constant("tpu", "product_efficiency", 0.93, 0.03, 0.8, 0.99),
         Constant("tpu-v6e", "product_efficiency", 0.8, 0.1, 0.5, 0.99),
@@ -102,7 +102,7 @@ def _constants() -> list[Constant]:
         ("megatron-bridge", "expert_quality", 0.85, 0.1, 0.4, 1.0),
         ("megatron-bridge", "exchange_overlap", 0.4, 0.15, 0.0, 0.95),
         ("megatron-bridge", "product_quality", 0.97, 0.02, 0.85, 1.0),
-        ("megatron-bridge", "attention_quality", 0.9, 0.1, 0.4, 1.0),
+        ("megatron-bridge", "attention_quality", 0.9, 0.1, 0.4, 1.15),
         ("megatron-bridge", "elementwise_passes", 1.6, 0.3, 1.0, 4.0),
         ("megatron-bridge", "tensor_overlap", 0.5, 0.15, 0.0, 0.95),
         ("megatron-bridge", "kernels_per_expert", 20.0, 8.0, 2.0, 60.0),
