@@ -33,6 +33,36 @@ class ReaderGoneError(LlmcostError):
     exit_code = 0
 
 
+def whole(text: str, most: int) -> int | None:
+    """The whole number that a text says in plain digits, None where it is another text or above `most`.
+
+    Digits of other scripts (``²``) are digits to Python, and no number to ``int``.
+    """
+    if not (text.isascii() and text.isdigit()) or len(text.lstrip("0")) > len(str(most)):
+        return None
+    return int(text) if int(text) <= most else None
+
+
+def printable(text: str) -> str:
+    """A text without what moves a terminal's cursor or turns its letters round."""
+    return "".join("?" if _moves(char) else char for char in text)
+
+
+def odd_character(text: str) -> str | None:
+    """Name of the first character of a text that no name holds: control, half a pair, bidirectional."""
+    return next((f"U+{ord(char):04X}" for char in text if _moves(char)), None)
+
+
+#: Characters that override the direction of what follows; marks of right-to-left scripts are none.
+_TURNS = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)))
+
+
+def _moves(char: str) -> bool:
+    code = ord(char)
+    control = (code < 0x20 and char not in "\t\n") or 0x7F <= code < 0xA0
+    return control or 0xD800 <= code < 0xE000 or char in _TURNS
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Say which allowed name is nearest: ``; did you mean "accelerator"?`` or nothing."""
     from difflib import get_close_matches

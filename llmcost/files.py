@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmcost.errors import InputError, NoAnswerError
+from llmcost.errors import InputError, NoAnswerError, odd_character
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -112,12 +112,43 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     if any(line.count(".") >= _MOST_PARTS and _has_long_key(line) for line in text.split("\n")):
         raise InputError(f"{name}: invalid TOML: nested too deeply")
     try:
-        return tomli.loads(text)
+        found = tomli.loads(text)
+        problem = _unreadable(found)
+        if problem:
+            raise InputError(f"{name}: {problem}")
+        return found
     except tomli.TOMLDecodeError as error:
         raise InputError(f"{name}: invalid TOML: {error}") from None
     except (RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InputError(f"{name}: invalid TOML: {reason}") from None
+
+
+#: Bits of a whole number that nothing here exceeds; as a float it would be infinite.
+_MOST_BITS = 1000
+
+
+def _unreadable(value: Any, place: str = "") -> str | None:
+    """What is wrong with a value read from a file, wherever it stands: too large, or no plain text."""
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"{place}: a whole number of more than 300 digits; no quantity has so many"
+    if isinstance(value, str):
+        odd = odd_character(value)
+        return (
+            odd
+            and f"{place}: holds the character {odd}; a text is plain letters, no control characters"
+        )
+    if isinstance(value, list):
+        return next(filter(None, (_unreadable(item, place) for item in value)), None)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            odd = odd_character(key)
+            if odd:
+                return f"{place or 'the file'}: holds a key with the character {odd}"
+            problem = _unreadable(item, f"{place}.{key}" if place else key)
+            if problem:
+                return problem
+    return None
 
 
 def write_atomic(path: str | Path, data: str | bytes, force: bool = True) -> None:
@@ -158,19 +189,25 @@ def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
 
     target = Path(path)
     temporary = None
+    form: dict[str, Any] = (
+        {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "errors": "replace"}
+    )
     try:
         if target.is_dir():
             raise IsADirectoryError(21, "is a directory")
-        if target.exists() and not target.is_file():  # a pipe or /dev/stdout: nothing to rename
-            with open(
-                target, "wb" if binary else "w", encoding=None if binary else "utf-8"
-            ) as stream:
+        number = _open_already(target)
+        if number is not None or (target.exists() and not target.is_file()):
+            # A stream of this process, a pipe or a device: nothing to rename.
+            with (
+                os.fdopen(os.dup(number), **form)
+                if number is not None
+                else open(target, **form) as stream
+            ):
                 yield stream
             return
+        target = Path(os.path.realpath(target))  # through a link to what it points to
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(
-            handle, "wb" if binary else "w", encoding=None if binary else "utf-8"
-        ) as stream:
+        with os.fdopen(handle, **form) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -180,9 +217,22 @@ def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
     except BaseException as error:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise NoAnswerError(f"{target}: cannot write: {error.strerror or error}") from None
+        if isinstance(error, BrokenPipeError):
+            raise NoAnswerError(f"{path}: whoever reads it left before all was written") from None
+        if isinstance(error, OSError):
+            raise NoAnswerError(f"{path}: cannot write: {error.strerror or error}") from None
         raise
+
+
+_STREAM = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev/fd|proc/self/fd)/([0-9]{1,6})")
+
+
+def _open_already(path: Path) -> int | None:
+    """The number of a stream of this process that a path names, such as /dev/stdout."""
+    match = _STREAM.fullmatch(os.path.abspath(path))
+    if match is None:
+        return None
+    return int(match[2]) if match[2] else ("stdin", "stdout", "stderr").index(match[1])
 
 
 def _umask() -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.expression import Expression
 from llmcost.analysis.uncertainty import cheaper
-from llmcost.engine.results import ADDED_PARTS, RESULTS
+from llmcost.engine.results import ADDED_PARTS, GROUPS, RESULTS
 from llmcost.errors import InputError, nearest
 
 #: Results that a comparison shows unless asked for others.
@@ -155,7 +155,7 @@ def default_metrics(found: Comparison) -> list[str]:
 
 
 def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:
-    """Results named by a comma-separated list.
+    """Results named by a comma-separated list, one by one or by group (``cost``, ``energy``).
 
     Raises
     ------
@@ -167,7 +167,15 @@ def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise InputError("--metrics: names no result")
+    found: list[str] = []
     for name in names:
-        if name not in RESULTS:
-            raise InputError(f'--metrics "{name}": is not a result{nearest(name, RESULTS)}')
-    return names
+        if name in GROUPS:
+            found += [key for key, item in RESULTS.items() if item.group == GROUPS[name]]
+        elif name in RESULTS:
+            found.append(name)
+        else:
+            raise InputError(
+                f'--metrics "{name}": is neither a result nor a group of them ({", ".join(GROUPS)})'
+                f"{nearest(name, [*RESULTS, *GROUPS])}"
+            )
+    return list(dict.fromkeys(found))

@@ -15,6 +15,8 @@ from llmcost.errors import InputError, NoAnswerError
 #: Blocks that one task of a cluster evaluates: half a second of work against a millisecond of talk.
 BLOCKS_A_TASK = 64
 _AHEAD = 4
+#: How long a scheduler may take to accept a connection [s].
+_PATIENCE_S = 3.0
 
 
 def threads() -> int:
@@ -77,13 +79,15 @@ def run_dask(
         ) from None
     last = sweep.blocks if last is None else last
     cluster = None
+    if address is not None:
+        _check_listens(address)
     try:
         if address is None:
             cluster = LocalCluster(
                 n_workers=threads(), threads_per_worker=1, dashboard_address=None, silence_logs=50
             )
         client = Client(
-            cluster if cluster is not None else address, timeout="20s", set_as_default=False
+            cluster if cluster is not None else address, timeout="5s", set_as_default=False
         )
     except (OSError, TimeoutError, ValueError) as error:
         raise NoAnswerError(
@@ -105,6 +109,36 @@ def run_dask(
         client.close()
         if cluster is not None:
             cluster.close()
+
+
+def _check_listens(address: str) -> None:
+    """See to it that something listens at a scheduler's address, which dask finds out slowly.
+
+    Raises
+    ------
+    InputError
+        If it is no address.
+    NoAnswerError
+        If nothing listens there.
+    """
+    import socket
+    from urllib.parse import urlsplit
+
+    try:
+        place = urlsplit(address if "://" in address else f"tcp://{address}")
+        host, port = place.hostname, place.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise InputError(f"--scheduler {address}: write it as tcp://HOST:PORT")
+    if place.scheme not in ("tcp", "tls"):
+        return
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        raise NoAnswerError(
+            f"--scheduler {address}: no dask scheduler answers there: {error.strerror or error}"
+        ) from None
 
 
 def _result(future: Any) -> Block:

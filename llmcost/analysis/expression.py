@@ -29,7 +29,7 @@ from llmcost.scenario.values import ValueProblem, parse_number, show
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?[kMBTPE]?(?![\w.])|\.\d+(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*)*)"
+    r"|(?P<name>[A-Za-z_]\w*_p\d+(?:\.\d+)?(?![\w.])|[A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*)*)"
     r"|(?P<text>\"[^\"]*\"|'[^']*')"
     r"|(?P<sign><=|>=|==|!=|\*\*|[-+*/()<>]))"
 )
@@ -57,6 +57,13 @@ class Node(NamedTuple):
     kind: str
     value: Any = None
     parts: tuple[Node, ...] = ()
+
+
+class _Truth(NamedTuple):
+    """A condition over cells: where it may hold, and where it may fail; both where nobody knows."""
+
+    may_hold: Any
+    may_fail: Any
 
 
 class Expression:
@@ -202,13 +209,17 @@ class Expression:
             )
 
     def value(self, values: Mapping[str, Any]) -> Any:
-        """Evaluate over numbers, words or arrays that broadcast.
+        """Evaluate over numbers, words or arrays that broadcast; a condition is false where nobody knows.
 
         Raises
         ------
         InputError
             If words and numbers are mixed.
         """
+        found = self._evaluated(values)
+        return ~found.may_fail if isinstance(found, _Truth) else found
+
+    def _evaluated(self, values: Mapping[str, Any]) -> Any:
         try:
             with np.errstate(all="ignore"):
                 return self._value(self.tree, values)
@@ -216,11 +227,19 @@ class Expression:
             raise self._error("mixes words and numbers") from None
 
     def holds(self, values: Mapping[str, Any]) -> Any:
-        """Evaluate as a condition: true or false, or an array of them. NaN is never true."""
-        found = np.asarray(self.value(values))
-        if found.dtype != np.bool_:
+        """Evaluate as a condition: true or false, or an array of them; false where it cannot be judged."""
+        return self.judged(values)[0]
+
+    def judged(self, values: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Where a condition holds, and where it cannot be judged: what is not known (NaN) decides it.
+
+        The logic is Kleene's: ``days < 90 or cost_total_usd < 1e8`` holds where the days are few,
+        though the cost be unknown.
+        """
+        found = self._evaluated(values)
+        if not isinstance(found, _Truth):
             raise self._error("is not a condition; compare it with something")
-        return found
+        return ~found.may_fail, found.may_hold & found.may_fail
 
     def _value(self, node: Node, values: Mapping[str, Any]) -> Any:
         if node.kind == "leaf":
@@ -229,17 +248,27 @@ class Expression:
             return values[node.value]
         parts = [self._value(part, values) for part in node.parts]
         if node.kind in ("and", "or", "not"):
-            if any(np.asarray(part).dtype != np.bool_ for part in parts):
+            if not all(isinstance(part, _Truth) for part in parts):
                 raise self._error(f'"{node.kind}" joins conditions, not numbers')
-            joined = {"and": np.logical_and, "or": np.logical_or, "not": np.logical_not}[node.kind]
-            return joined(*parts)
+            if node.kind == "not":
+                return _Truth(parts[0].may_fail, parts[0].may_hold)
+            left, right = parts
+            if node.kind == "and":
+                return _Truth(left.may_hold & right.may_hold, left.may_fail | right.may_fail)
+            return _Truth(left.may_hold | right.may_hold, left.may_fail & right.may_fail)
+        if any(isinstance(part, _Truth) for part in parts):
+            raise TypeError
         if node.kind in _COMPARE:
             words = [_is_words(part) for part in parts]
             if any(words) and not all(words):
                 raise TypeError
             if any(words):
                 parts = [np.asarray(part, dtype=object) for part in parts]
-            return np.asarray(_COMPARE[node.kind](*parts), dtype=bool)
+            holds = np.asarray(_COMPARE[node.kind](*parts), dtype=bool)
+            unknown = np.zeros((), dtype=bool)
+            if not any(words):
+                unknown = np.isnan(parts[0]) | np.isnan(parts[1])
+            return _Truth(holds | unknown, ~holds | unknown)
         numbers = [np.asarray(part, dtype=np.float64) for part in parts]
         return np.negative(*numbers) if node.kind == "minus" else _ARITHMETIC[node.kind](*numbers)
 

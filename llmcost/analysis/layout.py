@@ -186,7 +186,7 @@ def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = 
         nearest = int(np.argmin(memory))
         raise NoAnswerError(
             f"{where}: no layout of {devices:,.0f} devices fits: the leanest of {count:,} ({describe(_row(layouts, nearest))}) needs "
-            f"{memory[nearest]:,.1f} GB a device of {room:,.1f} usable; more devices, an accelerator with more memory or a shorter sequence would make it fit"
+            f"{_gigabytes(memory[nearest])} a device of {_gigabytes(room)} usable; more devices, an accelerator with more memory or a shorter sequence would make it fit"
         )
     order = np.flatnonzero(fits)
     # What does not fit is at least lean; what fits is fast.
@@ -243,3 +243,8 @@ def words(layout: Mapping[str, float]) -> dict[str, Any]:
         "sharding": _SHARDING[int(layout["sharding"])],
         "sequence_parallel": layout["sequence_parallel"] > 0,
     }
+
+
+def _gigabytes(size: float) -> str:
+    """An amount of memory, in exponents where nobody could read its digits."""
+    return f"{size:,.1f} GB" if size < 1e7 else f"{size:.3g} GB"

@@ -60,11 +60,25 @@ class First:
         return self._table.rows()
 
 
-class Best:
-    """Keeps the rows with the smallest (or largest) value, in that order; rows without it come nowhere."""
+#: Rows that nothing can judge, of which so many are kept beside those that are judged.
+MOST_UNKNOWN = 100_000
 
-    def __init__(self, key: str, largest: bool, count: int | None) -> None:
+
+def _set_aside(keeper: First | None, block: Block, unknown: Any) -> None:
+    """Keep a block's rows that cannot be ranked, where they are wanted."""
+    if keeper is not None and unknown.any():
+        keeper.add(block._replace(columns=take(block.columns, np.flatnonzero(unknown))))
+
+
+class Best:
+    """Keeps the rows with the smallest (or largest) value, in that order.
+
+    Rows whose value is unknown come nowhere, or with `unknown` last, as many as there is room for.
+    """
+
+    def __init__(self, key: str, largest: bool, count: int | None, unknown: bool = False) -> None:
         self.key, self.sign, self.count = key, -1.0 if largest else 1.0, count
+        self._unknown = First(MOST_UNKNOWN if count is None else count) if unknown else None
         self._kept: Columns = {}
         self._waiting: list[Columns] = []
         self._size = 0
@@ -75,6 +89,7 @@ class Best:
             return
         values = self.sign * block.columns[self.key]
         good = ~np.isnan(values)
+        _set_aside(self._unknown, block, ~good)
         if self.count is not None:
             if self._kept and len(self._kept[self.key]) >= self.count:
                 good &= values < self.sign * self._kept[self.key][-1]
@@ -98,7 +113,9 @@ class Best:
     def rows(self) -> Columns:
         """The rows kept, best first."""
         self._merge()
-        return self._kept
+        if self._unknown is None:
+            return self._kept
+        return take(join([self._kept, self._unknown.rows()]), slice(0, self.count))
 
 
 class Pareto:
@@ -108,9 +125,12 @@ class Pareto:
     ----------
     objectives : sequence of str
         Results or keys; smaller is better, larger with ``-`` before the name.
+    unknown : bool, default False
+        Whether rows with an unknown objective follow the front; else they come nowhere.
     """
 
-    def __init__(self, objectives: Sequence[str]) -> None:
+    def __init__(self, objectives: Sequence[str], unknown: bool = False) -> None:
+        self._unknown = First(MOST_UNKNOWN) if unknown else None
         self.names = [name.lstrip("-") for name in objectives]
         self.signs = np.array([-1.0 if name.startswith("-") else 1.0 for name in objectives])
         if len(set(self.names)) != len(self.names):
@@ -129,6 +149,7 @@ class Pareto:
             return
         points = self._points(block.columns)
         good = ~np.isnan(points).any(axis=1)
+        _set_aside(self._unknown, block, ~good)
         if self._kept:
             good &= ~beaten(points, self._points(self._kept))
         index = np.flatnonzero(good)
@@ -140,10 +161,11 @@ class Pareto:
 
     def rows(self) -> Columns:
         """The front, by its first objective."""
+        aside = {} if self._unknown is None else self._unknown.rows()
         if not self._kept:
-            return {}
+            return aside
         order = np.lexsort(self._points(self._kept).T[::-1])
-        return take(self._kept, order)
+        return join([take(self._kept, order), aside])
 
 
 def beaten(points: Array, by: Array) -> Any:

@@ -70,6 +70,8 @@ def _quantiles(text: str | None) -> tuple[float, ...]:
     for share in found:
         if not 0 < share < 1:
             raise InputError(f"--quantiles {share:g}: is not between 0 and 1")
+    if len({label(share) for share in found}) < len(found):
+        raise InputError(f"--quantiles {text}: two of them have one name; write them apart")
     return found
 
 

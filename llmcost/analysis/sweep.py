@@ -34,6 +34,10 @@ BLOCK_CELLS = 32_768
 MOST_CELLS = 10**12
 
 
+#: What becomes of cells that nothing can judge, since a value is unknown.
+UNKNOWN = DROP, KEEP, ERROR = ("drop", "keep", "error")
+
+
 class Block(NamedTuple):
     """Rows of a sweep: columns of one length, and how many cells were looked at.
 
@@ -106,11 +110,13 @@ class Sweep:
         solve: Solve | None = None,
         sampling: Sampling | None = None,
         labels: Mapping[str, Any] | None = None,
+        unknown: str = DROP,
     ) -> None:
         if scenario.stages:
             raise InputError(
                 f"{scenario.label}: a sweep is of one run, and this is a model of {len(scenario.stages)} stages; compare the file with --set variants, or sweep a stage as a file of its own"
             )
+        self.unknown = unknown
         self.axes = tuple(axes)
         self.shape = tuple(axis.size for axis in axes)
         self.cells = math.prod(self.shape)
@@ -149,6 +155,9 @@ class Sweep:
         for condition in self.conditions:
             condition.check([*RESULTS, *KEYS, *names])
         self.select = list(select) if select is not None else self._all_columns()
+        twice = next((name for name in self.select if self.select.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f'--select "{twice}": is named twice; a column has one place')
         for name in self.select:
             if (
                 name not in names
@@ -363,13 +372,21 @@ class Sweep:
         names = set().union(*(condition.names() for condition in self.conditions))
         operands = {name: self._raw(name, values, place) for name in names}
         passed = np.ones((), dtype=bool)
+        unjudged = np.zeros((), dtype=bool)
         for condition in self.conditions:
-            passed = passed & condition.holds(operands)
+            holds, open_ = condition.judged(operands)
+            passed = passed & (holds | open_)
+            unjudged = unjudged | open_
+        unjudged = unjudged & passed  # what another condition refuses is judged
+        if self.unknown != KEEP:
+            passed = passed & ~unjudged
         unknown = {}
         for name, operand in operands.items():
             numbers = np.asarray(operand)
             if numbers.dtype.kind == "f" and np.isnan(numbers).any():
-                unknown[name] = int(np.broadcast_to(np.isnan(numbers), shape).sum())
+                mine = int(np.broadcast_to(np.isnan(numbers) & unjudged, shape).sum())
+                if mine:
+                    unknown[name] = mine
         return np.flatnonzero(np.broadcast_to(passed, shape).ravel()), unanswered, unknown
 
     def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:
@@ -398,6 +415,18 @@ class Sweep:
             raw = raw.astype(object)
         whole = np.broadcast_to(raw, shape).reshape(-1)
         return whole if keep is None else whole[keep]
+
+    def samples(self) -> Columns:
+        """A value or none of each column that is selected, of the type that the column has."""
+        found = {}
+        for name in self.select:
+            source = None if name in RESULTS else self.key_values.get(name)
+            column = np.asarray(source).ravel()[:1] if source is not None else np.empty(0)
+            words = column.dtype.kind in "UObM" and not (
+                isinstance(source, str) and KEYS[name].kind == "number"
+            )
+            found[name] = column.astype(object) if words else np.empty(0)
+        return found
 
     def spans(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
         """Blocks in order, on this thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from llmcost.analysis.estimate import Estimate
@@ -10,6 +11,9 @@ from llmcost.catalog import Catalog
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, load_scenario, with_sets
 
+#: Scenarios that a comparison may have.
+MOST_VARIANTS = 40
+
 
 def estimate_variants(
     sources: Sequence[str],
@@ -17,6 +21,7 @@ def estimate_variants(
     variants: Sequence[Sequence[str] | None],
     catalog: Catalog,
     sampling: Sampling | None = None,
+    ranges: Sequence[str] = (),
 ) -> list[Estimate]:
     """Estimate scenarios, the second to fourth with settings of their own.
 
@@ -32,6 +37,9 @@ def estimate_variants(
         Where names are looked up.
     sampling : Sampling, optional
         How to sample what is uncertain; the scenarios share the samples of a key that they share.
+    ranges : sequence of str
+        ``KEY=values`` as an axis has them: a copy of the first scenario for each value, of several
+        for each combination.
 
     Raises
     ------
@@ -53,10 +61,7 @@ def estimate_variants(
             else:
                 scenario = scenarios[0]
             if index in own:
-                changed = ", ".join(
-                    item.partition("=")[0].rpartition(".")[2] + "=" + item.partition("=")[2]
-                    for item in own[index]
-                )
+                changed = _changes(own[index])
                 scenario = with_sets(
                     scenario,
                     own[index],
@@ -68,9 +73,54 @@ def estimate_variants(
             problems += error.problems
             if not scenarios:
                 break
+    for items in _combined(ranges, catalog):
+        if not scenarios:
+            break
+        try:
+            scenarios.append(with_sets(scenarios[0], items, _changes(items), catalog))
+        except InputError as error:
+            problems += error.problems
     if problems:
-        raise InputError(problems)
+        raise InputError(list(dict.fromkeys(problems)))
     return [estimate_uncertain(scenario, catalog, sampling) for scenario in scenarios]
+
+
+def _changes(items: Sequence[str]) -> str:
+    """Settings as the name of a variant."""
+    return ", ".join(
+        item.partition("=")[0].rpartition(".")[2] + "=" + item.partition("=")[2] for item in items
+    )
+
+
+def _combined(ranges: Sequence[str], catalog: Catalog) -> list[list[str]]:
+    """Settings of a variant for each combination of the ranges' values.
+
+    Raises
+    ------
+    InputError
+        If a range is wrong, or they make more variants than anybody compares.
+    """
+    if not ranges:
+        return []
+    from itertools import product
+
+    from llmcost.analysis.axes import parse_axis
+
+    parsed = [parse_axis(text, "--with", catalog) for text in ranges]
+    count = math.prod(len(values) for _, values in parsed)
+    if count > MOST_VARIANTS:
+        raise InputError(
+            f"--with: {count:,} variants; at most {MOST_VARIANTS} stand side by side, `llmcost sweep` takes more"
+        )
+    settings = [[f"{key.name}={_written(value)}" for value in values] for key, values in parsed]
+    return [list(items) for items in product(*settings)]
+
+
+def _written(value: object) -> str:
+    """A value as --set takes it."""
+    if isinstance(value, float):
+        return f"{int(value)}" if value.is_integer() and abs(value) < 1e15 else f"{float(value)!r}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def estimate_places(

@@ -35,6 +35,14 @@ def command(
     set_b: Annotated[_Variant, _variant("b", "second")] = None,
     set_c: Annotated[_Variant, _variant("c", "third")] = None,
     set_d: Annotated[_Variant, _variant("d", "fourth")] = None,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="KEY=A,B,…",
+            help="Copies of the first scenario, one a value, like cluster.accelerator=h200-sxm,mi300x; of several, one a combination.",
+        ),
+    ] = None,
     places: Annotated[
         str | None,
         typer.Option(
@@ -73,13 +81,15 @@ def command(
     sampling = sampled.sampling()
     variants = (set_b, set_c, set_d)
     if places is not None:
-        if len(scenarios) > 1 or any(variants):
+        if len(scenarios) > 1 or any(variants) or ranges:
             raise InputError("--places compares one scenario with itself; leave the others out")
         estimates = estimate_places(
             scenarios[0], sets or (), places.split(","), options.catalog(), sampling
         )
     else:
-        estimates = estimate_variants(scenarios, sets or (), variants, options.catalog(), sampling)
+        estimates = estimate_variants(
+            scenarios, sets or (), variants, options.catalog(), sampling, ranges or ()
+        )
     found = compare(estimates, baseline)
     if metrics is None:
         shown = default_metrics(found) if places is None else list(PLACE_METRICS)

@@ -14,8 +14,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from llmcost.cli.options import say, spread
-from llmcost.errors import LlmcostError, ReaderGoneError, nearest
+from llmcost.cli.options import say, spread, write_out
+from llmcost.errors import LlmcostError, ReaderGoneError, nearest, whole
 from llmcost.version import __version__
 
 # Start-up makes tens of thousands of objects that all live to the end: looking for garbage among
@@ -37,6 +37,7 @@ COMMANDS = (
 )
 
 _INTERRUPTED = 130
+_TERMINATED = 143
 #: What a shell sets when it asks for completions, to its name.
 COMPLETING = "_LLMCOST_COMPLETE"
 
@@ -89,7 +90,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"llmcost {__version__}\n")
+        write_out(f"llmcost {__version__}\n")
         raise typer.Exit
 
 
@@ -102,7 +103,26 @@ def _top(
 ) -> None:
     """What it takes to train a large model: devices, days, money, energy, carbon and water."""
     if ctx.invoked_subcommand is None:
-        sys.stdout.write(ctx.get_help() + "\n")
+        write_out(ctx.get_help() + "\n")
+
+
+class _TerminatedError(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
+def _end_as_interrupted() -> None:
+    """End on SIGTERM as on Ctrl-C: what is half written goes away."""
+    import signal
+    import threading
+
+    def end(number: int, frame: Any) -> None:
+        raise _TerminatedError
+
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, end)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,6 +141,10 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    _end_as_interrupted()
+    for name in ("COLUMNS", "LINES"):  # which rich reads too, and trips over what is no number
+        if whole(os.environ.get(name, ""), 10**6) is None:
+            os.environ.pop(name, None)
     if COMPLETING in os.environ:
         from llmcost.cli.complete import join_words
 
@@ -142,6 +166,9 @@ def run(arguments: list[str]) -> int:
         for problem in error.problems:
             say(f"error: {problem}")
         return error.exit_code
+    except _TerminatedError:
+        say("terminated")
+        return _TERMINATED
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return _INTERRUPTED

@@ -25,7 +25,14 @@ Sets = Annotated[
         "--set", metavar="KEY=VALUE", help="Set a scenario key; repeatable, wins over the file."
     ),
 ]
-Metrics = Annotated[str | None, typer.Option("--metrics", metavar="A,B,…", help="Results to show.")]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="A,B,…",
+        help="Results to show; run, layout, energy, cost, service and lifetime stand for all of theirs.",
+    ),
+]
 Plot = Annotated[
     str | None,
     typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost[plot])."),
@@ -287,7 +294,9 @@ def standard_output() -> Iterator[IO[str]]:
 
 
 def say(message: str) -> None:
-    """Write a line to standard error, if there is one."""
+    """Write a line to standard error, if there is one, without what would move a terminal's cursor."""
     if sys.stderr is not None:
-        sys.stderr.write(message + "\n")
+        from llmcost.errors import printable
+
+        sys.stderr.write(printable(message) + "\n")
         sys.stderr.flush()

@@ -96,6 +96,14 @@ def command(
             help="Of the dask scheduler; a cluster on this machine without it.",
         ),
     ] = None,
+    unknown: Annotated[
+        str,
+        typer.Option(
+            "--unknown",
+            metavar="drop|keep|error",
+            help="What becomes of cells that a condition, rank or front cannot judge, as a price or a power is unknown.",
+        ),
+    ] = "drop",
     rows: Annotated[
         str | None,
         typer.Option(
@@ -119,6 +127,7 @@ def command(
     question = Question.of(
         base, entries, axis, zip, where, minimize, maximize, top, pareto, select, solve, target, between,
         drawn=plot is not None, sampling=sampled.sampling(), rows=rows,
+        unjudged=unknown,
     )  # fmt: skip
     order = Order.of(options.format, options.output, plot, resume, shard, engine, scheduler)
     deliver(question, order, options)

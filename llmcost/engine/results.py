@@ -80,6 +80,10 @@ _ALL = [
 ]  # fmt: skip
 
 RESULTS: dict[str, Result] = {item.key: item for item in _ALL}
+#: Groups of results by the word that options take.
+GROUPS = {
+    "run": RUN, "layout": LAYOUT, "energy": ENERGY, "cost": COST, "service": SERVICE, "lifetime": LIFE,
+}  # fmt: skip
 
 
 def of_quantile(name: str) -> tuple[str, str]:

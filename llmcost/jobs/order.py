@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from llmcost.errors import InputError, nearest
+from llmcost.errors import InputError, NoAnswerError, nearest, whole
 
 ENGINES = ("local", "dask")
 _ENDINGS = {
@@ -19,6 +19,7 @@ _ENDINGS = {
 }
 #: Formats that hold rows as they come; the others show a few of them, or need all at once.
 STREAMED = ("csv", "jsonl", "parquet")
+_MOST_SHARDS = 10**6
 
 
 class Order(NamedTuple):
@@ -79,15 +80,19 @@ def parse_shard(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
     first, slash, second = text.partition("/")
-    if not (
-        slash and first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second) <= 10**6
-    ):
-        raise InputError(f"--shard {text}: write it as i/n, with i from 1 to n")
-    return int(first), int(second)
+    count = whole(second, _MOST_SHARDS)
+    number = whole(first, count or 0)
+    if not slash or not number or not count:
+        raise InputError(
+            f"--shard {text}: write it as i/n, with i from 1 to n and n up to {_MOST_SHARDS:,}"
+        )
+    return number, count
 
 
 def _form(form: str, output: str | None) -> tuple[str, Path | None]:
     """The format, by name or by the ending of the file; and the folder, if it is one."""
+    if output is not None and not output.strip():
+        raise InputError('--output "": is empty; name a file, or a folder that ends in /')
     if output is not None and (output.endswith("/") or Path(output).is_dir()):
         if form not in ("table", "parquet"):
             raise InputError(f"--output {output}: a folder holds Parquet parts, not {form}")
@@ -104,10 +109,12 @@ def check_room(path: Path, rows: int, names: Sequence[str], form: str) -> None:
 
     Raises
     ------
-    InputError
+    NoAnswerError
         If less is free than they need at the least.
     """
     import shutil
+
+    from llmcost.render.numbers import readable
 
     each = {
         "parquet": len(names),
@@ -123,7 +130,8 @@ def check_room(path: Path, rows: int, names: Sequence[str], form: str) -> None:
         return  # a pipe or a device has room; a missing folder is said when it is written to
     free = shutil.disk_usage(place).free
     if rows * each > free:
-        raise InputError(
-            f"--output {path}: {rows:,} rows of {len(names)} columns need {rows * each / 1e9:,.0f} GB at the least, and "
-            f"{free / 1e9:,.0f} GB are free; narrow the axes, --select fewer columns, or give --top N"
+        needed, left = (readable(size / 1e9, "GB") for size in (rows * each, free))
+        raise NoAnswerError(
+            f"--output {path}: {rows:,} rows of {len(names)} columns need {needed} at the least, and {left} are free; "
+            "narrow the axes, --select fewer columns, or give --top N"
         )

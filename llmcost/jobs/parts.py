@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from llmcost.analysis.sweep import Block, Sweep
-from llmcost.errors import NoAnswerError
+from llmcost.errors import NoAnswerError, whole
 from llmcost.files import atomic_stream, write_atomic
 from llmcost.render.data import clean, to_json
 from llmcost.render.writers import ParquetWriter
@@ -22,6 +24,7 @@ from llmcost.version import __version__
 
 #: Cells of a part.
 PART_CELLS = 1 << 20
+_PART = re.compile(r"part-\d{6,12}\.parquet", re.ASCII)
 
 Runner = Callable[[int, int], Iterator[Block]]
 
@@ -92,18 +95,30 @@ def write_parts(
         If the folder cannot be written, or holds another sweep.
     """
     path = folder / manifest_name(shard)
-    mark = fingerprint(sweep)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NoAnswerError(f"{folder}: cannot write: {error.strerror or error}") from None
-    manifest = _old(path, mark, resume, folder)
+    with _alone(path):
+        return _write(folder, path, sweep, run, shard, resume, progress)
+
+
+def _write(
+    folder: Path,
+    path: Path,
+    sweep: Sweep,
+    run: Runner,
+    shard: tuple[int, int],
+    resume: bool,
+    progress: Callable[[int, int], None],
+) -> tuple[int, int]:
+    """Write the parts of a sweep, with the folder to itself."""
+    manifest = _old(path, fingerprint(sweep), resume, folder)
     done: dict[str, Any] = manifest["parts"]
     first, last, step = shard_of(sweep, shard)
     _clean(folder, first // step, -(-last // step))
-    write_atomic(
-        path, to_json(manifest)
-    )  # before the first part, so that a part is never without one
+    # Before the first part, so that a part is never without one.
+    write_atomic(path, to_json(manifest))
     written = 0
     for start in range(first, last, step):
         stop = min(start + step, last)
@@ -112,20 +127,12 @@ def write_parts(
         if entry is not None and _complete(folder / name, entry):
             progress(entry["cells"], entry["rows"])
             continue
-        rows = cells = 0
-        with atomic_stream(folder / name, True) as stream:
-            writer = None
-            for block in run(start, stop):
-                writer = writer or ParquetWriter(stream, sweep.select, block.columns)
-                writer.write(block.columns)
-                rows, cells = rows + block.rows, cells + block.cells
-                progress(block.cells, block.rows)
-            if writer is not None:
-                writer.close()
+        rows, cells = _write_part(folder / name, sweep, run(start, stop), progress)
         done[name] = {
             "rows": rows,
             "cells": cells,
             "bytes": (folder / name).stat().st_size,
+            "sha256": _digest(folder / name),
             "blocks": [start, stop],
         }
         manifest["rows"] = sum(item["rows"] for item in done.values())
@@ -136,6 +143,56 @@ def write_parts(
     manifest["complete"] = True
     write_atomic(path, to_json(manifest))
     return int(manifest["rows"]), written
+
+
+def _write_part(
+    path: Path, sweep: Sweep, blocks: Iterator[Block], progress: Callable[[int, int], None]
+) -> tuple[int, int]:
+    """Write a part, which may have no rows; its rows and cells."""
+    rows = cells = 0
+    with (
+        atomic_stream(path, True) as stream,
+        ParquetWriter(stream, sweep.select, sweep.samples()) as writer,
+    ):
+        for block in blocks:
+            writer.write(block.columns)
+            rows, cells = rows + block.rows, cells + block.cells
+            progress(block.cells, block.rows)
+    return rows, cells
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a manifest's sweep, so that two processes do not write it at once.
+
+    The lock ends with the process, however that ends. Where the system has none (Windows, some
+    network file systems), nothing is held.
+
+    Raises
+    ------
+    NoAnswerError
+        If another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = path.with_name(f".{path.name}.lock")
+    with open(lock, "w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NoAnswerError(
+                f"{path.parent}: another process is writing this sweep; wait for it, or name another folder"
+            ) from None
+        except OSError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _old(path: Path, mark: str, resume: bool, folder: Path) -> dict[str, Any]:
@@ -177,21 +234,34 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
     """Fingerprint and parts of a manifest."""
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
-        return str(old["fingerprint"]), {str(k): dict(v) for k, v in old["parts"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
-        raise NoAnswerError(f"{path}: is no manifest of a sweep") from None
+        parts = {str(k): dict(v) for k, v in old["parts"].items()}
+        for name, entry in parts.items():
+            numbers = [entry["rows"], entry["cells"], entry["bytes"], *entry["blocks"]]
+            if not _PART.fullmatch(name) or any(type(n) is not int or n < 0 for n in numbers):
+                raise ValueError
+        return str(old["fingerprint"]), parts
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
+        raise NoAnswerError(
+            f"{path}: is no manifest of a sweep, or a damaged one; name another folder"
+        ) from None
 
 
 def _complete(path: Path, entry: dict[str, Any]) -> bool:
     try:
-        return path.stat().st_size == int(entry["bytes"])
-    except (OSError, KeyError):
+        return path.stat().st_size == entry["bytes"] and _digest(path) == entry.get("sha256")
+    except OSError:
         return False
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _clean(folder: Path, first: int, last: int) -> None:
     """Remove what a killed run left half-written in this shard's parts."""
     for path in folder.glob(".part-*.parquet.*"):
-        number = path.name[len(".part-") :].partition(".")[0]
-        if number.isdigit() and first <= int(number) < last:
+        number = whole(path.name[len(".part-") :].partition(".")[0], last)
+        if number is not None and first <= number < last:
             path.unlink(missing_ok=True)

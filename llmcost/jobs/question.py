@@ -10,7 +10,7 @@ from llmcost.analysis.rank import Best, Everything, First, Pareto
 from llmcost.analysis.rows import read_rows
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.solve import Solve
-from llmcost.analysis.sweep import Sweep
+from llmcost.analysis.sweep import DROP, KEEP, UNKNOWN, Sweep
 from llmcost.catalog import Catalog
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
@@ -47,6 +47,7 @@ class Question(NamedTuple):
         drawn: bool = False,
         sampling: Sampling | None = None,
         rows: str | None = None,
+        unjudged: str = DROP,
     ) -> Question:
         """Read the options on top of the scenario's [sweep].
 
@@ -103,7 +104,13 @@ class Question(NamedTuple):
         if wanted == []:
             raise InputError("--select: names no column")
         labels = None if table is None else table.labels
-        sweep = Sweep(scenario, parsed, catalog, where, wanted, needed, unknown, sampling, labels)
+        if unjudged not in UNKNOWN:
+            raise InputError(
+                f'--unknown "{unjudged}": is not one of {", ".join(UNKNOWN)}{nearest(unjudged, UNKNOWN)}'
+            )
+        sweep = Sweep(
+            scenario, parsed, catalog, where, wanted, needed, unknown, sampling, labels, unjudged
+        )
         return cls(sweep, best, maximize is not None, top, objectives, wanted is not None)
 
     @property
@@ -119,9 +126,9 @@ class Question(NamedTuple):
     def collector(self, limit: int | None) -> Any:
         """What keeps the rows that the question is about; at most `limit` where it names no number."""
         if self.pareto:
-            return Pareto(self.pareto)
+            return Pareto(self.pareto, self.sweep.unknown == KEEP)
         if self.best:
-            return Best(self.best, self.largest, self.top or limit)
+            return Best(self.best, self.largest, self.top or limit, self.sweep.unknown == KEEP)
         count = self.top or limit
         return Everything() if count is None else First(count)
 

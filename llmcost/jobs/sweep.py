@@ -12,7 +12,7 @@ import numpy as np
 
 from llmcost.analysis.engines import run_dask, run_local
 from llmcost.analysis.rank import Everything
-from llmcost.analysis.sweep import Block
+from llmcost.analysis.sweep import ERROR, KEEP, Block, Sweep
 from llmcost.columns import Columns, Table
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.jobs.order import STREAMED, Order, check_room
@@ -109,19 +109,23 @@ def deliver(question: Question, order: Order, desk: Desk) -> None:
         unknown: dict[str, int] = {}
         blocks = _counted(run(first, last), counts, step, question.needed, unknown)
         if order.format in STREAMED and not question.ranked and order.plot is None:
-            found = _stream(question, order.format, blocks, desk)
-            _say_unknown(unknown, desk)
+            found = _stream(question, order.format, _judged(blocks, sweep, unknown), desk)
+            _say_unknown(sweep, unknown, desk)
             if not found and order.shard == (1, 1):
                 raise _nothing(question, counts["cells"])
             _say_several(question, counts, desk)
             return
-        kept, drawn = _ranked(question, order, blocks)
-    _say_unknown(unknown, desk)
+        kept, drawn = _ranked(question, order, _judged(blocks, sweep, unknown))
+    _say_unknown(sweep, unknown, desk)
     _say_several(question, counts, desk)
     _say_missing(question, kept, desk)
-    _show(question, order, kept, counts, desk)
-    if order.plot is not None:
+    if (
+        order.plot is not None
+    ):  # before the table: what cannot be drawn leaves standard output empty
+        if not counts["rows"]:
+            raise _nothing(question, counts["cells"])
         _draw(question, order.plot, drawn)
+    _show(question, order, kept, counts, desk)
 
 
 def _nothing(question: Question, cells: int) -> NoAnswerError:
@@ -191,17 +195,14 @@ def _stream(question: Question, form: str, blocks: Iterable[Block], desk: Desk) 
         return False
     blocks = chain([first], blocks)
     with desk.stream(form == "parquet") as stream:
-        writer: Any = None  # nothing is written before the first rows are there
-        for block in blocks:
-            if writer is None:
-                writer = (
-                    ParquetWriter(stream, names, block.columns)
-                    if form == "parquet"
-                    else TextWriter(stream, names, form)
-                )
-            writer.write(block.columns)
-        if writer is not None:
-            writer.close()
+        opened: Any = (
+            ParquetWriter(stream, names, question.sweep.samples())
+            if form == "parquet"
+            else TextWriter(stream, names, form)
+        )
+        with opened as writer:
+            for block in blocks:
+                writer.write(block.columns)
     return True
 
 
@@ -247,11 +248,31 @@ def _say_several(question: Question, counts: dict[str, int], desk: Desk) -> None
         )
 
 
-def _say_unknown(unknown: dict[str, int], desk: Desk) -> None:
+def _judged(blocks: Iterator[Block], sweep: Sweep, unknown: dict[str, int]) -> Iterator[Block]:
+    """Blocks as they come, up to the first cell that nothing can judge where that is an error.
+
+    Raises
+    ------
+    NoAnswerError
+        If there is such a cell and `--unknown error` was given.
+    """
+    for block in blocks:
+        if sweep.unknown == ERROR and unknown:
+            name = next(iter(unknown))
+            raise NoAnswerError(
+                f"--unknown error: the {name} of a cell is not known, so nothing can judge it by that; "
+                "--unknown drop leaves such cells out, --unknown keep keeps them"
+            )
+        yield block
+
+
+def _say_unknown(sweep: Sweep, unknown: dict[str, int], desk: Desk) -> None:
     """Say how many cells no condition, rank or front can judge."""
+    kept = sweep.unknown == KEEP
     for name, number in unknown.items():
         cells = "1 cell is" if number == 1 else f"{number:,} cells are"
-        desk.warn([f"{cells} left out: their {name} is not known, so they cannot be judged by it"])
+        what = "kept though" if kept else "left out:"
+        desk.warn([f"{cells} {what} their {name} is not known, so they cannot be judged by it"])
 
 
 def _say_missing(question: Question, rows: Columns, desk: Desk) -> None:

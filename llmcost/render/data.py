@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.analysis.sampling import column
 from llmcost.engine.results import RESULTS, STEP_PARTS
+from llmcost.errors import printable
 from llmcost.render.cost import cost_label
-from llmcost.render.numbers import plain, readable, show_in
+from llmcost.render.numbers import plain, range_heading, readable, show_in, span
 from llmcost.scenario.schema import KEYS
 from llmcost.version import __version__
 
@@ -140,14 +142,15 @@ def tornado_object(key: str | None, bars: Sequence[Any] | None) -> dict[str, Any
 
 
 def csv_cell(value: Any) -> Any:
-    """A value as a CSV cell; text that a spreadsheet would run as a formula gets an apostrophe."""
+    """A value as a CSV cell, of one line; text that a spreadsheet would run as a formula gets an apostrophe."""
     value = clean(value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
+    if isinstance(value, str):
+        value = printable(" ".join(value.splitlines()))
+        return "'" + value if value[:1] in ("=", "+", "-", "@", "\t") else value
     return value
 
 
@@ -198,6 +201,11 @@ def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|").replace("\n", " ")
 
 
+def markdown_text(text: str) -> str:
+    """A name as plain text of a Markdown page, whatever signs are in it."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+
+
 def estimate_markdown(result: Estimate) -> str:
     """An estimate as Markdown: results, then assumptions."""
     show_in(result.inputs.scenario)
@@ -206,24 +214,27 @@ def estimate_markdown(result: Estimate) -> str:
         if result.result(key) is None:
             continue
         band = result.intervals.get(key, {})
-        span = (
-            f"{readable(band.get('p5'), item.unit)} to {readable(band.get('p95'), item.unit)}"
-            if band
-            else ""
-        )
         label = cost_label(result, key)
-        rows.append([label, readable(result.result(key), item.unit), span, f"`{key}`", item.source])
+        rows.append(
+            [
+                label,
+                readable(result.result(key), item.unit),
+                span(band, item.unit),
+                f"`{key}`",
+                item.source,
+            ]
+        )
         if key == "cost_items_usd":
             rows += [
                 [f"– {one.name}", readable(one.usd, item.unit), "", "", "scenario"]
                 for one in result.items
             ]
-    header = ["Result", "Value", "90 % range", "Key", "Source"]
+    header = ["Result", "Value", range_heading(result.intervals), "Key", "Source"]
     right = [1]
     if not result.intervals:
         header.pop(2)
         rows = [[*row[:2], *row[3:]] for row in rows]
-    text = f"## {result.name}\n\n" + to_markdown(header, rows, right)
+    text = f"## {markdown_text(result.name)}\n\n" + to_markdown(header, rows, right)
     if result.stages:
         from llmcost.render import stages
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 _SUFFIXES = ((1e18, " E"), (1e15, " P"), (1e12, " T"), (1e9, " B"), (1e6, " M"))
@@ -78,6 +79,14 @@ def span(band: Any, unit: str) -> str:
     if low.startswith(money):
         high = high.removeprefix(money)
     return f"{low}–{high}"
+
+
+def range_heading(intervals: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a column of ranges is called: by its first and last quantile."""
+    names = list(next(iter(intervals.values()), {}))
+    if not names or (names[0], names[-1]) == ("p5", "p95"):
+        return "90 % range"
+    return f"{names[0]}–{names[-1]}"
 
 
 def compact(number: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,9 +52,19 @@ def check_path(path: str) -> str:
 def image(drawn: Figure, ending: str) -> bytes:
     """A figure as bytes, the same for the same figure."""
     import matplotlib
+    from matplotlib.text import Text
 
     stream = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "llmcost", "svg.fonttype": "none"}):
+    # A dollar sign is a dollar sign, and a script without a glyph here has one where the SVG is shown.
+    for text in drawn.findobj(Text):
+        text.set_parse_math(False)
+    with (
+        matplotlib.rc_context(
+            {"svg.hashsalt": "llmcost", "svg.fonttype": "none", "text.parse_math": False}
+        ),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         drawn.savefig(
             stream, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None
         )

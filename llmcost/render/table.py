@@ -21,9 +21,10 @@ from llmcost.engine.results import (
     METHOD_PARTS,
     RESULTS,
 )
+from llmcost.errors import whole
 from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
-from llmcost.render.numbers import readable, share_bar, short_source, show_in, span
+from llmcost.render.numbers import range_heading, readable, share_bar, short_source, show_in, span
 from llmcost.scenario.schema import KEYS, by_quantity
 
 PLAIN_WIDTH = 80
@@ -33,8 +34,9 @@ def console(color: bool, to_file: bool = False) -> Console:
     """A console that writes into a text, as wide as the terminal or 80 columns."""
     terminal = not to_file and sys.stdout is not None and sys.stdout.isatty()
     width = PLAIN_WIDTH
-    if os.environ.get("COLUMNS", "").isdigit():
-        width = max(int(os.environ["COLUMNS"]), 40)
+    said = whole(os.environ.get("COLUMNS", ""), 10**6)
+    if said is not None:
+        width = max(said, 40)
     elif terminal:
         width = os.get_terminal_size(sys.stdout.fileno()).columns or PLAIN_WIDTH
     style = (
@@ -191,7 +193,7 @@ class _Sheet:
         }
         names = [name for name, wanted in columns.items() if wanted]
         table = grid(
-            *[_range_heading(result) if name == "range" else name for name in names],
+            *[range_heading(result.intervals) if name == "range" else name for name in names],
             right=[i for i, name in enumerate(names) if name in ("", "range", "Published")],
         )
         table.padding = (0, 1, 0, 0) if uncertain and self.published else (0, 2, 0, 0)
@@ -217,11 +219,6 @@ class _Sheet:
 def _short(text: str) -> str:
     """Without the unit that the heading of the group or the label says."""
     return text.replace(" CO2e", "").removesuffix(" FLOP")
-
-
-def _range_heading(result: Estimate) -> str:
-    names = list(next(iter(result.intervals.values())))
-    return "90 % range" if (names[0], names[-1]) == ("p5", "p95") else f"{names[0]}–{names[-1]}"
 
 
 def origin(result: Estimate, key: str) -> str:

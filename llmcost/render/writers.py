@@ -62,9 +62,14 @@ class TextWriter:
         heads = [head.replace("%", "%%") for head in self._heads]
         return "{" + ", ".join(f"{head}%s" for head in heads) + "}"
 
-    def close(self) -> None:
-        """Finish."""
-        self.stream.flush()
+    def __enter__(self) -> TextWriter:
+        """Write within a ``with``."""
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Finish, unless there was an error."""
+        if kind is None:
+            self.stream.flush()
 
 
 def _pyarrow() -> Any:
@@ -214,8 +219,12 @@ class ParquetWriter:
         self._writer.write_table(self._pa.table(arrays, schema=self._schema), row_group_size=count)
         self._rows -= count
 
-    def close(self) -> None:
-        """Write what waits, and the end of the file."""
-        if self._rows:
+    def __enter__(self) -> ParquetWriter:
+        """Write within a ``with``."""
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Write what waits, and the end of the file; after an error the end alone, while the stream is there."""
+        if kind is None and self._rows:
             self._flush(self._rows)
         self._writer.close()

@@ -6,7 +6,7 @@ import math
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from llmcost.errors import nearest
+from llmcost.errors import nearest, odd_character
 from llmcost.scenario.schema import CHOICE, DATE, ENTRY, FLAG, NUMBER, Key
 
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -184,6 +184,9 @@ def parse_value(key: Key, value: object) -> Any:
         raise ValueProblem(f"{show(value)} is not true or false")
     if not isinstance(value, str):
         raise ValueProblem(f"{show(value)} is not text")
+    odd = odd_character(value)
+    if odd is not None:
+        raise ValueProblem(f"holds the character {odd}; a text is plain letters")
     if not value.strip():
         raise ValueProblem(f"is empty; it must be {key.allowed}")
     if key.kind == CHOICE and value not in key.choices:
@@ -195,6 +198,8 @@ def parse_value(key: Key, value: object) -> Any:
 
 def show(value: object) -> str:
     """A value as an error message quotes it, shortened."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return "a number of more than 300 digits"
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     if isinstance(value, bool):
         text = str(value).lower()

@@ -8,8 +8,14 @@ import json
 
 import pytest
 
+from llmcost.analysis.compare import checked_metrics
+from llmcost.analysis.estimate import estimate
+from llmcost.analysis.variants import estimate_variants
 from llmcost.engine.results import RESULTS
+from llmcost.errors import InputError
+from llmcost.scenario import load_scenario
 from tests.conftest import Run
+from tests.layouts import CATALOG
 
 
 def test_json(llmcost: Run) -> None:
@@ -84,7 +90,7 @@ def test_bad_input(llmcost: Run) -> None:
         (["gpt-3"], "name two scenarios"),
         (["gpt-3", "gpt-5"], "gpt-4"),
         (["gpt-3", "gpt-4", "--baseline", "x"], "none of the scenarios"),
-        (["gpt-3", "gpt-4", "--metrics", "cost"], "is not a result"),
+        (["gpt-3", "gpt-4", "--metrics", "costs"], "is neither a result nor a group"),
         (["-", "-"], "once only"),
         (["gpt-3", "--set-c", "cluster.devices=3"], "--set-b is missing"),
         (["gpt-3", "--set-b", "cluster.devcies=3"], "did you mean"),
@@ -92,3 +98,31 @@ def test_bad_input(llmcost: Run) -> None:
         done = llmcost("compare", *arguments)
         assert (done.returncode, done.stdout) == (2, ""), arguments
         assert message in done.stderr
+
+
+def test_any_number_of_variants_and_their_combinations() -> None:
+    found = estimate_variants(
+        ["llama-3.1-405b"], (), (), CATALOG,
+        ranges=["cluster.accelerator=h200-sxm,b200-sxm", "training.mfu=0.3:0.5:0.1"],
+    )  # fmt: skip
+    assert len(found) == 7
+    names = [item.name for item in found]
+    assert "accelerator=b200-sxm, mfu=0.5" in names
+    last = found[names.index("accelerator=b200-sxm, mfu=0.5")]
+    alone = estimate(
+        load_scenario(
+            "llama-3.1-405b", ["cluster.accelerator=b200-sxm", "training.mfu=0.5"], CATALOG
+        ),
+        CATALOG,
+    )
+    assert last.results == alone.results
+    with pytest.raises(InputError, match="--with"):
+        estimate_variants(["llama-3.1-405b"], (), (), CATALOG, ranges=["training.mfu=0:1:lin:50"])
+
+
+def test_metrics_by_group() -> None:
+    assert "cost_total_usd" in checked_metrics("cost", ())
+    assert checked_metrics("days,run", ())[0] == "days"
+    assert len(checked_metrics("run,run,days", ())) == len(set(checked_metrics("run", ())))
+    with pytest.raises(InputError, match="cost"):
+        checked_metrics("costs", ())

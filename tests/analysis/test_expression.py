@@ -89,3 +89,22 @@ def test_any_text_is_an_expression_or_an_input_error(text: str) -> None:
         parsed.holds(VALUES)
     except InputError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "holds", "open_"),
+    [
+        ("a < 1", [True, False, False], [False, False, True]),
+        ("not a < 1", [False, True, False], [False, False, True]),
+        ("a != 1", [True, True, False], [False, False, True]),
+        ("a < 1 or b == 1", [True, True, True], [False, False, False]),
+        ("a < 1 and b == 2", [False, False, False], [False, False, False]),
+        ("a < 1 and b == 1", [True, False, False], [False, False, True]),
+        ("0 < a < 1", [True, False, False], [False, False, True]),
+    ],
+)
+def test_what_is_not_known_decides_only_where_nothing_else_does(
+    text: str, holds: list[bool], open_: list[bool]
+) -> None:
+    found = Expression(text, "--where").judged({"a": np.array([0.5, 2.0, np.nan]), "b": np.ones(3)})
+    assert [np.broadcast_to(part, 3).tolist() for part in found] == [holds, open_]

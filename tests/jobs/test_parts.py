@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +142,80 @@ def test_a_sweep_of_other_samples_is_not_gone_on_with(
     shard = llmcost("sweep", base, "--axis", "training.mfu=0.1,0.2", "--output", "out/", "--shard", "1/2", "--quiet")  # fmt: skip
     assert shard.returncode == 1
     assert "out" in shard.stderr
+
+
+ONE = ("--axis", "training.mfu=0.3,0.4,0.5", "--output", "out/", "--quiet", "--select", "training.mfu,days")  # fmt: skip
+
+
+def test_a_part_with_other_bytes_is_made_again(llmcost: Run, base: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    assert llmcost("sweep", base, *ONE).returncode == 0
+    part = next((tmp_path / "out").glob("part-*.parquet"))
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-20] + bytes(20))
+    done = llmcost("sweep", base, *(word for word in ONE if word != "--quiet"), "--resume")
+    assert done.returncode == 0
+    assert "1 parts written" in done.stderr
+    assert part.read_bytes() == whole
+
+
+def test_one_process_at_a_time(llmcost: Run, base: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    fcntl = pytest.importorskip("fcntl")
+    assert llmcost("sweep", base, *ONE).returncode == 0
+    with open(tmp_path / "out" / ".manifest.json.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = llmcost("sweep", base, *ONE, "--resume")
+    assert done.returncode == 1
+    assert "another process" in done.stderr
+    assert llmcost("sweep", base, *ONE, "--resume").returncode == 0
+    assert not (tmp_path / "out" / ".manifest.json.lock").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found["parts"].update({"part-000000.parquet": 3}),
+        lambda found: found["parts"]["part-000000.parquet"].update(bytes="many"),
+        lambda found: found["parts"]["part-000000.parquet"].pop("rows"),
+        lambda found: found["parts"].update({"../../x": found["parts"]["part-000000.parquet"]}),
+        lambda found: found.update(parts=[1]),
+        lambda found: found.clear(),
+    ],
+)
+def test_a_damaged_manifest_is_said(
+    llmcost: Run, base: str, tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    pytest.importorskip("pyarrow")
+    assert llmcost("sweep", base, *ONE).returncode == 0
+    path = tmp_path / "out" / "manifest.json"
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+    done = llmcost("sweep", base, *ONE, "--resume")
+    assert done.returncode == 1
+    assert "manifest" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_part_without_rows_can_be_read_and_has_the_others_types(
+    llmcost: Run, base: str, tmp_path: Path
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    names = "model.params,start_date,cluster.accelerator,days"
+    axes = (
+        "--axis", "start_date=2024-01-01,2025-01-01", "--axis", "cluster.accelerator=h100-sxm,b200-sxm",
+        "--axis", "model.params=1B:1T:log:400000", "--select", names, "--quiet",
+    )  # fmt: skip
+    done = llmcost("sweep", base, *axes, "--where", "start_date > 'b'", "--output", "none/")
+    assert done.returncode in (0, 2)
+    done = llmcost(
+        "sweep", base, *axes, "--where", "model.params > 9e11 and cluster.accelerator == 'b200-sxm'",
+        "--output", "some/",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    read = [parquet.read_table(path) for path in sorted((tmp_path / "some").glob("*.parquet"))]
+    assert len(read) > 1
+    assert len({str(table.schema.types) for table in read}) == 1
+    assert 0 in {table.num_rows for table in read} or all(table.num_rows for table in read)
+    assert sum(table.num_rows for table in read) > 0

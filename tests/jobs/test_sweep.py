@@ -156,3 +156,37 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "x.csv: cannot write: File too large" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+UNKNOWN = ("--axis", "cluster.accelerator=h100-sxm,tpu-v4,a100-sxm-80gb", "--select", "cluster.accelerator,cost_purchase_usd", "--format", "csv")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (("--where", "cost_purchase_usd > 1"), {"h100-sxm", "a100-sxm-80gb"}),
+        (("--where", "cost_purchase_usd > 1", "--unknown", "keep"), {"h100-sxm", "a100-sxm-80gb", "tpu-v4"}),
+        (("--minimize", "cost_purchase_usd"), {"h100-sxm", "a100-sxm-80gb"}),
+        (("--minimize", "cost_purchase_usd", "--unknown", "keep"), {"h100-sxm", "a100-sxm-80gb", "tpu-v4"}),
+        (("--pareto", "cost_purchase_usd,days", "--unknown", "keep"), {"tpu-v4"}),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_cells_that_nothing_can_judge(
+    llmcost: Run, base: str, options: tuple[str, ...], kept: set[str]
+) -> None:
+    done = llmcost("sweep", base, *UNKNOWN, *options)
+    assert done.returncode == 0, done.stderr
+    assert "1 cell is" in done.stderr
+    found = [line.split(",")[0] for line in done.stdout.splitlines()[1:]]
+    assert kept <= set(found)
+    assert ("tpu-v4" in found) == ("keep" in options)
+    if "--minimize" in options and "keep" in options:
+        assert found[-1] == "tpu-v4"
+
+
+def test_unknown_may_be_an_error(llmcost: Run, base: str) -> None:
+    done = llmcost(
+        "sweep", base, *UNKNOWN, "--where", "cost_purchase_usd > 1", "--unknown", "error"
+    )
+    assert (done.returncode, done.stdout.count("\n") <= 1) == (1, True)
+    assert "cost_purchase_usd" in done.stderr
