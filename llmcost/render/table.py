@@ -18,11 +18,13 @@ from llmcost.engine.results import (
     COST,
     COST_METHODS,
     ENERGY,
+    MEMORY_PARTS,
     METHOD_PARTS,
     RESULTS,
 )
 from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
+from llmcost.render.memory import ledger
 from llmcost.render.numbers import readable, share_bar, short_source, show_in, span
 from llmcost.scenario.schema import KEYS, by_quantity
 
@@ -99,8 +101,10 @@ def estimate_table(
             _cost(sheet)
         else:
             keys = [item.key for item in RESULTS.values() if item.group == group]
-            rows = [Row(RESULTS[key].label, key) for key in keys if sheet.says(key)]
+            shown = [key for key in keys if key not in MEMORY_PARTS and sheet.says(key)]
+            rows = [Row(RESULTS[key].label, key) for key in shown]
             sheet.table("Energy, carbon (CO2e)" if group == ENERGY else group, rows)
+    _memory(result, target)
     _step(result, target)
     _stages(result, target)
     target.print()
@@ -272,6 +276,20 @@ def _stages(result: Estimate, target: Console) -> None:
     table = grid(*header, right=range(words, len(header)), fold=[0])
     for row in rows:
         table.add_row(*row)
+    target.print()
+    target.print(table)
+
+
+def _memory(result: Estimate, target: Console) -> None:
+    """Print what fills the fullest device."""
+    found = ledger(result)
+    if found is None:
+        return
+    table = grid(found.heading, "", found.of, right=[1])
+    for label, value, bar in found.rows[:-1]:
+        table.add_row("  " + label, value, bar)
+    label, value, bar = found.rows[-1]
+    table.add_row("  " + label, value, bar, style="bold")
     target.print()
     target.print(table)
 

@@ -309,12 +309,18 @@ def _formats(inputs: Inputs) -> None:
     known["param_bytes"] = np.where(np.asarray(wide) > 0, 4.0, of_weights)
     states = inputs.look(lambda word: inputs.entry("optimizers", word)["state_bytes"], optimizer)
     traffic = inputs.look(lambda word: inputs.entry("optimizers", word)["traffic_bytes"], optimizer)
+    known["master_bytes"] = inputs.look(
+        lambda word: inputs.entry("optimizers", word)["weight_bytes"], optimizer
+    )
     # Weights of 32 bits are their own master copy.
     known["optimizer_bytes"] = np.asarray(states) - np.where(np.asarray(wide) > 0, 4.0, 0.0)
     known["optimizer_traffic_bytes"] = traffic
     known["grad_bytes"] = np.where(np.asarray(wide) > 0, 4.0, known["gradient_bytes"])
     narrow = inputs.look(lambda form: float(_WIDTHS[form] < 2), precision)
     saved = np.where(np.asarray(narrow) > 0, known["fp8_saved_input_bytes"], 2.0)
+    known["weight_copy_bytes"] = inputs.look(_copies, weights, precision) * (
+        np.asarray(known["fp8_saved_input_bytes"]) < 2
+    )
     known["activation_width"] = np.where(np.asarray(wide) > 0, 4.0, 2.0)
     known["saved_input_bytes"] = np.where(np.asarray(wide) > 0, 4.0, saved)
     known["product_input_bytes"] = inputs.look(width, precision)
@@ -322,6 +328,8 @@ def _formats(inputs: Inputs) -> None:
     known.setdefault("schedule", 0.0)
     for name in (
         "param_bytes",
+        "weight_copy_bytes",
+        "master_bytes",
         "optimizer_bytes",
         "optimizer_traffic_bytes",
         "grad_bytes",
@@ -330,6 +338,18 @@ def _formats(inputs: Inputs) -> None:
         "product_input_bytes",
     ):
         inputs.constants[name] = "by precision, optimizer and software"
+
+
+def _copies(weights: str | None, precision: str) -> float:
+    """Bytes of a weight's copies for products of 8 or 4 bits, as Transformer Engine keeps them.
+
+    Such a product reads a weight along its rows forward and along its columns backward. Weights in
+    8 bits are one of the two forms; beside weights in 16 bits both are kept. Where the scenario does
+    not say, weights are in 8 bits: with their second form they take the two bytes of param_bytes.
+    """
+    if _WIDTHS[precision] > 1 or weights is None:
+        return 0.0
+    return _WIDTHS[precision] * (1.0 if weights == "fp8" else 2.0)
 
 
 def _rates(inputs: Inputs) -> None:
