@@ -73,15 +73,15 @@ def last_stage_layers(
 
 @rule(
     "expert_tp",
-    formula="tp, less where the replicas are too few for the experts: min(tp, dp * cp * tp / ep)",
+    formula="tp, less where the replicas are too few for the experts: min(tp, dp * cp * tp / ep); 1 without experts",
     reference="Liu et al. 2025, arXiv:2504.14960 (parallel folding)",
 )
-def expert_tp(tp: Array, dp: Array, cp: Array, ep: Array) -> Array:
+def expert_tp(tp: Array, dp: Array, cp: Array, ep: Array, experts: Array) -> Array:
     """Devices that share an expert's weights [1].
 
     Where `ep` exceeds the replicas, its group takes in those of tensor parallelism too.
     """
-    return np.maximum(np.minimum(tp, dp * cp * tp / ep), 1.0)
+    return np.where(experts > 0, np.maximum(np.minimum(tp, dp * cp * tp / ep), 1.0), 1.0)
 
 
 @rule(

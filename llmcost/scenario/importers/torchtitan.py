@@ -73,9 +73,9 @@ def _layout(keys: Keys, run: Run) -> None:
     if tp > 1:
         run.put("parallelism.sequence_parallel", True, "with tensor parallelism")
     run.put("parallelism.ep", degree("expert_parallel"), "expert_parallel_degree")
-    expert_tp = degree("expert_tensor_parallel")
-    if expert_tp not in (1, tp):
-        run.note(f"expert_tensor_parallel_degree = {expert_tp}: no key says it")
+    name = "expert_tensor_parallel_degree"
+    if keys.whole(f"parallelism.{name}") and run.get("parallelism.ep", 1) > 1:
+        run.put("parallelism.expert_tp", degree("expert_tensor_parallel"), name)
     _replicas(keys, run, pp, cp)
     _stages(keys, run, pp)
     local = keys.whole("training.local_batch_size", "training.batch_size") or 8
