@@ -19,7 +19,8 @@ SUM_BYTES = 4.0
     " where saves_gathered) + per tp: queries, keys,"
     " values and output of attention, that output again where saved inputs are 8-bit copies, 4 heads of a fused"
     " softmax's sums, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies of a token for its"
-    " experts in and out, 5 heads seq_len of unfused scores; times saved_factor",
+    " experts in and out, 5 heads seq_len of unfused scores; times saved_factor. Of"
+    " frozen products only inputs that adapters read",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841; Dao 2023, arXiv:2307.08691",
 )
 def full_token_bytes(
@@ -52,6 +53,13 @@ def full_token_bytes(
     dropout: Array,
     saved_factor: Array,
     activation_width: Array,
+    trains_base: Array,
+    adapted_query: Array,
+    adapted_key: Array,
+    adapted_value: Array,
+    adapted_gate: Array,
+    adapted_up: Array,
+    adapted_down: Array,
 ) -> Array:
     """What a layer keeps of a token where nothing is recomputed.
 
@@ -75,6 +83,10 @@ def full_token_bytes(
         1 where masks of dropout are kept [1].
     saved_factor : array_like
         What the software keeps over what the backward pass needs [1].
+    activation_width : array_like
+        Bytes of a number outside products [B].
+    trains_base, adapted_query, adapted_key, adapted_value, adapted_gate, adapted_up, adapted_down : array_like
+        0 where the weights are frozen, and which products then have adapters [1].
 
     Returns
     -------
@@ -88,14 +100,23 @@ def full_token_bytes(
     split = np.where(sequence_parallel > 0, tp, 1.0)
     outer = (2 * activation_width + 2 * dropout) * hidden_size / split
     whole = np.where(saves_gathered > 0, 1.0, split)  # autograd keeps the gathered input itself
-    outer = outer + 2 * saved_input_bytes * hidden_size / whole
+    # A frozen weight has no gradient that would need its input; an adapter beside it keeps its own.
+    entering = np.maximum(np.maximum(adapted_query, adapted_key), adapted_value)
+    widening = np.maximum(adapted_gate, adapted_up)
+    trains = trains_base > 0
+    first, second, third = (
+        np.where(trains, saved_input_bytes, activation_width * adapted)
+        for adapted in (entering, widening, adapted_down)
+    )
+    outer = outer + (first + second) * hidden_size / whole
     latent = kv_lora_rank > 0
     key = np.where(latent, heads * (head_dim + qk_rope_head_dim), kv_heads * head_dim)
     value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
     value = np.where(latent, heads, kv_heads) * value_dim
     query = heads * (head_dim + qk_rope_head_dim)
     # A product whose inputs are saved in 8 bits keeps its own copy of what attention keeps in 16.
-    copied = np.where(saved_input_bytes < activation_width, saved_input_bytes, 0.0)
+    narrow = trains & (saved_input_bytes < activation_width)
+    copied = np.where(narrow, saved_input_bytes, 0.0)
     attention = activation_width * (query + key + value + heads * value_dim)
     attention = attention + copied * heads * value_dim
     attention = attention + np.where(fused_attention > 0, SUM_BYTES * heads, 0.0)
@@ -104,8 +125,8 @@ def full_token_bytes(
     mixtures = moe_layers / layers
     width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
     width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
-    inner = ((1 + gated_ffn) * activation_width + saved_input_bytes) * width
-    copies = mixtures * experts_per_token * (saved_input_bytes + activation_width) * hidden_size
+    inner = ((1 + gated_ffn) * activation_width + third) * width
+    copies = mixtures * experts_per_token * (second + activation_width) * hidden_size
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     stored = stored * (attending_share + windowed_share)
     kept = (attention + states + inner + copies + stored) / tp
