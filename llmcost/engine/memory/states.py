@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from llmcost.engine.adapters import ADAPTER_STATE_BYTES
@@ -14,12 +12,131 @@ from llmcost.engine.papers import ZERO
 _ADAPTER_WEIGHT_BYTES = 2.0
 
 
-class States(NamedTuple):
-    """Bytes of a device's weights, gradients and optimizer states [B]."""
+def _adapters(
+    params: Array, own_params: Array, tables: Array, sharding: Array, share: Array
+) -> Array:
+    """Parameters of adapters that a device keeps, beside all weights but the tables [1]."""
+    held = np.where(sharding > 0, own_params, params)
+    return np.asarray(held * (1 - np.minimum(tables / np.maximum(params, 1.0), 1.0)) * share)
 
-    weights: Array
-    gradients: Array
-    optimizer: Array
+
+def weights(
+    params: Array,
+    own_params: Array,
+    tables: Array,
+    sharding: Array,
+    param_bytes: Array,
+    weight_copy_bytes: Array,
+    master_is_weight: Array,
+    trains_base: Array,
+    trained_share: Array,
+    frozen_bytes: Array,
+) -> Array:
+    """Weights of a device.
+
+    Parameters
+    ----------
+    params, own_params : array_like
+        Parameters of the device, and those that it keeps where its replicas share them [1].
+    tables : array_like
+        Parameters of embedding and head among them, which stay in 16 bits where others are narrower [1].
+    sharding : array_like
+        0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
+    param_bytes, weight_copy_bytes : array_like
+        Bytes of a weight, and of its copies for 8-bit products [B].
+    master_is_weight : array_like
+        1 where sharded weights are the optimizer's copy itself, as in PyTorch's FSDP [1].
+    trains_base, trained_share, frozen_bytes : array_like
+        0 where the weights are frozen and adapters are trained, their share of the weights [1], and
+        bytes of a frozen weight [B].
+
+    Returns
+    -------
+    ndarray
+        Memory [B].
+
+    References
+    ----------
+    .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
+    """
+    wide = np.minimum(tables, params)
+    narrow = np.where(param_bytes < 2, 2.0 - param_bytes, 0.0) - weight_copy_bytes
+    whole = (param_bytes + weight_copy_bytes) * params + narrow * wide
+    apart = param_bytes * np.where(master_is_weight > 0, 0.0, 1.0)
+    trained = np.where(sharding > 2, apart * own_params, whole)
+    share = wide / np.maximum(params, 1.0)
+    held = np.where(sharding > 2, own_params, params)
+    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    frozen = (2 * share + (1 - share) * frozen_bytes) * held + _ADAPTER_WEIGHT_BYTES * adapters
+    return np.where(trains_base > 0, trained, frozen)
+
+
+def gradients(
+    params: Array,
+    own_params: Array,
+    tables: Array,
+    sharding: Array,
+    grad_bytes: Array,
+    master_is_weight: Array,
+    master_bytes: Array,
+    trains_base: Array,
+    trained_share: Array,
+) -> Array:
+    """Gradients of a device, between micro-batches.
+
+    Parameters
+    ----------
+    params, own_params, tables, sharding, master_is_weight, trains_base, trained_share : array_like
+        As :func:`weights`.
+    grad_bytes, master_bytes : array_like
+        Bytes of a gradient, and of a weight of the optimizer's copy [B].
+
+    Returns
+    -------
+    ndarray
+        Memory [B]. A shard's gradient has the width of the weight that the optimizer steps.
+
+    References
+    ----------
+    .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
+    """
+    shard = np.where(master_is_weight > 0, np.maximum(grad_bytes, master_bytes), grad_bytes)
+    whole = np.where(sharding > 1, shard * own_params, grad_bytes * params)
+    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    return np.where(trains_base > 0, whole, _ADAPTER_WEIGHT_BYTES * adapters)
+
+
+def optimizer(
+    params: Array,
+    own_params: Array,
+    tables: Array,
+    sharding: Array,
+    optimizer_bytes: Array,
+    trains_base: Array,
+    trained_share: Array,
+) -> Array:
+    """Master weights and moments of a device.
+
+    Parameters
+    ----------
+    params, own_params, tables, sharding, trains_base, trained_share : array_like
+        As :func:`weights`.
+    optimizer_bytes : array_like
+        Bytes of a parameter's states beside the weight that computes [B].
+
+    Returns
+    -------
+    ndarray
+        Memory [B].
+
+    References
+    ----------
+    .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
+    """
+    held = np.where(sharding > 0, own_params, params)
+    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    rest = ADAPTER_STATE_BYTES - 2 * _ADAPTER_WEIGHT_BYTES
+    return np.where(trains_base > 0, optimizer_bytes * held, rest * adapters)
 
 
 def states(
@@ -36,56 +153,14 @@ def states(
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
-) -> States:
-    """Bytes of a device's states.
-
-    Parameters
-    ----------
-    params, own_params : array_like
-        Parameters of the device, and those that it keeps where its replicas share them [1].
-    tables : array_like
-        Parameters of embedding and head among them, which stay in 16 bits where others are narrower [1].
-    sharding : array_like
-        0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
-    param_bytes, weight_copy_bytes, grad_bytes, optimizer_bytes : array_like
-        Bytes of a weight, of its copies for 8-bit products, of its gradient, of its 32-bit copy and
-        moments [B].
-    master_is_weight, master_bytes : array_like
-        1 where sharded weights are the optimizer's copy itself, as in PyTorch's FSDP [1], and
-        bytes of a weight of that copy [B].
-    trains_base, trained_share, frozen_bytes : array_like
-        0 where the weights are frozen and adapters are trained, their share of the weights [1], and
-        bytes of a frozen weight [B].
-
-    Returns
-    -------
-    States
-        Memory [B].
-
-    References
-    ----------
-    .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
-    """
-    wide = np.minimum(tables, params)
-    narrow = np.where(param_bytes < 2, 2.0 - param_bytes, 0.0) - weight_copy_bytes
-    whole = (param_bytes + weight_copy_bytes) * params + narrow * wide
-    apart = param_bytes * np.where(master_is_weight > 0, 0.0, 1.0)
-    weights = np.where(sharding > 2, apart * own_params, whole)
-    # A shard's gradient has the width of the weight that the optimizer steps.
-    shard = np.where(master_is_weight > 0, np.maximum(grad_bytes, master_bytes), grad_bytes)
-    gradients = np.where(sharding > 1, shard * own_params, grad_bytes * params)
-    optimizer = optimizer_bytes * np.where(sharding > 0, own_params, params)
-    # Frozen weights: those of the tables in 16 bits; an adapter has weight, gradient and states.
-    share = wide / np.maximum(params, 1.0)
-    held = np.where(sharding > 2, own_params, params)
-    kept = np.where(sharding > 0, own_params, params) * (1 - share) * trained_share
-    frozen = (2 * share + (1 - share) * frozen_bytes) * held + _ADAPTER_WEIGHT_BYTES * kept
-    trains = trains_base > 0
-    return States(
-        np.where(trains, weights, frozen),
-        np.where(trains, gradients, _ADAPTER_WEIGHT_BYTES * kept),
-        np.where(trains, optimizer, (ADAPTER_STATE_BYTES - 2 * _ADAPTER_WEIGHT_BYTES) * kept),
-    )
+) -> Array:
+    """Weights, gradients and optimizer states of a device [B], of the arguments of the three."""
+    held = (params, own_params, tables, sharding)
+    adapted = (trains_base, trained_share)
+    copies = (param_bytes, weight_copy_bytes, master_is_weight)
+    summed = (grad_bytes, master_is_weight, master_bytes)
+    found = weights(*held, *copies, *adapted, frozen_bytes) + gradients(*held, *summed, *adapted)
+    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted))
 
 
 _FORMULA = (
@@ -113,24 +188,20 @@ def state_bytes(
     frozen_bytes: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of the first stage [B]."""
-    return np.asarray(
-        sum(
-            states(
-                first_dense_params + first_expert_params,
-                first_own_params,
-                first_table_params,
-                sharding,
-                param_bytes,
-                weight_copy_bytes,
-                grad_bytes,
-                optimizer_bytes,
-                master_is_weight,
-                master_bytes,
-                trains_base,
-                trained_share,
-                frozen_bytes,
-            )
-        )
+    return states(
+        first_dense_params + first_expert_params,
+        first_own_params,
+        first_table_params,
+        sharding,
+        param_bytes,
+        weight_copy_bytes,
+        grad_bytes,
+        optimizer_bytes,
+        master_is_weight,
+        master_bytes,
+        trains_base,
+        trained_share,
+        frozen_bytes,
     )
 
 
@@ -151,24 +222,20 @@ def middle_state_bytes(
     frozen_bytes: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of a stage between first and last [B]."""
-    return np.asarray(
-        sum(
-            states(
-                middle_dense_params + middle_expert_params,
-                middle_own_params,
-                np.zeros(()),
-                sharding,
-                param_bytes,
-                weight_copy_bytes,
-                grad_bytes,
-                optimizer_bytes,
-                master_is_weight,
-                master_bytes,
-                trains_base,
-                trained_share,
-                frozen_bytes,
-            )
-        )
+    return states(
+        middle_dense_params + middle_expert_params,
+        middle_own_params,
+        np.zeros(()),
+        sharding,
+        param_bytes,
+        weight_copy_bytes,
+        grad_bytes,
+        optimizer_bytes,
+        master_is_weight,
+        master_bytes,
+        trains_base,
+        trained_share,
+        frozen_bytes,
     )
 
 
@@ -190,22 +257,18 @@ def last_state_bytes(
     frozen_bytes: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of the last stage [B]."""
-    return np.asarray(
-        sum(
-            states(
-                last_dense_params + last_expert_params,
-                last_own_params,
-                last_table_params,
-                sharding,
-                param_bytes,
-                weight_copy_bytes,
-                grad_bytes,
-                optimizer_bytes,
-                master_is_weight,
-                master_bytes,
-                trains_base,
-                trained_share,
-                frozen_bytes,
-            )
-        )
+    return states(
+        last_dense_params + last_expert_params,
+        last_own_params,
+        last_table_params,
+        sharding,
+        param_bytes,
+        weight_copy_bytes,
+        grad_bytes,
+        optimizer_bytes,
+        master_is_weight,
+        master_bytes,
+        trains_base,
+        trained_share,
+        frozen_bytes,
     )

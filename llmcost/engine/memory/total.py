@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.memory.states import states
+from llmcost.engine.memory.states import gradients, optimizer, weights
 from llmcost.engine.papers import KORTHIKANTI
 
 
@@ -141,31 +141,27 @@ def memory_parameters_gb(
     sharding: Array,
     param_bytes: Array,
     weight_copy_bytes: Array,
-    grad_bytes: Array,
-    optimizer_bytes: Array,
     master_is_weight: Array,
-    master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
 ) -> Array:
     """Weights on the fullest device [GB]."""
-    found = states(
-        peak_params,
-        peak_own_params,
-        peak_table_params,
-        sharding,
-        param_bytes,
-        weight_copy_bytes,
-        grad_bytes,
-        optimizer_bytes,
-        master_is_weight,
-        master_bytes,
-        trains_base,
-        trained_share,
-        frozen_bytes,
+    return (
+        weights(
+            peak_params,
+            peak_own_params,
+            peak_table_params,
+            sharding,
+            param_bytes,
+            weight_copy_bytes,
+            master_is_weight,
+            trains_base,
+            trained_share,
+            frozen_bytes,
+        )
+        / 1e9
     )
-    return found.weights / 1e9
 
 
 @rule(
@@ -179,33 +175,27 @@ def memory_gradients_gb(
     peak_own_params: Array,
     peak_table_params: Array,
     sharding: Array,
-    param_bytes: Array,
-    weight_copy_bytes: Array,
     grad_bytes: Array,
-    optimizer_bytes: Array,
     master_is_weight: Array,
     master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
-    frozen_bytes: Array,
 ) -> Array:
     """Gradients on the fullest device [GB]."""
-    found = states(
-        peak_params,
-        peak_own_params,
-        peak_table_params,
-        sharding,
-        param_bytes,
-        weight_copy_bytes,
-        grad_bytes,
-        optimizer_bytes,
-        master_is_weight,
-        master_bytes,
-        trains_base,
-        trained_share,
-        frozen_bytes,
+    return (
+        gradients(
+            peak_params,
+            peak_own_params,
+            peak_table_params,
+            sharding,
+            grad_bytes,
+            master_is_weight,
+            master_bytes,
+            trains_base,
+            trained_share,
+        )
+        / 1e9
     )
-    return found.gradients / 1e9
 
 
 @rule(
@@ -219,33 +209,23 @@ def memory_optimizer_gb(
     peak_own_params: Array,
     peak_table_params: Array,
     sharding: Array,
-    param_bytes: Array,
-    weight_copy_bytes: Array,
-    grad_bytes: Array,
     optimizer_bytes: Array,
-    master_is_weight: Array,
-    master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
-    frozen_bytes: Array,
 ) -> Array:
     """Master weights and moments on the fullest device [GB]."""
-    found = states(
-        peak_params,
-        peak_own_params,
-        peak_table_params,
-        sharding,
-        param_bytes,
-        weight_copy_bytes,
-        grad_bytes,
-        optimizer_bytes,
-        master_is_weight,
-        master_bytes,
-        trains_base,
-        trained_share,
-        frozen_bytes,
+    return (
+        optimizer(
+            peak_params,
+            peak_own_params,
+            peak_table_params,
+            sharding,
+            optimizer_bytes,
+            trains_base,
+            trained_share,
+        )
+        / 1e9
     )
-    return found.optimizer / 1e9
 
 
 @rule(
