@@ -25,7 +25,8 @@ from llmcost.engine.results import (
 from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.memory import ledger
-from llmcost.render.numbers import readable, share_bar, short_source, show_in, span
+from llmcost.render.numbers import readable, share_bar, show_in, span
+from llmcost.render.origin import origin
 from llmcost.scenario.schema import KEYS, by_quantity
 
 PLAIN_WIDTH = 80
@@ -226,36 +227,6 @@ def _short(text: str) -> str:
 def _range_heading(result: Estimate) -> str:
     names = list(next(iter(result.intervals.values())))
     return "90 % range" if (names[0], names[-1]) == ("p5", "p95") else f"{names[0]}–{names[-1]}"
-
-
-def origin(result: Estimate, key: str) -> str:
-    """Where a result comes from, in a word or two."""
-    name = by_quantity().get(key)
-    source = result.inputs.sources.get(name.name) if name and key != "tokens" else None
-    if result.stages and key not in ("params", "active_params"):
-        return "stages"
-    if source is None:
-        step = result.step(key)
-        if step is None:
-            return ""
-        if step.function.__name__.endswith("_by_default"):
-            return "default"
-        if step.function.__name__ in (
-            "mfu_predicted",
-            "step_time_s",
-            "predicted_mfu",
-            "predicted_hfu",
-        ):
-            return "layout"
-        if step.reference.startswith(("llmcost identity", "definition", "sum over", "count of")):
-            return "derived"
-        if (
-            step.gives in ("flops", "device_hours", "devices", "days", "mfu")
-            and "identity" in step.reference
-        ):
-            return "derived"
-        return short_source(step.reference)
-    return {"file": "scenario", "set": "--set"}.get(source, source.partition(":")[0])
 
 
 def _stages(result: Estimate, target: Console) -> None:
