@@ -73,6 +73,8 @@ def _constants() -> list[Constant]:
     found = [
         Constant("general", "straggler_share", 0.008, 0.004, 0.0, 0.03),
         Constant("general", "comm_steal", 0.12, 0.05, 0.0, 0.3),
+        Constant("general", "operand_activity", 0.85, 0.1, 0.6, 1.0),
+        Constant("general", "state_quality", 0.1, 0.1, 0.005, 1.0),
         Constant("tpu", "product_efficiency", 0.93, 0.03, 0.8, 0.99),
         Constant("tpu-v6e", "product_efficiency", 0.8, 0.1, 0.5, 0.99),
     ]
@@ -100,7 +102,7 @@ def _constants() -> list[Constant]:
         ("megatron-bridge", "expert_quality", 0.85, 0.1, 0.4, 1.0),
         ("megatron-bridge", "exchange_overlap", 0.4, 0.15, 0.0, 0.95),
         ("megatron-bridge", "product_quality", 0.97, 0.02, 0.85, 1.0),
-        ("megatron-bridge", "attention_quality", 0.9, 0.1, 0.4, 1.0),
+        ("megatron-bridge", "attention_quality", 0.9, 0.1, 0.4, 1.15),
         ("megatron-bridge", "elementwise_passes", 1.6, 0.3, 1.0, 4.0),
         ("megatron-bridge", "tensor_overlap", 0.5, 0.15, 0.0, 0.95),
         ("megatron-bridge", "kernels_per_expert", 20.0, 8.0, 2.0, 60.0),
@@ -127,6 +129,18 @@ _NOISE = 0.06
 _ROWS_IN_FULL = 16
 
 
+def _counted(known: dict[str, float], names: set[str]) -> dict[str, float]:
+    """What a layout's own quantities say of those that only others were given."""
+    found = {}
+    for name in names:
+        values: dict[str, Any] = dict(known)
+        with np.errstate(all="ignore"):
+            execute(plan(frozenset(known), frozenset({name})), values)
+        if name in values and np.ndim(values[name]) == 0:
+            found[name] = float(values[name])
+    return found
+
+
 class Rows:
     """Published layouts as arrays, those that leave a part open with the best choice of it."""
 
@@ -146,6 +160,8 @@ class Rows:
             self.cases.append(row)
             known.append({k: float(v) for k, v in inputs.known.items() if np.ndim(v) == 0})
         names = set.union(*(set(item) for item in known))
+        for item in known:
+            item.update(_counted(item, names - set(item)))
         self.known = {n: np.array([item.get(n, np.nan) for item in known]) for n in sorted(names)}
         self.target = np.array([float(row["published_step_s"]) for row in self.cases])
         self.family = np.array([family_of(CATALOG, row["accelerator"]) for row in self.cases])
@@ -153,7 +169,7 @@ class Rows:
         self.software = np.array([row["software"] for row in self.cases])
         self.precision = np.array([row["precision"] for row in self.cases])
         self.source = np.array([source_of(row) for row in self.cases])
-        self.mixture = np.array([float(row["experts"] or 0) > 0 for row in self.cases])
+        self.mixture = np.nan_to_num(self.known["experts"]) > 0
         self.main = np.array([row["group"] == "throughput" for row in self.cases])
         counts = {name: (self.source == name).sum() for name in set(self.source)}
         self.weight = np.array([min(1.0, (_ROWS_IN_FULL / counts[s]) ** 0.5) for s in self.source])
@@ -167,7 +183,7 @@ class Rows:
             constant = CONSTANTS[i]
             where = np.ones(len(self.cases), dtype=bool)
             if constant.entry not in _HARDWARE:
-                where &= self.software == constant.entry
+                where &= self._runs(constant)
             if constant.family in _FAMILIES:
                 where &= self.family == constant.family
             elif constant.family:
@@ -183,6 +199,16 @@ class Rows:
         with np.errstate(all="ignore"):
             execute(self.steps, values)
         return values
+
+    def _runs(self, constant: Constant) -> Any:
+        """Rows whose profile takes a constant from this entry, its own or by its base."""
+        profiles = CATALOG.kind("software")
+        heirs = {
+            name
+            for name, entry in profiles.items()
+            if entry.get("base") == constant.entry and constant.field not in entry
+        }
+        return np.isin(self.software, [constant.entry, *heirs])
 
     def error(self, theta: Any) -> Any:
         """Logarithm of predicted over published step time."""

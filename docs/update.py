@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SHOWN = re.compile(
     r"(<!-- (output|shown): (llmcost .*?) -->\n```(?:text|console)\n)(.*?)(```)", re.S
 )
-FILES = re.compile(r"<!-- file: (\S+) -->\n```(?:toml|bash|json|yaml|csv)\n(.*?)```", re.S)
+FILES = re.compile(r"<!-- file: (\S+) -->\n```(?:toml|bash|json|yaml|text)\n(.*?)```", re.S)
 #: Terminal width of help texts, so that they are the same everywhere.
 WIDTH = "80"
 

@@ -133,8 +133,7 @@ def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry
             f"{name + ' ' + precision:30} at the limit, predicted over measured: burst {found[0]:.2f},"
             f" sustained {found[1]:.2f}, median error {found[2]:.3f} ({found[3]} shapes)"
         )
-    for name, values in own.items():
-        entries.append(stated(f"{name}-power", values, *AICONFIGURATOR, "medium"))
+    # By family alone: chips of a family are one design, and what two of them draw differs by the samples.
     for family in sorted({f for f, _ in table}):
         values = {f"flop_pj_{p}": v for (f, p), v in table.items() if f == family}
         entries.append(stated(f"{family}-power", values, *AICONFIGURATOR, "medium"))

@@ -100,8 +100,11 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
         value = number(name)
         if value and (value[name] > 0):
             model |= value
-    model["gated_ffn"] = row["gated_ffn"] == "1"
-    model["tied_embeddings"] = row["tied_embeddings"] == "1"
+    if row["preset"]:
+        model["preset"] = row["preset"]
+    else:
+        model["gated_ffn"] = row["gated_ffn"] == "1"
+        model["tied_embeddings"] = row["tied_embeddings"] == "1"
     cluster: dict[str, Any] = {
         "accelerator": row["accelerator"],
         **number("devices"),
@@ -120,6 +123,7 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
         "activation_recompute": _RECOMPUTE[int(row["recompute_level"])],
         **({"software": row["software"]} if row["software"] else {}),
         **number("recompute_share"),
+        **({"expert_dispatch": row["expert_dispatch"]} if row["expert_dispatch"] else {}),
         **{name: True for name in ("synchronous_launch", "fused_experts") if row[name] == "1"},
     }
     return {

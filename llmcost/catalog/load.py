@@ -46,7 +46,7 @@ KINDS = {
 #: does not give from the profile that its field `base` names.
 PROFILE = (
     "product_quality", "expert_quality", "attention_quality", "fused_attention", "elementwise_passes", "kernels_per_layer",
-    "expert_kernels", "kernels_per_expert", "kernel_launch_s", "tensor_overlap", "exchange_overlap",
+    "expert_kernels", "kernels_per_expert", "kernel_launch_s", "tensor_overlap", "exchange_overlap", "exchange_copies",
     "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early", "selective_products", "saves_gathered",

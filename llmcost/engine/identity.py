@@ -134,7 +134,7 @@ def default_mfu(
     ndarray
         MFU, of the peak of the format [1].
     """
-    slower = np.maximum(narrow_peak_ratio, 1.0) ** (narrow_gain - 1.0)
+    slower = np.power(np.maximum(narrow_peak_ratio, 1.0), narrow_gain - 1.0)
     return typical_mfu * experts_factor * slower
 
 

@@ -90,6 +90,9 @@ TRAINING_METHODS = ("full", "lora", "qlora")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
 ATTENTION_FLOPS = ("full", "causal")
 PARAM_PRECISIONS = ("bf16", "fp8")
+#: How tokens reach the experts: once to each device and node that wants them (DeepEP, HybridEP), or
+#: a copy for each expert (NCCL's all-to-all).
+EXPERT_DISPATCH = ("deduplicated", "all-to-all")
 #: Formats of weights in service; int8 and int4 are weights alone, multiplied in 16 bits.
 SERVICE_PRECISIONS = (*PRECISIONS, "int8", "int4")
 
@@ -167,6 +170,7 @@ _KEYS = [
     Key("training.param_precision", CHOICE, "Format of the weights that compute, beside their master copy", choices=PARAM_PRECISIONS),
     Key("training.synchronous_launch", FLAG, "Whether the host waits for each kernel (CUDA_LAUNCH_BLOCKING=1)", quantity="synchronous_launch"),
     Key("training.expert_overlap", NUMBER, "Share of the exchange between experts that computation hides (DualPipe); 0 if not given", "1", high=1.0, quantity="expert_overlap"),
+    Key("training.expert_dispatch", CHOICE, "Whether a token crosses once to each device and node with a chosen expert (DeepEP, HybridEP), or as a copy for each expert; that of the software if not given", choices=EXPERT_DISPATCH, quantity="exchange_copies"),
     Key("training.fused_experts", FLAG, "Whether the products of experts also sort, activate and quantise, and no host is waited for; by date, accelerator and precision if not given", quantity="fused_experts"),
     Key("training.fused_attention", FLAG, "Whether attention scores stay on the chip (FlashAttention); by date and layout if not given", quantity="fused_attention"),
     _share("training.mfu", "Model FLOPs utilisation"),

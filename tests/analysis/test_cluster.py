@@ -26,7 +26,8 @@ def test_auto_and_by_hand_agree(accelerator: str, deadline: float) -> None:
     for key in ("days", "step_time_s", "mfu", "cost_total_usd", "memory_gb_per_device"):
         assert found.result(key) == by_hand.result(key), key
     assert any("global_batch_seqs" in note for note in found.warnings)
-    smaller = made(max(int(devices) - 8, 8), accelerator)
+    node = {"h100-sxm": 8, "gb200-nvl72": 72}[accelerator]  # whole servers, whole racks
+    smaller = made(max(int(devices) - node, node), accelerator)
     assert (smaller.result("days") or 0) > deadline
 
 

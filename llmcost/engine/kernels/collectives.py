@@ -226,7 +226,7 @@ def distinct_places(places: Array, choices: Array) -> Array:
         ``places · (1 − (1 − 1/places)^choices)`` [1].
     """
     places = np.maximum(np.asarray(places, dtype=float), 1.0)
-    return np.asarray(places * (1 - (1 - 1 / places) ** choices))
+    return np.asarray(places * (1 - np.power(1 - 1 / places, choices)))
 
 
 def expert_exchange_s(
@@ -241,9 +241,10 @@ def expert_exchange_s(
     domain_share: Array,
     nic_share: Array,
     base_s: Array | float,
+    copied: Array | float = 0.0,
     sharing: Array | float = 1.0,
 ) -> Array:
-    """Time of a dispatch or a combine that sends a token once to each node that wants it.
+    """Time of a dispatch or a combine of tokens between devices that hold experts.
 
     Parameters
     ----------
@@ -261,6 +262,9 @@ def expert_exchange_s(
         Share of each that is reached [1].
     base_s : array_like
         Time to start and to exchange counts [s].
+    copied : array_like
+        1 where each chosen expert is sent a copy of its own (an all-to-all of sorted rows), 0 where
+        a token goes once to each device and once to each node that wants it [1].
     sharing : array_like
         Groups that use a port at a time [1].
 
@@ -276,8 +280,10 @@ def expert_exchange_s(
     nodes = np.maximum(np.asarray(nodes, dtype=float), 1.0)
     per_node = np.maximum(np.asarray(per_node, dtype=float), 1.0)
     token = np.asarray(tokens, dtype=float) * hidden * width
-    remote = distinct_places(nodes, topk) * (nodes - 1) / nodes
-    local = distinct_places(nodes * per_node, topk) * (per_node - 1) / per_node
+    crossing = np.where(copied, topk, distinct_places(nodes, topk))
+    arriving = np.where(copied, topk, distinct_places(nodes * per_node, topk))
+    remote = crossing * (nodes - 1) / nodes
+    local = arriving * (per_node - 1) / per_node
     port = nic_bytes_s * nic_share / sharing
     time = np.maximum(token * remote / port, token * local / (domain_bytes_s * domain_share))
     return np.where(nodes * per_node > 1, base_s + time, 0.0)

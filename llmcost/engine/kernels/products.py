@@ -30,7 +30,7 @@ def smooth_max(a: Array, b: Array, sharpness: Array | float) -> Array:
     ratio = np.minimum(a, b) / high
     if np.ndim(sharpness) == 0 and sharpness == 4:  # two roots cost a tenth of a power
         return np.asarray(high * np.sqrt(np.sqrt(1 + (ratio * ratio) ** 2)))
-    return np.asarray(high * (1 + ratio**sharpness) ** (1 / sharpness))
+    return np.asarray(high * np.power(1 + np.power(ratio, sharpness), 1 / sharpness))
 
 
 def product_s(
@@ -158,5 +158,5 @@ def sustained_share(
     ----------
     .. [1] Kim et al. (2003), Leakage current, IEEE Computer 36(12): P = C V² f.
     """
-    share = (limit_w / demand_w) ** (1 / power_exponent)
+    share = np.power(limit_w / demand_w, 1 / power_exponent)  # a scalar's own ** rounds otherwise
     return np.asarray(np.clip(share, lowest_share, 1.0))

@@ -249,7 +249,7 @@ def attention_forward_s(
 @rule(
     "states_forward_s",
     formula="(recurrent_flops_per_token / 3 + 2 attention_layers * indexer_width * tokens of a causal kernel) / layers"
-    " * micro_tokens / tp at the rate of products in 16 bits",
+    " * micro_tokens / tp at state_quality of the rate of products in 16 bits",
     reference="Dao and Gu 2024, arXiv:2405.21060: states of chunks are products; DeepSeek-V3.2, section 2.1",
 )
 def states_forward_s(
@@ -262,13 +262,13 @@ def states_forward_s(
     tp: Array,
     bf16_peak_flops: Array,
     half_product_efficiency: Array,
-    product_quality: Array,
+    state_quality: Array,
     sustained_share: Array,
 ) -> Array:
     """States of recurrent layers and the indexer of sparse attention, a layer and micro-batch, forward [s]."""
     scores = 2 * attention_layers * indexer_width * kernels.attention_scores(seq_len) / seq_len
     flops = (recurrent_flops_per_token / 3 + scores) / layers * micro_tokens / tp
-    rate = bf16_peak_flops * half_product_efficiency * product_quality * sustained_share
+    rate = bf16_peak_flops * half_product_efficiency * state_quality * sustained_share
     return flops / rate
 
 

@@ -41,8 +41,8 @@ def burst_layer_s(
 
 @rule(
     "demand_w",
-    formula="idle_share * tdp_w + energy of the operations and bytes of a layer / burst_layer_s",
-    reference=_KERNELS,
+    formula="idle_share * tdp_w + (operand_activity * energy of the operations + that of the bytes of a layer) / burst_layer_s",
+    reference=f"{_KERNELS}; Gregersen et al. 2024, arXiv:2409.18324 (operands)",
 )
 def demand_w(
     tdp_w: Array,
@@ -50,6 +50,7 @@ def demand_w(
     flop_pj: Array,
     half_flop_pj: Array,
     byte_pj: Array,
+    operand_activity: Array,
     micro_tokens: Array,
     active_layer_params: Array,
     tp: Array,
@@ -65,6 +66,9 @@ def demand_w(
         Limit [W], and the share of it that a device draws with its clocks up and nothing to do [1].
     flop_pj, half_flop_pj, byte_pj : array_like
         Energy of an operation at the precision of training and in 16 bits, and of a byte [pJ].
+    operand_activity : array_like
+        Energy of an operation on a model's numbers over that on the benchmarks' random ones, which
+        turn more bits [1].
     micro_tokens, active_layer_params, tp, score_flops, elementwise_bytes : array_like
         Work of a layer [1], [FLOP], [B].
     burst_layer_s : array_like
@@ -78,9 +82,11 @@ def demand_w(
     products = 6 * micro_tokens * active_layer_params / tp
     idle = idle_share * tdp_w
     bytes_s = 3 * elementwise_bytes / burst_layer_s
-    arithmetic = kernels.power_demand_w(products / burst_layer_s, bytes_s, idle, flop_pj, byte_pj)
+    arithmetic = kernels.power_demand_w(
+        products / burst_layer_s, bytes_s, idle, operand_activity * flop_pj, byte_pj
+    )
     scores = score_flops * (1 + BACKWARD_FLOPS) / burst_layer_s
-    return arithmetic + 1e-12 * scores * half_flop_pj
+    return arithmetic + 1e-12 * scores * operand_activity * half_flop_pj
 
 
 @rule(

@@ -220,8 +220,9 @@ def tensor_collectives_s(
 
 @rule(
     "expert_forward_s",
-    formula="per layer with experts and micro-batch, forward: dispatch and combine, each the slower of the copies of"
-    " a token inside the scale-up domain and one to each other domain with a chosen expert; mean over the layers",
+    formula="per layer with experts and micro-batch, forward: dispatch and combine, each the slower of what goes to"
+    " devices of the scale-up domain and what crosses to others: a copy of a token for each chosen expert where"
+    " exchange_copies, else one for each device and each domain; mean over the layers",
     reference="Lepikhin et al. 2020, arXiv:2006.16668; DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.2",
 )
 def expert_forward_s(
@@ -244,6 +245,7 @@ def expert_forward_s(
     combine_domain_share: Array,
     combine_base_s: Array,
     exchange_nic_share: Array,
+    exchange_copies: Array,
     activation_width: Array,
 ) -> Array:
     """Expert-parallel exchange of a layer and micro-batch, forward, before overlap.
@@ -260,7 +262,7 @@ def expert_forward_s(
         Rows of the busiest device over the mean [1].
     scale_up_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s : array_like
         The networks, as :func:`gather`.
-    dispatch_domain_share, dispatch_base_s, combine_domain_share, combine_base_s, exchange_nic_share : array_like
+    dispatch_domain_share, dispatch_base_s, combine_domain_share, combine_base_s, exchange_nic_share, exchange_copies : array_like
         Constants of :func:`llmcost.engine.kernels.collectives.expert_exchange_s`.
 
     Returns
@@ -296,20 +298,49 @@ def expert_forward_s(
             share,
             exchange_nic_share,
             base,
+            exchange_copies,
         )
     return np.where(ep > 1, mixtures * found, 0.0)
 
 
 @rule(
     "expert_exchange_s",
-    formula="expert_forward_s in each of 2 passes (3 where the layer is done again), times 1 - expert_overlap",
+    formula="expert_forward_s in each of 2 passes (3 where the layer is done again), less expert_overlap of it, as far"
+    " as it fits under layer_busy_s; what is hidden takes comm_steal of the processors",
     reference="DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1",
 )
 def expert_exchange_s(
-    expert_forward_s: Array, layer_recompute_share: Array, expert_overlap: Array
+    expert_forward_s: Array,
+    layer_busy_s: Array,
+    layer_recompute_share: Array,
+    expert_overlap: Array,
+    comm_steal: Array,
 ) -> Array:
-    """Exchange between experts of a layer and micro-batch that computation does not hide [s]."""
-    return (2 + layer_recompute_share) * expert_forward_s * (1 - expert_overlap)
+    """Exchange between experts of a layer and micro-batch that computation does not hide.
+
+    Parameters
+    ----------
+    expert_forward_s, layer_busy_s : array_like
+        The exchange of a forward, and what a device computes in all passes [s].
+    layer_recompute_share : array_like
+        Share of a forward that is done again [1].
+    expert_overlap : array_like
+        Share of the exchange that the software runs beside computation of another micro-batch [1].
+    comm_steal : array_like
+        Share of the processors that communication takes from what runs beside it [1].
+
+    Returns
+    -------
+    ndarray
+        Time [s].
+
+    References
+    ----------
+    .. [1] DeepSeek-AI (2024), arXiv:2412.19437, section 3.2.1 (DualPipe).
+    """
+    whole = (2 + layer_recompute_share) * expert_forward_s
+    hidden = np.minimum(expert_overlap * whole, layer_busy_s)
+    return whole - hidden * (1 - comm_steal)
 
 
 @rule(

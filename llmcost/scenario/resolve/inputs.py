@@ -18,7 +18,15 @@ from llmcost.catalog import Catalog
 from llmcost.engine.cost import ItemParts
 from llmcost.engine.distributions import quantile
 from llmcost.scenario.read import Scenario
-from llmcost.scenario.schema import KEYS, NUMBER, RECOMPUTE, SCHEDULES, SHARDINGS, Key
+from llmcost.scenario.schema import (
+    EXPERT_DISPATCH,
+    KEYS,
+    NUMBER,
+    RECOMPUTE,
+    SCHEDULES,
+    SHARDINGS,
+    Key,
+)
 from llmcost.scenario.values import Distribution, ValueProblem, check_number
 
 #: Words that the engine knows by their place in a list.
@@ -29,6 +37,7 @@ _CODES: dict[str, tuple[str, ...]] = {
     "parallelism.sharding": SHARDINGS,
     "parallelism.schedule": SCHEDULES,
     "training.attention_flops": ("full", "causal"),
+    "training.expert_dispatch": EXPERT_DISPATCH,
     "cost.method": ("amortized", "cloud", "purchase"),
 }
 

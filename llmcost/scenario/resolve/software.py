@@ -83,6 +83,8 @@ _KERNELS = {
 _HARDWARE = (
     "slice_sharding",
     "comm_steal",
+    "operand_activity",
+    "state_quality",
     "straggler_share",
     "expert_imbalance",
     "misaligned_factor",
@@ -276,6 +278,8 @@ def _profile(inputs: Inputs) -> None:
         if name == "fused_attention":
             exists = inputs.look(lambda device: _fuses(inputs, device), accelerator)
             known.setdefault(name, np.minimum(np.asarray(value), np.asarray(exists)))
+        elif name == "exchange_copies":
+            known.setdefault(name, value)
         else:
             known[name] = value
 

@@ -13,7 +13,7 @@ def _exchange(found: dict[str, float], way: str, nodes: float, near: float) -> f
         expert_exchange_s(
             4096 * found["expert_imbalance"], 7168, 2.0, 8, nodes, near, found["scale_up_bytes_s"],
             found["scale_out_bytes_s"], found[f"{way}_domain_share"], found["exchange_nic_share"],
-            found[f"{way}_base_s"],
+            found[f"{way}_base_s"], found["exchange_copies"],
         )
     )  # fmt: skip
 
@@ -30,13 +30,29 @@ def test_between_domains_is_slower() -> None:
     assert mixture(ep=64)["expert_exchange_s"] > 2 * mixture(ep=8)["expert_exchange_s"]
 
 
-def test_hidden_exchange_of_experts_costs_no_time() -> None:
-    shown, half, hidden = (
-        mixture(ep=64, training={"expert_overlap": share})["expert_exchange_s"]
-        for share in (0, 0.5, 1)
+def test_hidden_exchange_of_experts_takes_processors_and_fits_under_computation() -> None:
+    none, half, whole = (
+        mixture(ep=64, training={"expert_overlap": share}) for share in (0, 0.5, 1)
     )
-    assert shown == mixture(ep=64)["expert_exchange_s"]
-    assert (half, hidden) == (pytest.approx(shown / 2), 0)
+    shown = 2 * none["expert_forward_s"]
+    steal = none["comm_steal"]
+    assert none["expert_exchange_s"] == pytest.approx(shown)
+    for share, found in ((0.5, half), (1, whole)):
+        hidden = min(share * shown, found["layer_busy_s"])
+        assert found["expert_exchange_s"] == pytest.approx(shown - hidden * (1 - steal))
+
+
+@pytest.mark.parametrize("ep", [8, 64])
+def test_a_copy_for_each_expert_is_more_than_one_for_each_place(ep: int) -> None:
+    once, copies = (
+        mixture(ep=ep, training={"expert_dispatch": way}) for way in ("deduplicated", "all-to-all")
+    )
+    assert copies["expert_forward_s"] > 1.2 * once["expert_forward_s"]
+    # 8 of 256 experts chosen at random: how many nodes of 8 they are in.
+    nodes = ep / 8
+    if nodes > 1:
+        crossing = nodes * (1 - (1 - 1 / nodes) ** 8)
+        assert copies["expert_forward_s"] < 1.01 * 8 / crossing * once["expert_forward_s"]
 
 
 def test_fused_experts_sort_themselves_and_wait_for_no_host() -> None:
