@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import layouts, startup, sweep, uncertainty
+from benchmarks import layouts, memory, startup, sweep, uncertainty
 
 BENCHMARKS = {
     "startup": startup.main,
     "sweep": sweep.main,
     "uncertainty": uncertainty.main,
     "layouts": layouts.main,
+    "memory": memory.main,
 }
 
 

@@ -19,6 +19,7 @@ LAYOUT = (
     "vpp",
     "cp",
     "ep",
+    "expert_tp",
     "dp",
     "micro_batch",
     "recompute_level",
@@ -59,6 +60,7 @@ def _options(known: Mapping[str, Any], devices: float) -> dict[str, list[float]]
         "cp": _powers(64) if known["seq_len"] >= _SPLIT_FROM else [1],
         "micro_batch": _powers(64),
         "ep": [n for n in _powers(experts) if experts % n == 0] or [1],
+        "expert_tp": _powers(min(domain, heads, 64)) if experts else [1],
         "vpp": [1, 2, 3, 4, 5, 6, 7, 8],
         "sharding": [0, 1, 2, 3],
         "recompute_level": [0, 1, 2],
@@ -87,6 +89,9 @@ def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str
         found["interleaved pipeline is longer than its micro-batches"] = (table["vpp"] > 1) & (
             rounds < table["pp"]
         )
+    if {"expert_tp", "tp"} <= table.keys() and "expert_tp" not in known:
+        # Further devices share experts better by holding others.
+        found["experts are shared by more devices than layers"] = table["expert_tp"] > table["tp"]
     if "sharding" in table and "sharding" not in known:
         found["weights sharded and pipelined"] = (table["sharding"] > 1) & (table["pp"] > 1)
     if "recompute_level" in table and "recompute_level" not in known:
@@ -201,7 +206,7 @@ def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = 
 
 
 #: What makes two layouts of different kinds; the rest is tuning.
-_KIND = ("tp", "pp", "cp", "ep", "sharding")
+_KIND = ("tp", "pp", "cp", "ep", "expert_tp", "sharding")
 
 
 def _unlike(layouts: Mapping[str, Array], order: Any, count: int) -> list[int]:
@@ -221,8 +226,8 @@ _RECOMPUTE, _SHARDING = ("none", "selective", "full"), ("none", "zero1", "zero2"
 def describe(layout: Mapping[str, float]) -> str:
     """A layout in words: ``tp 8, pp 4, dp 32, micro-batch 1, recompute selective, zero1``."""
     parts = [
-        f"{name} {layout[name]:.0f}"
-        for name in ("tp", "pp", "vpp", "cp", "ep", "dp")
+        f"{name.replace('_', ' ')} {layout[name]:.0f}"
+        for name in ("tp", "pp", "vpp", "cp", "ep", "expert_tp", "dp")
         if layout[name] > 1 or name == "dp"
     ]
     parts.append(f"micro-batch {layout['micro_batch']:.0f}")
@@ -237,7 +242,8 @@ def words(layout: Mapping[str, float]) -> dict[str, Any]:
     """A layout as a scenario writes it."""
     return {
         **{
-            name: int(layout[name]) for name in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch")
+            name: int(layout[name])
+            for name in ("tp", "pp", "vpp", "cp", "ep", "expert_tp", "dp", "micro_batch")
         },
         "activation_recompute": _RECOMPUTE[int(layout["recompute_level"])],
         "sharding": _SHARDING[int(layout["sharding"])],

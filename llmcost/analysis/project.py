@@ -26,7 +26,7 @@ from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import MEMORY_PARTS, RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario.schema import KEYS
 from llmcost.scenario.values import Distribution
@@ -65,7 +65,14 @@ _MOVING_SERVICE = (
     "inference_tokens_per_s_per_device", "service_device_power_w", "service_device_price_usd",
     "service_cloud_usd_per_device_hour", "service_purchase_price_usd",
 )  # fmt: skip
-_LAYOUT = ("steps", "step_time_s", "predicted_mfu", "predicted_hfu", "memory_gb_per_device")
+_LAYOUT = (
+    "steps",
+    "step_time_s",
+    "predicted_mfu",
+    "predicted_hfu",
+    "memory_gb_per_device",
+    *MEMORY_PARTS,
+)
 _UNCHANGED = ("params", "active_params", "tokens", "steps")
 
 

@@ -18,7 +18,7 @@ from llmcost.analysis.estimate import Estimate, estimate
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import MEMORY_PARTS, RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, resolve
 from llmcost.scenario.read import Given, StageGiven
@@ -202,7 +202,7 @@ def _final(
         whole = _with(whole, given.where, cluster__devices=devices)
     found = estimate(whole, catalog)
     values = {**found.values, "tokens": np.asarray(_number(trained, "tokens"))}
-    for key in ("memory_gb_per_device",):
+    for key in ("memory_gb_per_device", *MEMORY_PARTS):
         if key in trained.values:
             values[key] = trained.values[key]
     return found._replace(values=values, warnings=[*trained.warnings, *found.warnings])

@@ -49,7 +49,7 @@ PROFILE = (
     "expert_kernels", "kernels_per_expert", "kernel_launch_s", "tensor_overlap", "exchange_overlap", "exchange_copies",
     "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
-    "logit_memory_bytes", "master_is_weight", "recompute_stops_early",
+    "logit_memory_bytes", "master_is_weight", "recompute_stops_early", "selective_products", "saves_gathered",
 )  # fmt: skip
 #: The constants of a profile of software that serves.
 SERVING = (
@@ -68,7 +68,7 @@ REQUIRED = {
     "defaults": ("value",),
     "trends": ("key", "value", "low", "high", "unit"),
     "levers": ("year",),
-    "optimizers": ("state_bytes", "traffic_bytes"),
+    "optimizers": ("state_bytes", "weight_bytes", "traffic_bytes"),
     "tokenizers": ("vocab_size",),
     "serving": SERVING,
 }

@@ -21,6 +21,7 @@ SERVICE, LIFE = "Service", "Training and service"
 _IDENTITY = "llmcost identity: flops = devices · days · 86400 · peak · MFU · goodput"
 _COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
 _WU = "Wu et al. 2024, arXiv:2406.05303"
+_LEDGER = "Korthikanti et al. 2022, arXiv:2205.05198; docs/memory.md"
 _SERVING = "Pope et al. 2022, arXiv:2211.05102; docs/service.md"
 
 _ALL = [
@@ -40,6 +41,11 @@ _ALL = [
     Result("predicted_mfu", "Predicted MFU", "1", LAYOUT, "MFU that the layout reaches", "performance model from measured kernels, docs/method.md"),
     Result("predicted_hfu", "Predicted HFU", "1", LAYOUT, "Hardware FLOPs utilisation, recomputation counted", "Korthikanti et al. 2022, arXiv:2205.05198"),
     Result("memory_gb_per_device", "Memory", "GB", LAYOUT, "Memory of the fullest device", "Korthikanti et al. 2022, arXiv:2205.05198"),
+    Result("memory_parameters_gb", "Weights", "GB", LAYOUT, "Weights on the fullest device", _LEDGER),
+    Result("memory_gradients_gb", "Gradients", "GB", LAYOUT, "Gradients on the fullest device", _LEDGER),
+    Result("memory_optimizer_gb", "Optimizer", "GB", LAYOUT, "Master weights and moments on the fullest device", _LEDGER),
+    Result("memory_activations_gb", "Activations", "GB", LAYOUT, "What the fullest device keeps for the backward pass", _LEDGER),
+    Result("memory_buffers_gb", "Buffers", "GB", LAYOUT, "Logits, gathered weights and a layer made again, on the fullest device", _LEDGER),
     Result("energy_mwh", "Energy", "MWh", ENERGY, "Electricity of the run, data centre overhead included", "Patterson et al. 2021, arXiv:2104.10350"),
     Result("peak_power_mw", "Peak power", "MW", ENERGY, "Power the site must provide", _COTTIER),
     Result("development_energy_mwh", "Energy with experiments", "MWh", ENERGY, "Electricity of the run and of its experiments", _COTTIER),
@@ -114,6 +120,14 @@ METHOD_PARTS = {
 }
 #: What comes to the cost of the run; with it, they add up to the total.
 ADDED_PARTS = ("cost_experiments_usd", "cost_staff_usd", "cost_items_usd")
+#: Parts of a device's memory, which add up to it.
+MEMORY_PARTS = (
+    "memory_parameters_gb",
+    "memory_gradients_gb",
+    "memory_optimizer_gb",
+    "memory_activations_gb",
+    "memory_buffers_gb",
+)
 #: Parts of a step, which add up to its time.
 STEP_PARTS = (
     "compute_s",

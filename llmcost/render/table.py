@@ -18,13 +18,16 @@ from llmcost.engine.results import (
     COST,
     COST_METHODS,
     ENERGY,
+    MEMORY_PARTS,
     METHOD_PARTS,
     RESULTS,
 )
 from llmcost.errors import whole
 from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
-from llmcost.render.numbers import range_heading, readable, share_bar, short_source, show_in, span
+from llmcost.render.memory import ledger
+from llmcost.render.numbers import range_heading, readable, share_bar, show_in, span
+from llmcost.render.origin import origin
 from llmcost.scenario.schema import KEYS, by_quantity
 
 PLAIN_WIDTH = 80
@@ -101,8 +104,10 @@ def estimate_table(
             _cost(sheet)
         else:
             keys = [item.key for item in RESULTS.values() if item.group == group]
-            rows = [Row(RESULTS[key].label, key) for key in keys if sheet.says(key)]
+            shown = [key for key in keys if key not in MEMORY_PARTS and sheet.says(key)]
+            rows = [Row(RESULTS[key].label, key) for key in shown]
             sheet.table("Energy, carbon (CO2e)" if group == ENERGY else group, rows)
+    _memory(result, target)
     _step(result, target)
     _stages(result, target)
     target.print()
@@ -221,36 +226,6 @@ def _short(text: str) -> str:
     return text.replace(" CO2e", "").removesuffix(" FLOP")
 
 
-def origin(result: Estimate, key: str) -> str:
-    """Where a result comes from, in a word or two."""
-    name = by_quantity().get(key)
-    source = result.inputs.sources.get(name.name) if name and key != "tokens" else None
-    if result.stages and key not in ("params", "active_params"):
-        return "stages"
-    if source is None:
-        step = result.step(key)
-        if step is None:
-            return ""
-        if step.function.__name__.endswith("_by_default"):
-            return "default"
-        if step.function.__name__ in (
-            "mfu_predicted",
-            "step_time_s",
-            "predicted_mfu",
-            "predicted_hfu",
-        ):
-            return "layout"
-        if step.reference.startswith(("llmcost identity", "definition", "sum over", "count of")):
-            return "derived"
-        if (
-            step.gives in ("flops", "device_hours", "devices", "days", "mfu")
-            and "identity" in step.reference
-        ):
-            return "derived"
-        return short_source(step.reference)
-    return {"file": "scenario", "set": "--set"}.get(source, source.partition(":")[0])
-
-
 def _stages(result: Estimate, target: Console) -> None:
     """Print the stages that the results are the sums of."""
     if not result.stages:
@@ -269,6 +244,20 @@ def _stages(result: Estimate, target: Console) -> None:
     table = grid(*header, right=range(words, len(header)), fold=[0])
     for row in rows:
         table.add_row(*row)
+    target.print()
+    target.print(table)
+
+
+def _memory(result: Estimate, target: Console) -> None:
+    """Print what fills the fullest device."""
+    found = ledger(result)
+    if found is None:
+        return
+    table = grid(found.heading, "", found.of, right=[1])
+    for label, value, bar in found.rows[:-1]:
+        table.add_row("  " + label, value, bar)
+    label, value, bar = found.rows[-1]
+    table.add_row("  " + label, value, bar, style="bold")
     target.print()
     target.print(table)
 

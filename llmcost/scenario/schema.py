@@ -205,6 +205,7 @@ _KEYS = [
     _whole("parallelism.vpp", "Virtual stages of each pipeline stage (interleaving)"),
     _whole("parallelism.cp", "Context-parallel devices"),
     _whole("parallelism.ep", "Expert-parallel devices"),
+    _whole("parallelism.expert_tp", "Devices that share each expert's weights (Megatron's expert tensor parallelism)"),
     _whole("parallelism.dp", "Data-parallel replicas"),
     _whole("parallelism.micro_batch", "Sequences of a micro-batch"),
     _whole("parallelism.global_batch_seqs", "Sequences of a global batch"),

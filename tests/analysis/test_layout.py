@@ -12,7 +12,7 @@ import pytest
 
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.layout import USABLE_MEMORY, search, words
+from llmcost.analysis.layout import USABLE_MEMORY, candidates, search, words
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
@@ -186,3 +186,41 @@ def test_what_is_open_is_found_in_every_cell_as_by_estimate(layout: Any) -> None
             here = float(block.columns[name][index])
             wanted = single.get(name)
             assert np.isnan(here) if wanted is None else here == wanted, (name, index)
+
+
+def test_a_search_shares_experts_and_says_what_an_estimate_of_its_layouts_says() -> None:
+    """Expert tensor parallelism is searched; each layout by hand has the same step and memory."""
+    table = scenario(
+        model={"preset": "deepseek-v3"},
+        cluster={"accelerator": "h100-sxm", "devices": 512},
+        parallelism={"global_batch_seqs": 4096},
+    )
+    found = estimate(parse_scenario(table), CATALOG)
+    assert found.search is not None
+    ranked = [found.search.best, *found.search.runners_up]
+    kinds = [tuple(item[name] for name in ("tp", "pp", "cp", "ep", "expert_tp", "sharding")) for item in ranked]  # fmt: skip
+    assert len(set(kinds)) == len(kinds) > 1
+    for item in ranked[:3]:
+        own = words(item)
+        training = {"activation_recompute": own.pop("activation_recompute")}
+        layout = {**own, "global_batch_seqs": 4096}
+        by_hand = estimate(
+            parse_scenario({**table, "parallelism": layout, "training": training}), CATALOG
+        )
+        for name in ("memory_gb_per_device", "step_time_s"):
+            assert by_hand.result(name) == pytest.approx(item[name], rel=1e-12)
+
+
+def test_experts_go_beyond_the_replicas() -> None:
+    """Expert parallelism takes in the devices of tensor parallelism, shared or not."""
+    known = dict(resolve(parse_scenario(scenario(
+        model={"preset": "deepseek-v3"},
+        cluster={"accelerator": "h200-sxm", "devices": 256},
+        parallelism={"global_batch_seqs": 4096},
+    )), CATALOG).known)  # fmt: skip
+    layouts = candidates({**known, "tp": 8.0}, 256.0).layouts
+    beyond = layouts["ep"] > layouts["dp"] * layouts["cp"]
+    assert beyond.any()
+    group = layouts["ep"] * layouts["expert_tp"]
+    assert ((layouts["dp"] * layouts["cp"] * layouts["tp"]) % group == 0).all()
+    assert set(layouts["expert_tp"][beyond].tolist()) > {1.0}

@@ -18,6 +18,7 @@ def test_validate(llmcost: Run) -> None:
         "throughput",
         "throughput, further",
         "memory",
+        "memory, measured",
         "cost",
         "cost, by name and dates",
         "energy and carbon",

@@ -2,6 +2,7 @@
 
 # The order of the ledger, in which an explanation lists its formulas.
 # isort: off
+from llmcost.engine.memory import stages  # noqa: F401
 from llmcost.engine.memory import states  # noqa: F401
 from llmcost.engine.memory import activations  # noqa: F401
 from llmcost.engine.memory import buffers  # noqa: F401

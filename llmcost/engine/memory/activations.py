@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import KORTHIKANTI
 
+#: Bytes of a row's sum of exponentials, kept by fused attention for a head and token.
+SUM_BYTES = 4.0
+
 
 @rule(
-    "kept_token_bytes",
-    formula="(4 + 2 saved_input_bytes + 2 dropout) hidden_size (/ tp with sequence parallelism) + per tp: queries, keys,"
-    " values and output of attention, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies"
-    " of a token for its experts in and out, 5 heads seq_len of unfused scores; times saved_factor",
-    reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
+    "full_token_bytes",
+    formula="(4 + 2 saved_input_bytes + 2 dropout) hidden_size (/ tp with sequence parallelism; saved inputs are whole"
+    " where saves_gathered) + per tp: queries, keys,"
+    " values and output of attention, that output again where saved inputs are 8-bit copies, 4 heads of a fused"
+    " softmax's sums, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies of a token for its"
+    " experts in and out, 5 heads seq_len of unfused scores; times saved_factor. Of"
+    " frozen products only inputs that adapters read",
+    reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841; Dao 2023, arXiv:2307.08691",
 )
-def kept_token_bytes(
+def full_token_bytes(
     hidden_size: Array,
     heads: Array,
     kv_heads: Array,
@@ -41,9 +49,17 @@ def kept_token_bytes(
     recompute_level: Array,
     fused_attention: Array,
     saved_input_bytes: Array,
+    saves_gathered: Array,
     dropout: Array,
     saved_factor: Array,
     activation_width: Array,
+    trains_base: Array,
+    adapted_query: Array,
+    adapted_key: Array,
+    adapted_value: Array,
+    adapted_gate: Array,
+    adapted_up: Array,
+    adapted_down: Array,
 ) -> Array:
     """What a layer keeps of a token where nothing is recomputed.
 
@@ -61,10 +77,16 @@ def kept_token_bytes(
         0 none, 1 selective, 2 full; and whether scores are never stored [1].
     saved_input_bytes : array_like
         Bytes of a number of a product's saved input: 2, or 1 where it is saved in 8 bits [B].
+    saves_gathered : array_like
+        1 where a product keeps the input that sequence parallelism gathered, not its own part [1].
     dropout : array_like
         1 where masks of dropout are kept [1].
     saved_factor : array_like
         What the software keeps over what the backward pass needs [1].
+    activation_width : array_like
+        Bytes of a number outside products [B].
+    trains_base, adapted_query, adapted_key, adapted_value, adapted_gate, adapted_up, adapted_down : array_like
+        0 where the weights are frozen, and which products then have adapters [1].
 
     Returns
     -------
@@ -76,24 +98,104 @@ def kept_token_bytes(
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, equations 1 to 4.
     """
     split = np.where(sequence_parallel > 0, tp, 1.0)
-    outer = (2 * activation_width + 2 * saved_input_bytes + 2 * dropout) * hidden_size / split
+    outer = (2 * activation_width + 2 * dropout) * hidden_size / split
+    whole = np.where(saves_gathered > 0, 1.0, split)  # autograd keeps the gathered input itself
+    # A frozen weight has no gradient that would need its input; an adapter beside it keeps its own.
+    entering = np.maximum(np.maximum(adapted_query, adapted_key), adapted_value)
+    widening = np.maximum(adapted_gate, adapted_up)
+    trains = trains_base > 0
+    first, second, third = (
+        np.where(trains, saved_input_bytes, activation_width * adapted)
+        for adapted in (entering, widening, adapted_down)
+    )
+    outer = outer + (first + second) * hidden_size / whole
     latent = kv_lora_rank > 0
     key = np.where(latent, heads * (head_dim + qk_rope_head_dim), kv_heads * head_dim)
     value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
     value = np.where(latent, heads, kv_heads) * value_dim
     query = heads * (head_dim + qk_rope_head_dim)
+    # A product whose inputs are saved in 8 bits keeps its own copy of what attention keeps in 16.
+    narrow = trains & (saved_input_bytes < activation_width)
+    copied = np.where(narrow, saved_input_bytes, 0.0)
     attention = activation_width * (query + key + value + heads * value_dim)
+    attention = attention + copied * heads * value_dim
+    attention = attention + np.where(fused_attention > 0, SUM_BYTES * heads, 0.0)
     attention = attention * (attending_share + windowed_share)
     states = activation_width * recurrent_layers / layers * recurrent_params / hidden_size
     mixtures = moe_layers / layers
     width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
     width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
-    inner = ((1 + gated_ffn) * activation_width + saved_input_bytes) * width
-    copies = mixtures * experts_per_token * (saved_input_bytes + activation_width) * hidden_size
+    inner = ((1 + gated_ffn) * activation_width + third) * width
+    copies = mixtures * experts_per_token * (second + activation_width) * hidden_size
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     stored = stored * (attending_share + windowed_share)
     kept = (attention + states + inner + copies + stored) / tp
     return np.asarray(saved_factor * (outer + kept))
+
+
+@rule(
+    "drops_products",
+    formula="1 where selective recomputation is the software's own, which keeps every other product: selective_products",
+    reference="torchtitan, selective activation checkpointing by operation",
+)
+def drops_products(recompute_level: Array, selective_products: Array) -> Array:
+    """Whether selective recomputation keeps every other product and attention, and drops the rest [bool]."""
+    return np.where((recompute_level == 1) & (selective_products > 0), 1.0, 0.0)
+
+
+@rule(
+    "kept_token_bytes",
+    formula="full_token_bytes; where drops_products the layer's input, half of the products' outputs and attention's",
+    reference=f"{KORTHIKANTI}; torchtitan, selective activation checkpointing by operation",
+)
+def kept_token_bytes(
+    full_token_bytes: Array,
+    drops_products: Array,
+    hidden_size: Array,
+    heads: Array,
+    kv_heads: Array,
+    head_dim: Array,
+    gated_ffn: Array,
+    layers: Array,
+    ffn_layers: Array,
+    moe_layers: Array,
+    ffn_hidden_size: Array,
+    experts_per_token: Array,
+    shared_experts: Array,
+    expert_ffn_hidden_size: Array,
+    tp: Array,
+    sequence_parallel: Array,
+    activation_width: Array,
+) -> Array:
+    """What a layer keeps of a token between its forward and its backward pass.
+
+    Parameters
+    ----------
+    full_token_bytes : array_like
+        The same where nothing is recomputed [B].
+    drops_products : array_like
+        1 where every other product's output is dropped [1].
+    hidden_size, heads, kv_heads, head_dim, gated_ffn, ffn_hidden_size : array_like
+        Sizes of attention and of the feed-forward block [1].
+    layers, ffn_layers, moe_layers, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
+        Feed-forward blocks that a token enters, a mean over the layers [1].
+    tp, sequence_parallel, activation_width : array_like
+        Devices that share a layer, whether they share the sequence [1], bytes of a number [B].
+
+    Returns
+    -------
+    ndarray
+        Memory [B].
+    """
+    mixtures = moe_layers / layers
+    width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
+    width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
+    attended = heads * head_dim
+    outputs = attended + 2 * kv_heads * head_dim + (1 + gated_ffn) * width + 2 * hidden_size
+    start = hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
+    kept = activation_width * (start + (outputs / 2 + attended) / tp)
+    kept = np.minimum(kept + SUM_BYTES * heads / tp, full_token_bytes)
+    return np.where(drops_products > 0, kept, full_token_bytes)
 
 
 @rule(
@@ -118,29 +220,95 @@ def layer_activation_bytes(
 
 @rule(
     "flight",
-    formula="min(pp, micro_batches), times 1 + (pp - 1) / (pp vpp) where interleaved; pp + 1 with DualPipe",
+    formula="chunks that the schedule lets run ahead of their backward pass, min(vpp pp + pp - 1, vpp micro_batches)"
+    " over vpp; without interleaving min(pp, micro_batches); pp + 1 with DualPipe",
     reference=f"{KORTHIKANTI}, section 4.2.3; DeepSeek-AI 2024, arXiv:2412.19437, table 2",
 )
 def flight(pp: Array, vpp: Array, micro_batches: Array, schedule: Array) -> Array:
     """Micro-batches whose activations the first stage keeps at once [1]."""
-    interleaved = np.where(vpp > 1, 1 + (pp - 1) / (pp * vpp), 1.0)
-    plain = np.minimum(pp, micro_batches) * interleaved
+    return in_flight(0.0, pp, vpp, micro_batches, schedule)
+
+
+def in_flight(stage: Any, pp: Array, vpp: Array, micro_batches: Array, schedule: Array) -> Array:
+    """Micro-batches whose activations a stage keeps at once.
+
+    Parameters
+    ----------
+    stage : array_like
+        Number of the stage, the first is 0 [1].
+    pp, vpp, micro_batches : array_like
+        Stages, virtual ones on each, micro-batches of a step [1].
+    schedule : array_like
+        0 1F1B, 1 zero-bubble, 2 DualPipe [1].
+
+    Returns
+    -------
+    ndarray
+        Micro-batches [1]. With interleaving a stage runs (vpp - 1) pp + 2 (pp - stage - 1) chunks
+        before its first backward pass, and each is 1 / vpp of its layers.
+
+    References
+    ----------
+    .. [1] Narayanan et al. (2021), arXiv:2104.04473, section 2.2.
+    """
+    rest = pp - stage - 1
+    chunks = np.where(vpp > 1, (vpp - 1) * pp + 2 * rest + 1, rest + 1)
+    plain = np.minimum(chunks, vpp * micro_batches) / vpp
     return np.where((schedule > 1) & (pp > 1), np.minimum(pp + 1, micro_batches), plain)
 
 
 @rule(
     "activation_bytes",
-    formula="stage_layers * layer_activation_bytes * flight",
+    formula="first_stage_layers * layer_activation_bytes * flight",
     reference=KORTHIKANTI,
 )
-def activation_bytes(stage_layers: Array, layer_activation_bytes: Array, flight: Array) -> Array:
+def activation_bytes(
+    first_stage_layers: Array, layer_activation_bytes: Array, flight: Array
+) -> Array:
     """Activations on the first stage, which keeps most micro-batches in flight [B]."""
-    return stage_layers * layer_activation_bytes * flight
+    return first_stage_layers * layer_activation_bytes * flight
+
+
+@rule(
+    "middle_activation_bytes",
+    formula="stage_layers * layer_activation_bytes * flight of the second stage; 0 below three stages",
+    reference=KORTHIKANTI,
+)
+def middle_activation_bytes(
+    stage_layers: Array,
+    layer_activation_bytes: Array,
+    pp: Array,
+    vpp: Array,
+    micro_batches: Array,
+    schedule: Array,
+) -> Array:
+    """Activations on the second of three or more stages [B]."""
+    kept = stage_layers * layer_activation_bytes * in_flight(1.0, pp, vpp, micro_batches, schedule)
+    return np.where(pp > 2, kept, 0.0)
+
+
+@rule(
+    "last_activation_bytes",
+    formula="(last_stage_layers * flight of the last stage + mtp_layers) * layer_activation_bytes",
+    reference=KORTHIKANTI,
+)
+def last_activation_bytes(
+    last_stage_layers: Array,
+    mtp_layers: Array,
+    layer_activation_bytes: Array,
+    pp: Array,
+    vpp: Array,
+    micro_batches: Array,
+    schedule: Array,
+) -> Array:
+    """Activations on the last stage: one micro-batch, more where it is interleaved [B]."""
+    kept = last_stage_layers * in_flight(pp - 1, pp, vpp, micro_batches, schedule)
+    return (kept + mtp_layers) * layer_activation_bytes
 
 
 @rule(
     "logit_bytes",
-    formula="micro_tokens * (logit_memory_bytes * vocab_size + 2 saved hidden states) / tp",
+    formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism))",
     reference=f"{KORTHIKANTI}, section 4.3",
 )
 def logit_bytes(
@@ -148,10 +316,10 @@ def logit_bytes(
     vocab_size: Array,
     hidden_size: Array,
     tp: Array,
+    sequence_parallel: Array,
     logit_memory_bytes: Array,
     activation_width: Array,
 ) -> Array:
     """Logits of a micro-batch, their loss and its gradient, on the last stage [B]."""
-    return (
-        micro_tokens * (logit_memory_bytes * vocab_size + 2 * activation_width * hidden_size) / tp
-    )
+    saved = 2 * activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
+    return micro_tokens * (logit_memory_bytes * vocab_size / tp + saved)

@@ -7,42 +7,234 @@ import numpy as np
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import KORTHIKANTI
 
+_FSDP = "Zhao et al. 2023, arXiv:2304.11277"
+
+
+def gathered(
+    params: Array,
+    own_params: Array,
+    tables: Array,
+    layer_params: Array,
+    sharding: Array,
+    pp: Array,
+    grad_bytes: Array,
+    gathered_bytes: Array,
+    reduced_bytes: Array,
+    trains_base: Array,
+) -> Array:
+    """What is whole for a time where gradients or weights are sharded.
+
+    Parameters
+    ----------
+    params, own_params, tables, layer_params : array_like
+        Parameters of the device, its shard of them, those of embedding and head, those of a layer [1].
+    sharding, pp : array_like
+        2 where gradients are sharded, 3 where layers are gathered for their use; stages [1].
+    grad_bytes, gathered_bytes, reduced_bytes : array_like
+        Bytes of a gradient, of a gathered weight, and of a gradient before it is reduced [B].
+    trains_base : array_like
+        0 where frozen weights have no gradients [1].
+
+    Returns
+    -------
+    ndarray
+        Memory [B]. zero2: a layer's gradients until they are reduced. zero3: two layers (one is fetched meanwhile), a layer's gradients, and embedding and
+        head, which stay whole from the first use to the last. In a pipeline all that the stage
+        holds stays whole: its weights would be gathered for each micro-batch, and its gradients
+        are reduced after the last.
+
+    References
+    ----------
+    .. [1] Zhao et al. (2023), arXiv:2304.11277.
+    .. [2] torchtitan, `apply_fsdp`: no resharding after the forward pass in a pipeline.
+    """
+    reduced = np.where(trains_base > 0, reduced_bytes, 0.0)
+    layerwise = (2 * gathered_bytes + reduced) * layer_params + gathered_bytes * tables
+    whole = (gathered_bytes + reduced) * params
+    sharded = np.where(pp > 1, whole, np.minimum(layerwise, whole))
+    layer = np.where(trains_base > 0, grad_bytes, 0.0) * np.minimum(
+        layer_params, params - own_params
+    )
+    return np.where(sharding > 2, sharded, np.where(sharding > 1, layer, 0.0))
+
+
+_FORMULA = (
+    "zero2: gradients of a layer; zero3: weights of two layers and of embedding and head, gradients of a layer; in a pipeline weights and gradients"
+    " of the whole stage"
+)
+
+
+@rule("gathered_first_bytes", formula=_FORMULA, reference=f"{_FSDP}; torchtitan, apply_fsdp")
+def gathered_first_bytes(
+    first_dense_params: Array,
+    first_expert_params: Array,
+    first_own_params: Array,
+    first_table_params: Array,
+    layer_device_params: Array,
+    sharding: Array,
+    pp: Array,
+    grad_bytes: Array,
+    gathered_bytes: Array,
+    reduced_bytes: Array,
+    trains_base: Array,
+) -> Array:
+    """What is gathered on a device of the first stage [B]."""
+    return gathered(
+        first_dense_params + first_expert_params,
+        first_own_params,
+        first_table_params,
+        layer_device_params,
+        sharding,
+        pp,
+        grad_bytes,
+        gathered_bytes,
+        reduced_bytes,
+        trains_base,
+    )
+
+
+@rule("gathered_middle_bytes", formula=_FORMULA, reference=f"{_FSDP}; torchtitan, apply_fsdp")
+def gathered_middle_bytes(
+    middle_dense_params: Array,
+    middle_expert_params: Array,
+    middle_own_params: Array,
+    layer_device_params: Array,
+    sharding: Array,
+    pp: Array,
+    grad_bytes: Array,
+    gathered_bytes: Array,
+    reduced_bytes: Array,
+    trains_base: Array,
+) -> Array:
+    """What is gathered on a device of a stage between first and last [B]."""
+    return gathered(
+        middle_dense_params + middle_expert_params,
+        middle_own_params,
+        np.zeros(()),
+        layer_device_params,
+        sharding,
+        pp,
+        grad_bytes,
+        gathered_bytes,
+        reduced_bytes,
+        trains_base,
+    )
+
+
+@rule("gathered_last_bytes", formula=_FORMULA, reference=f"{_FSDP}; torchtitan, apply_fsdp")
+def gathered_last_bytes(
+    last_dense_params: Array,
+    last_expert_params: Array,
+    last_own_params: Array,
+    last_table_params: Array,
+    layer_device_params: Array,
+    sharding: Array,
+    pp: Array,
+    grad_bytes: Array,
+    gathered_bytes: Array,
+    reduced_bytes: Array,
+    trains_base: Array,
+) -> Array:
+    """What is gathered on a device of the last stage [B]."""
+    return gathered(
+        last_dense_params + last_expert_params,
+        last_own_params,
+        last_table_params,
+        layer_device_params,
+        sharding,
+        pp,
+        grad_bytes,
+        gathered_bytes,
+        reduced_bytes,
+        trains_base,
+    )
+
+
+@rule(
+    "layer_device_params",
+    formula="layer_dense_params / tp + layer_expert_params / (ep * expert_tp)",
+    reference="definition",
+)
+def layer_device_params(
+    layer_dense_params: Array, layer_expert_params: Array, tp: Array, ep: Array, expert_tp: Array
+) -> Array:
+    """Parameters of a layer on a device [1]."""
+    return layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
+
+
+@rule(
+    "at_work_bytes",
+    formula="micro_tokens * activation_width * hidden_size * (1, 2 with sequence parallelism, and 2 experts_per_token / tp"
+    " where there are experts, and 1 / tp between stages)",
+    reference=f"{KORTHIKANTI}, section 4.2.2; Narayanan et al. 2021, arXiv:2104.04473",
+)
+def at_work_bytes(
+    micro_tokens: Array,
+    activation_width: Array,
+    hidden_size: Array,
+    moe_layers: Array,
+    experts_per_token: Array,
+    tp: Array,
+    pp: Array,
+    sequence_parallel: Array,
+) -> Array:
+    """Tensors of a layer's backward pass that are not kept: gradients, gathered inputs, what arrived.
+
+    Parameters
+    ----------
+    micro_tokens, activation_width : array_like
+        Tokens of a micro-batch on a device, bytes of a number [1], [B].
+    hidden_size, moe_layers, experts_per_token : array_like
+        Width of the model, layers with experts, experts that a token enters [1].
+    tp, pp, sequence_parallel : array_like
+        Devices that share a layer, stages, whether the sequence is split too [1].
+
+    Returns
+    -------
+    ndarray
+        Memory [B]: the gradient of a product's input, that input gathered again where devices
+        share the sequence, what experts send back and its gradient, and the gradient that the
+        next stage sent. The gradient of a product's output takes the place
+        of an activation that is no longer needed.
+
+    References
+    ----------
+    .. [1] Korthikanti et al. (2022), arXiv:2205.05198.
+    """
+    split = np.where(sequence_parallel > 0, tp, 1.0)
+    gathers = (sequence_parallel > 0) & (tp > 1)
+    copies = np.where(moe_layers > 0, 2 * experts_per_token / tp, 0.0)
+    arrived = np.where(pp > 1, 1.0, 0.0) / split
+    inputs = 1 + np.where(gathers, 1.0, 0.0) + copies + arrived
+    return np.asarray(micro_tokens * activation_width * hidden_size * inputs)
+
 
 @rule(
     "working_bytes",
-    formula="zero3: gathered_layers of the weights and one of the gradients; where a layer is recomputed, one layer"
-    " made again; the largest weight in 16 bits where frozen ones have 4",
-    reference="Zhao et al. 2023, arXiv:2304.11277; " + KORTHIKANTI,
+    formula="at_work_bytes, and where something is recomputed one layer made again; the largest weight in 16 bits where"
+    " frozen ones have 4",
+    reference=KORTHIKANTI,
 )
 def working_bytes(
-    layer_dense_params: Array,
-    layer_expert_params: Array,
+    at_work_bytes: Array,
     tp: Array,
-    ep: Array,
-    expert_tp: Array,
-    sharding: Array,
-    gathered_bytes: Array,
-    reduced_bytes: Array,
     layer_recompute_share: Array,
+    drops_products: Array,
     micro_tokens: Array,
-    kept_token_bytes: Array,
+    full_token_bytes: Array,
     trains_base: Array,
     frozen_bytes: Array,
     hidden_size: Array,
     ffn_hidden_size: Array,
 ) -> Array:
-    """Temporary buffers.
+    """Buffers of the layer at work, while no loss is computed.
 
     Parameters
     ----------
-    layer_dense_params, layer_expert_params, tp, ep, expert_tp : array_like
-        Parameters of a layer and the devices that share them [1].
-    sharding : array_like
-        3 where layers are gathered for their use; the next is fetched meanwhile [1].
-    gathered_bytes, reduced_bytes : array_like
-        Bytes of a gathered weight and of a gradient that is reduced [B].
-    layer_recompute_share, micro_tokens, kept_token_bytes : array_like
-        What is made again: a layer at a time [1], [tokens], [B].
+    at_work_bytes, tp : array_like
+        Gradients and gathered inputs [B], devices that share a layer [1].
+    layer_recompute_share, drops_products, micro_tokens, full_token_bytes : array_like
+        What is made again, a layer at a time [1], [1], [tokens], [B].
     trains_base, frozen_bytes, hidden_size, ffn_hidden_size : array_like
         Where weights are frozen in 4 bits, the largest of a layer is made in 16 [1], [B].
 
@@ -50,15 +242,9 @@ def working_bytes(
     -------
     ndarray
         Memory [B].
-
-    References
-    ----------
-    .. [1] Zhao et al. (2023), arXiv:2304.11277.
     """
-    params = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
-    each = 2 * gathered_bytes + np.where(trains_base > 0, reduced_bytes, 0.0)
-    gathered = np.where(sharding > 2, each * params, 0.0)
     narrow = (trains_base <= 0) & (frozen_bytes < 1)
-    gathered = gathered + np.where(narrow, 2 * hidden_size * ffn_hidden_size / tp, 0.0)
-    again = np.where(layer_recompute_share > 0, micro_tokens * kept_token_bytes, 0.0)
-    return np.asarray(gathered + again)
+    unpacked = np.where(narrow, 2 * hidden_size * ffn_hidden_size / tp, 0.0)
+    remakes = (layer_recompute_share > 0) | (drops_products > 0)
+    again = np.where(remakes, micro_tokens * full_token_bytes, 0.0)
+    return np.asarray(at_work_bytes + unpacked + again)

@@ -1,4 +1,4 @@
-"""Weights, gradients and optimizer states."""
+"""Weights, gradients and optimizer states: bytes for a parameter of the device, and for one it owns."""
 
 from __future__ import annotations
 
@@ -6,36 +6,46 @@ import numpy as np
 
 from llmcost.engine.adapters import ADAPTER_STATE_BYTES
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.papers import KORTHIKANTI, ZERO
+from llmcost.engine.papers import ZERO
+
+#: Bytes of an adapter's weight, and of its gradient, among those of its states.
+_ADAPTER_WEIGHT_BYTES = 2.0
 
 
-def states(
+def _adapters(
+    params: Array, own_params: Array, tables: Array, sharding: Array, share: Array
+) -> Array:
+    """Parameters of adapters that a device keeps, beside all weights but the tables [1]."""
+    held = np.where(sharding > 0, own_params, params)
+    return np.asarray(held * (1 - np.minimum(tables / np.maximum(params, 1.0), 1.0)) * share)
+
+
+def weights(
     params: Array,
     own_params: Array,
+    tables: Array,
     sharding: Array,
     param_bytes: Array,
-    grad_bytes: Array,
-    optimizer_bytes: Array,
+    weight_copy_bytes: Array,
     master_is_weight: Array,
-    tables: Array,
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
 ) -> Array:
-    """Bytes of a device's states.
+    """Weights of a device.
 
     Parameters
     ----------
     params, own_params : array_like
         Parameters of the device, and those that it keeps where its replicas share them [1].
-    sharding : array_like
-        0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
-    param_bytes, grad_bytes, optimizer_bytes : array_like
-        Bytes of a weight, of its gradient, of its 32-bit copy and moments [B].
-    master_is_weight : array_like
-        1 where sharded weights are the 32-bit copy itself, as in PyTorch's FSDP [1].
     tables : array_like
         Parameters of embedding and head among them, which stay in 16 bits where others are narrower [1].
+    sharding : array_like
+        0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
+    param_bytes, weight_copy_bytes : array_like
+        Bytes of a weight, and of its copies for 8-bit products [B].
+    master_is_weight : array_like
+        1 where sharded weights are the optimizer's copy itself, as in PyTorch's FSDP [1].
     trains_base, trained_share, frozen_bytes : array_like
         0 where the weights are frozen and adapters are trained, their share of the weights [1], and
         bytes of a frozen weight [B].
@@ -49,122 +59,215 @@ def states(
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
+    wide = np.minimum(tables, params)
+    narrow = np.where(param_bytes < 2, 2.0 - param_bytes, 0.0) - weight_copy_bytes
+    whole = (param_bytes + weight_copy_bytes) * params + narrow * wide
     apart = param_bytes * np.where(master_is_weight > 0, 0.0, 1.0)
-    weights = np.where(sharding > 2, apart * own_params, param_bytes * params)
-    gradients = grad_bytes * np.where(sharding > 1, own_params, params)
-    full = weights + gradients + optimizer_bytes * np.where(sharding > 0, own_params, params)
-    wide = np.minimum(tables / np.maximum(params, 1.0), 1.0)
-    each = wide * 2.0 + (1 - wide) * frozen_bytes
-    frozen = each * np.where(sharding > 2, own_params, params)
-    adapters = np.where(sharding > 0, own_params, params) * (1 - wide) * trained_share
-    return np.where(trains_base > 0, full, frozen + ADAPTER_STATE_BYTES * adapters)
+    trained = np.where(sharding > 2, apart * own_params, whole)
+    share = wide / np.maximum(params, 1.0)
+    held = np.where(sharding > 2, own_params, params)
+    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    frozen = (2 * share + (1 - share) * frozen_bytes) * held + _ADAPTER_WEIGHT_BYTES * adapters
+    return np.where(trains_base > 0, trained, frozen)
 
 
-@rule(
-    "state_bytes",
-    formula="param_bytes + grad_bytes + optimizer_bytes a parameter of the device, or of own_params where"
-    " sharded: the optimizer with zero1, gradients with zero2, weights with zero3; frozen_bytes where adapters alone"
-    " are trained, and 16 bytes a parameter of theirs",
-    reference=f"{KORTHIKANTI}; {ZERO}",
-)
-def state_bytes(
-    device_dense_params: Array,
-    device_expert_params: Array,
+def gradients(
+    params: Array,
     own_params: Array,
+    tables: Array,
+    sharding: Array,
+    grad_bytes: Array,
+    master_is_weight: Array,
+    master_bytes: Array,
+    trains_base: Array,
+    trained_share: Array,
+) -> Array:
+    """Gradients of a device, between micro-batches.
+
+    Parameters
+    ----------
+    params, own_params, tables, sharding, master_is_weight, trains_base, trained_share : array_like
+        As :func:`weights`.
+    grad_bytes, master_bytes : array_like
+        Bytes of a gradient, and of a weight of the optimizer's copy [B].
+
+    Returns
+    -------
+    ndarray
+        Memory [B]. A shard's gradient has the width of the weight that the optimizer steps.
+
+    References
+    ----------
+    .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
+    """
+    shard = np.where(master_is_weight > 0, np.maximum(grad_bytes, master_bytes), grad_bytes)
+    whole = np.where(sharding > 1, shard * own_params, grad_bytes * params)
+    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    return np.where(trains_base > 0, whole, _ADAPTER_WEIGHT_BYTES * adapters)
+
+
+def optimizer(
+    params: Array,
+    own_params: Array,
+    tables: Array,
+    sharding: Array,
+    optimizer_bytes: Array,
+    trains_base: Array,
+    trained_share: Array,
+) -> Array:
+    """Master weights and moments of a device.
+
+    Parameters
+    ----------
+    params, own_params, tables, sharding, trains_base, trained_share : array_like
+        As :func:`weights`.
+    optimizer_bytes : array_like
+        Bytes of a parameter's states beside the weight that computes [B].
+
+    Returns
+    -------
+    ndarray
+        Memory [B].
+
+    References
+    ----------
+    .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
+    """
+    held = np.where(sharding > 0, own_params, params)
+    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    rest = ADAPTER_STATE_BYTES - 2 * _ADAPTER_WEIGHT_BYTES
+    return np.where(trains_base > 0, optimizer_bytes * held, rest * adapters)
+
+
+def states(
+    params: Array,
+    own_params: Array,
+    tables: Array,
     sharding: Array,
     param_bytes: Array,
+    weight_copy_bytes: Array,
     grad_bytes: Array,
     optimizer_bytes: Array,
     master_is_weight: Array,
-    table_params: Array,
-    tied_embeddings: Array,
-    tp: Array,
-    pp: Array,
+    master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
 ) -> Array:
-    """Weights, gradients and optimizer states on a device of the first, fullest stage [B]."""
-    params = device_dense_params + device_expert_params
-    heads = np.where((pp > 1) | (tied_embeddings > 0), 1.0, 2.0)
+    """Weights, gradients and optimizer states of a device [B], of the arguments of the three."""
+    held = (params, own_params, tables, sharding)
+    adapted = (trains_base, trained_share)
+    copies = (param_bytes, weight_copy_bytes, master_is_weight)
+    summed = (grad_bytes, master_is_weight, master_bytes)
+    found = weights(*held, *copies, *adapted, frozen_bytes) + gradients(*held, *summed, *adapted)
+    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted))
+
+
+_FORMULA = (
+    "param_bytes + weight_copy_bytes + grad_bytes + optimizer_bytes a parameter of the stage, or of its own where"
+    " sharded: the optimizer with zero1, gradients with zero2, weights with zero3; embedding and head in 16 bits at"
+    " least; frozen_bytes where adapters alone are trained, and 16 bytes a parameter of theirs"
+)
+
+
+@rule("state_bytes", formula=_FORMULA, reference=ZERO)
+def state_bytes(
+    first_dense_params: Array,
+    first_expert_params: Array,
+    first_own_params: Array,
+    first_table_params: Array,
+    sharding: Array,
+    param_bytes: Array,
+    weight_copy_bytes: Array,
+    grad_bytes: Array,
+    optimizer_bytes: Array,
+    master_is_weight: Array,
+    master_bytes: Array,
+    trains_base: Array,
+    trained_share: Array,
+    frozen_bytes: Array,
+) -> Array:
+    """Weights, gradients and optimizer states on a device of the first stage [B]."""
     return states(
-        params,
-        own_params,
+        first_dense_params + first_expert_params,
+        first_own_params,
+        first_table_params,
         sharding,
         param_bytes,
+        weight_copy_bytes,
         grad_bytes,
         optimizer_bytes,
         master_is_weight,
-        heads * table_params / tp,
+        master_bytes,
         trains_base,
         trained_share,
         frozen_bytes,
     )
 
 
-@rule(
-    "last_state_bytes",
-    formula="state_bytes for the last stage: last_stage_layers, mtp_layers, and the output head",
-    reference=f"{KORTHIKANTI}; {ZERO}",
-)
-def last_state_bytes(
-    last_stage_layers: Array,
-    mtp_layers: Array,
-    hidden_size: Array,
-    layer_dense_params: Array,
-    layer_uses: Array,
-    layer_expert_params: Array,
-    table_params: Array,
-    tied_embeddings: Array,
-    output_head: Array,
-    tp: Array,
-    pp: Array,
-    ep: Array,
-    expert_tp: Array,
-    sharers: Array,
-    expert_sharers: Array,
+@rule("middle_state_bytes", formula=_FORMULA, reference=ZERO)
+def middle_state_bytes(
+    middle_dense_params: Array,
+    middle_expert_params: Array,
+    middle_own_params: Array,
     sharding: Array,
     param_bytes: Array,
+    weight_copy_bytes: Array,
     grad_bytes: Array,
     optimizer_bytes: Array,
     master_is_weight: Array,
+    master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
 ) -> Array:
-    """Weights, gradients and optimizer states on a device of the last stage.
-
-    Parameters
-    ----------
-    last_stage_layers, mtp_layers, hidden_size, layer_dense_params, layer_uses, layer_expert_params : array_like
-        Layers that the stage holds, and those of multi-token prediction [1].
-    table_params, tied_embeddings, output_head : array_like
-        The head; a tied one is a copy of the embedding on another stage [1].
-    tp, pp, ep, expert_tp, sharers, expert_sharers : array_like
-        Devices that share it [1].
-    sharding, param_bytes, grad_bytes, optimizer_bytes, master_is_weight, trains_base, trained_share, frozen_bytes : array_like
-        As :func:`states`.
-
-    Returns
-    -------
-    ndarray
-        Memory [B].
-    """
-    alone = np.where(pp > 1, 0.0, 1.0)
-    tables = output_head * np.where(tied_embeddings > 0, 1 - alone, 1.0) + alone
-    further = mtp_layers * (layer_dense_params + 2 * hidden_size**2)
-    blocks = last_stage_layers * layer_dense_params / layer_uses + further
-    dense = (blocks + tables * table_params) / tp
-    routed = (last_stage_layers + mtp_layers) * layer_expert_params / (ep * expert_tp)
+    """Weights, gradients and optimizer states on a device of a stage between first and last [B]."""
     return states(
-        dense + routed,
-        dense / sharers + routed / expert_sharers,
+        middle_dense_params + middle_expert_params,
+        middle_own_params,
+        np.zeros(()),
         sharding,
         param_bytes,
+        weight_copy_bytes,
         grad_bytes,
         optimizer_bytes,
         master_is_weight,
-        tables * table_params / tp,
+        master_bytes,
+        trains_base,
+        trained_share,
+        frozen_bytes,
+    )
+
+
+@rule("last_state_bytes", formula=_FORMULA, reference=ZERO)
+def last_state_bytes(
+    last_dense_params: Array,
+    last_expert_params: Array,
+    last_own_params: Array,
+    last_table_params: Array,
+    sharding: Array,
+    param_bytes: Array,
+    weight_copy_bytes: Array,
+    grad_bytes: Array,
+    optimizer_bytes: Array,
+    master_is_weight: Array,
+    master_bytes: Array,
+    trains_base: Array,
+    trained_share: Array,
+    frozen_bytes: Array,
+) -> Array:
+    """Weights, gradients and optimizer states on a device of the last stage [B]."""
+    return states(
+        last_dense_params + last_expert_params,
+        last_own_params,
+        last_table_params,
+        sharding,
+        param_bytes,
+        weight_copy_bytes,
+        grad_bytes,
+        optimizer_bytes,
+        master_is_weight,
+        master_bytes,
         trains_base,
         trained_share,
         frozen_bytes,

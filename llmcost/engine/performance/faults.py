@@ -80,6 +80,27 @@ def experts_outnumber(ep: Array, dp: Array, cp: Array, tp: Array) -> Any:
     return (dp * cp * tp) % ep != 0
 
 
+@_fault("without experts expert_tp is 1", "expert_tp")
+def no_expert_split(expert_tp: Array, experts: Array) -> Any:
+    """Devices to share experts that the model does not have."""
+    return (expert_tp > 1) & (experts < 1)
+
+
+@_fault("expert_tp does not divide the width of an expert", "expert_tp")
+def expert_width_split(expert_tp: Array, experts: Array, expert_ffn_hidden_size: Array) -> Any:
+    """Experts whose inner width their devices would cut unevenly."""
+    uneven = (expert_ffn_hidden_size % expert_tp != 0) & (expert_ffn_hidden_size % 1 == 0)
+    return (experts > 0) & uneven
+
+
+@_fault("ep * expert_tp does not divide dp * cp * tp", "expert_tp", "ep", "dp")
+def expert_devices_outnumber(
+    ep: Array, expert_tp: Array, experts: Array, dp: Array, cp: Array, tp: Array
+) -> Any:
+    """A group of experts, each shared, that takes in no whole number of times a stage's devices."""
+    return (experts > 0) & ((dp * cp * tp) % (ep * expert_tp) != 0)
+
+
 @_fault("dp * micro_batch does not divide the batch", "global_batch_seqs", "micro_batch", "dp")
 def batch_split(global_batch_seqs: Array, dp: Array, micro_batch: Array) -> Any:
     """Replicas without whole micro-batches."""

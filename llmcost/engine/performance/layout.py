@@ -45,30 +45,43 @@ def stage_layers(layers: Array, pp: Array, vpp: Array) -> Array:
 
 
 @rule(
+    "first_stage_layers",
+    formula="stage_layers, one less where stages of stage_layers would have room for two layers more",
+    reference="Llama 3, arXiv:2407.21783, section 3.3.2; Megatron-LM, account_for_embedding_in_pipeline_split",
+)
+def first_stage_layers(layers: Array, pp: Array, stage_layers: Array) -> Array:
+    """Layers of the first stage, which also holds the embedding [1].
+
+    126 layers on 16 stages make 7 in the first and the last and 8 in each between [1].
+    """
+    room = pp * stage_layers - layers
+    return stage_layers - np.where((pp > 1) & (room >= 2) & (stage_layers > 1), 1.0, 0.0)
+
+
+@rule(
     "last_stage_layers",
-    formula="max(layers - (pp - 1) * stage_layers, 0)",
+    formula="max(layers - first_stage_layers - (pp - 2) * stage_layers, 0); without a pipeline layers",
     reference=f"{NARAYANAN}; Llama 3, arXiv:2407.21783, section 3.3.2",
 )
-def last_stage_layers(layers: Array, pp: Array, stage_layers: Array) -> Array:
-    """Layers left for the last stage, which also holds the output head.
-
-    Fewer than in the others where the stages cannot be equal: 126 layers on 16 stages make
-    8 in each and 6 in the last, so that the head costs no time there [1].
-    """
-    return np.maximum(layers - (pp - 1) * stage_layers, 0.0)
+def last_stage_layers(
+    layers: Array, pp: Array, stage_layers: Array, first_stage_layers: Array
+) -> Array:
+    """Layers left for the last stage, which also holds the output head [1]."""
+    left = layers - first_stage_layers - (pp - 2) * stage_layers
+    return np.where(pp > 1, np.maximum(left, 0.0), layers)
 
 
 @rule(
     "expert_tp",
-    formula="tp, less where the replicas are too few for the experts: min(tp, dp * cp * tp / ep)",
+    formula="tp, less where the replicas are too few for the experts: min(tp, dp * cp * tp / ep); 1 without experts",
     reference="Liu et al. 2025, arXiv:2504.14960 (parallel folding)",
 )
-def expert_tp(tp: Array, dp: Array, cp: Array, ep: Array) -> Array:
+def expert_tp(tp: Array, dp: Array, cp: Array, ep: Array, experts: Array) -> Array:
     """Devices that share an expert's weights [1].
 
     Where `ep` exceeds the replicas, its group takes in those of tensor parallelism too.
     """
-    return np.maximum(np.minimum(tp, dp * cp * tp / ep), 1.0)
+    return np.where(experts > 0, np.maximum(np.minimum(tp, dp * cp * tp / ep), 1.0), 1.0)
 
 
 @rule(

@@ -16,6 +16,8 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
         raise layout.cannot(
             "DeepSpeed's JSON", "parallelism.pp", one["pp"], "its pipeline is in the code"
         )
+    if one.get("expert_tp", 1) > one["tp"]:
+        raise layout.cannot("DeepSpeed", "parallelism.expert_tp", one["expert_tp"])
     if one["tp"] > 1 and one["ep"] > 1:
         raise layout.cannot("DeepSpeed", "parallelism.ep", one["ep"], "not with tp above 1")
     if one["tp"] > 1 and layout.sequence_parallel:

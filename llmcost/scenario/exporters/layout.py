@@ -27,7 +27,8 @@ class Layout(NamedTuple):
     name : str
         Name of the scenario.
     degrees : dict of str to int
-        ``tp``, ``pp``, ``vpp``, ``cp``, ``ep``, ``dp``, ``micro_batch``, ``global_batch_seqs``.
+        ``tp``, ``pp``, ``vpp``, ``cp``, ``ep``, ``dp``, ``micro_batch``, ``global_batch_seqs``; ``expert_tp``
+        where the model has experts.
     words : dict of str to str
         ``precision``, ``recompute``, ``sharding`` and ``optimizer`` as a scenario writes them.
     sequence_parallel : bool
@@ -125,12 +126,15 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
         "sharding": value("parallelism.sharding", "none"),
         "optimizer": value("training.optimizer", "adamw"),
     }
+    degrees = {short: value(f"parallelism.{short}") for short in _DEGREES}
+    if value("model.experts") and isinstance(value("parallelism.expert_tp"), int):
+        degrees["expert_tp"] = value("parallelism.expert_tp")
     sizes = {short: value(f"model.{short}") for short in _SIZES}
     model = {key.partition(".")[2]: value(key) for key in inputs if key.startswith("model.")}
     others = {short: item for short, item in model.items() if item and short not in _NO_SIZES}
     return Layout(
         name,
-        {short: value(f"parallelism.{short}") for short in _DEGREES},
+        degrees,
         words,
         bool(value("parallelism.sequence_parallel", False)),
         int(value("cluster.devices_per_node", 8)),

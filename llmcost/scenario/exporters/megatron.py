@@ -126,6 +126,8 @@ def _megatron_model(layout: Layout) -> list[str]:
             f"--moe-router-topk {size['experts_per_token']}",
             f"--moe-ffn-hidden-size {width}",
         ]
+        if "expert_tp" in layout.degrees:
+            options.append(f"--expert-tensor-parallel-size {layout.degrees['expert_tp']}")
         if size.get("shared_experts"):
             options.append(
                 f"--moe-shared-expert-intermediate-size {size['shared_experts'] * width}"

@@ -52,6 +52,11 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
             "pipeline_parallel_degree": pp,
             "context_parallel_degree": one["cp"],
             "expert_parallel_degree": one["ep"],
+            **(
+                {"expert_tensor_parallel_degree": one["expert_tp"]}
+                if one["ep"] > 1 and "expert_tp" in one
+                else {}
+            ),
         },
         "activation_checkpoint": {"mode": words["recompute"]},
     }

@@ -125,8 +125,8 @@ def read_layout(keys: Keys, run: Run) -> None:
     if tp > 1:
         run.put("parallelism.sequence_parallel", bool(parallel), keys.label("sequence_parallel"))
     expert_tp = keys.whole("expert_tensor_parallel_size")
-    if expert_tp not in (None, 1, tp):
-        run.note(f"{keys.label('expert_tensor_parallel_size')} = {expert_tp}: no key says it")
+    if expert_tp is not None and run.get("parallelism.ep", 1) > 1:
+        run.put("parallelism.expert_tp", expert_tp, keys.label("expert_tensor_parallel_size"))
     run.put(
         "parallelism.micro_batch",
         keys.whole("micro_batch_size", "batch_size"),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection
 
 from llmcost.errors import InputError
+from llmcost.scenario.importers.flat import DEFAULT
 from llmcost.scenario.importers.keys import Keys
 from llmcost.scenario.importers.run import Run
 
@@ -73,9 +74,10 @@ def _layout(keys: Keys, run: Run) -> None:
     if tp > 1:
         run.put("parallelism.sequence_parallel", True, "with tensor parallelism")
     run.put("parallelism.ep", degree("expert_parallel"), "expert_parallel_degree")
-    expert_tp = degree("expert_tensor_parallel")
-    if expert_tp not in (1, tp):
-        run.note(f"expert_tensor_parallel_degree = {expert_tp}: no key says it")
+    name = "expert_tensor_parallel_degree"
+    shared = keys.whole(f"parallelism.{name}")
+    if tp > 1 and run.get("parallelism.ep", 1) > 1:  # experts are not shared unless it says so
+        run.put("parallelism.expert_tp", shared or 1, name if shared else f"{name} {DEFAULT}")
     _replicas(keys, run, pp, cp)
     _stages(keys, run, pp)
     local = keys.whole("training.local_batch_size", "training.batch_size") or 8

@@ -85,7 +85,7 @@ class Inputs:
     @property
     def searches(self) -> bool:
         """Whether the whole layout is to be found."""
-        layout = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "sharding")
+        layout = ("tp", "pp", "vpp", "cp", "ep", "expert_tp", "dp", "micro_batch", "sharding")
         words = self.scenario.values
         bare = "parallelism.global_batch_seqs" in words and not any(
             f"parallelism.{name}" in words for name in layout

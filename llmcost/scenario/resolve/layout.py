@@ -13,7 +13,7 @@ from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.schema import KEYS, by_quantity
 
 #: Quantities of a layout that a user may change to mend it.
-_LAYOUT = {"tp", "pp", "cp", "vpp", "ep", "dp", "micro_batch", "global_batch_seqs"}
+_LAYOUT = {"tp", "pp", "cp", "vpp", "ep", "expert_tp", "dp", "micro_batch", "global_batch_seqs"}
 #: Tokens of a batch where none is given.
 _BATCH_TOKENS = 4e6
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import llmcost.scenario.resolve.formats as formats
 from llmcost.catalog import Catalog
 from llmcost.catalog.load import PROFILE
 from llmcost.errors import InputError
@@ -27,8 +28,6 @@ _FORMS = {
     "fp8": "fp8",
     "fp4": "nvfp4",
 }
-#: Bytes of a number by precision, with the scales of a block in 4 bits.
-_WIDTHS = {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "fp4": 0.5625}
 #: Constants by the kernel that has them, and the field; {form} is that of the precision.
 _KERNELS = {
     "processors": ("processors", "processors"),
@@ -98,7 +97,7 @@ def fill(inputs: Inputs) -> None:
     _hardware(inputs)
     _kernels(inputs)
     _profile(inputs)
-    _formats(inputs)
+    formats.fill(inputs)
     _rates(inputs)
     _experts(inputs)
 
@@ -285,55 +284,10 @@ def _profile(inputs: Inputs) -> None:
             known[name] = value
 
 
-def _wide(inputs: Inputs) -> Any:
-    """Whether the precision has more than 16 bits."""
-    precision = inputs.word("training.precision", "bf16")
-    return inputs.look(lambda form: float(_WIDTHS[form] > 2), precision)
-
-
 def _fuses(inputs: Inputs, device: str | None) -> float:
     families = inputs.catalog.kind("performance")
     family = families.get(family_of(inputs.catalog, device), {})
     return float({**families["general"], **family}["fused_attention"])
-
-
-def _formats(inputs: Inputs) -> None:
-    """Bytes of weights, gradients, states and saved inputs, by precision and optimizer."""
-    known = inputs.known
-    precision = inputs.word("training.precision", "bf16")
-    weights = inputs.word("training.param_precision")
-    optimizer = inputs.word("training.optimizer", "adamw")
-    inputs.enter_word("training.optimizer", optimizer, "default: as in the published runs")
-
-    def width(form: str) -> float:
-        return _WIDTHS[form]
-
-    wide = _wide(inputs)
-    of_weights = 2.0 if weights is None else inputs.look(width, weights)
-    known["param_bytes"] = np.where(np.asarray(wide) > 0, 4.0, of_weights)
-    states = inputs.look(lambda word: inputs.entry("optimizers", word)["state_bytes"], optimizer)
-    traffic = inputs.look(lambda word: inputs.entry("optimizers", word)["traffic_bytes"], optimizer)
-    # Weights of 32 bits are their own master copy.
-    known["optimizer_bytes"] = np.asarray(states) - np.where(np.asarray(wide) > 0, 4.0, 0.0)
-    known["optimizer_traffic_bytes"] = traffic
-    known["grad_bytes"] = np.where(np.asarray(wide) > 0, 4.0, known["gradient_bytes"])
-    narrow = inputs.look(lambda form: float(_WIDTHS[form] < 2), precision)
-    saved = np.where(np.asarray(narrow) > 0, known["fp8_saved_input_bytes"], 2.0)
-    known["activation_width"] = np.where(np.asarray(wide) > 0, 4.0, 2.0)
-    known["saved_input_bytes"] = np.where(np.asarray(wide) > 0, 4.0, saved)
-    known["product_input_bytes"] = inputs.look(width, precision)
-    known.setdefault("recompute_share", math.nan)
-    known.setdefault("schedule", 0.0)
-    for name in (
-        "param_bytes",
-        "optimizer_bytes",
-        "optimizer_traffic_bytes",
-        "grad_bytes",
-        "saved_input_bytes",
-        "activation_width",
-        "product_input_bytes",
-    ):
-        inputs.constants[name] = "by precision, optimizer and software"
 
 
 def _rates(inputs: Inputs) -> None:
@@ -346,7 +300,7 @@ def _rates(inputs: Inputs) -> None:
 
     peak = None if accelerator is None else inputs.look(half, accelerator)
     # What narrower formats leave in 16 bits; where all is wider, nothing is left in them.
-    wide = np.asarray(_wide(inputs)) > 0
+    wide = np.asarray(formats.wide(inputs)) > 0
     known["bf16_peak_flops"] = (
         known["peak_flops"] if peak is None else np.where(wide, known["peak_flops"], peak)
     )

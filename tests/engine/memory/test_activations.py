@@ -12,7 +12,8 @@ def test_what_a_dense_layer_keeps_of_a_token() -> None:
     found = run(parallelism=LAYOUT_8).values
     attention = 2 * (8192 + 2 * 1024 + 8192)  # queries, keys, values, output
     feed_forward = 2 * 3 * 28672  # gate, up, and the input of the last product
-    by_hand = (8 * 8192 + attention + feed_forward) / 8
+    sums = 4 * 64  # of fused attention, 32 bits a head
+    by_hand = (8 * 8192 + attention + sums + feed_forward) / 8
     assert float(found["kept_token_bytes"]) == pytest.approx(by_hand)
 
 
@@ -21,7 +22,7 @@ def test_copies_of_a_token_are_kept() -> None:
     more = 2 * (2 * 7168 + 3 * 2048)  # in and out of an expert, and inside it
     latent = 2 * (128 * 192 + 128 * 192 + 128 * 128 + 128 * 128)
     dense = (3 * 6 * 18432 + 58 * 6 * 2048) / 61
-    by_hand = 8 * 7168 + latent + dense + 58 / 61 * 8 * more
+    by_hand = 8 * 7168 + latent + 4 * 128 + dense + 58 / 61 * 8 * more
     assert found["kept_token_bytes"] == pytest.approx(by_hand)
 
 
@@ -32,6 +33,35 @@ def test_inputs_saved_in_8_bits_are_smaller() -> None:
         )
 
     assert kept("fp8") < kept("bf16") < kept("fp32")
+
+
+def test_what_mlperf_s_fp8_run_of_405b_keeps_of_a_token() -> None:
+    """Saved inputs in 8 bits; attention's output in 16 for itself and in 8 for the next product."""
+    found = run(
+        model={"preset": "llama-3.1-405b", "seq_len": 8192},
+        training={"precision": "fp8", "software": "nemo-mlperf"},
+        parallelism={"tp": 8, "pp": 8, "vpp": 8, "cp": 2, "micro_batch": 1, "global_batch_seqs": 1152},
+    ).values  # fmt: skip
+    attention = 2 * (16384 + 2 * 1024 + 16384) + 16384 + 4 * 128
+    by_hand = ((2 + 2 + 1 + 1) * 16384 + attention + (2 * 2 + 1) * 53248) / 8
+    assert float(found["kept_token_bytes"]) == pytest.approx(by_hand)
+    # 71 of the 8 chunks of a micro-batch run ahead on the first stage, 69 on the second.
+    assert float(found["flight"]) == 71 / 8
+    kept = 4096 * by_hand * 16 * 69 / 8
+    assert float(found["middle_activation_bytes"]) == pytest.approx(kept)
+    assert float(found["last_activation_bytes"]) == pytest.approx(4096 * by_hand * 15 * 57 / 8)
+
+
+def test_frozen_products_keep_only_what_adapters_read() -> None:
+    def kept(**training: object) -> float:
+        table = {"software": "megatron-core", **training}
+        layout = {"tp": 1, "micro_batch": 1, "global_batch_seqs": 512}
+        return float(run(parallelism=layout, training=table).values["kept_token_bytes"])
+
+    whole = kept()
+    assert kept(method="lora", lora_targets="all-linear") == whole
+    without = whole - kept(method="lora", lora_targets="attention")
+    assert without == 2 * 8192 + 2 * 28672  # inputs of gate and up, and of the last product
 
 
 def test_logits_count_on_the_last_of_several_stages() -> None:

@@ -28,6 +28,9 @@ MIXTURE = {"model": {"preset": "deepseek-v3"}}
         (512, {**OK, "vpp": 32}, {}, "more virtual stages than layers"),
         (64, {**OK, "ep": 7, "pp": 1}, MIXTURE, "ep does not divide"),
         (64, {**OK, "ep": 512, "tp": 1, "pp": 1}, MIXTURE, "ep does not divide"),
+        (64, {**OK, "expert_tp": 2, "pp": 1}, {}, "without experts expert_tp is 1"),
+        (64, {**OK, "ep": 8, "expert_tp": 3, "pp": 1}, MIXTURE, "does not divide the width of an expert"),
+        (64, {**OK, "ep": 64, "expert_tp": 2, "pp": 1}, MIXTURE, "ep . expert_tp does not divide"),
         (64, {**OK, "tp": 1, "pp": 1, "global_batch_seqs": 100}, {}, "does not divide the batch"),
     ],
 )  # fmt: skip
@@ -58,7 +61,7 @@ def test_what_cannot_be_is_refused_and_each_remedy_does(
 def test_every_fault_has_remedies_by_its_own_test() -> None:
     values = {
         "devices": 500.0, "dp": 15.625, "tp": 8.0, "pp": 4.0, "cp": 1.0, "vpp": 1.0, "ep": 1.0, "heads": 64.0, "kv_heads": 8.0,
-        "ffn_hidden_size": 28672.0, "layers": 80.0, "experts": 0.0, "micro_batch": 1.0, "global_batch_seqs": 512.0,
+        "ffn_hidden_size": 28672.0, "layers": 80.0, "experts": 0.0, "expert_tp": 1.0, "expert_ffn_hidden_size": 28672.0, "micro_batch": 1.0, "global_batch_seqs": 512.0,
     }  # fmt: skip
     assert all(set(item.needs) <= values.keys() for item in FAULTS)
     del values["dp"]

@@ -1,0 +1,55 @@
+"""Predicted against measured peak memory, by source.
+
+``python -m benchmarks.memory`` takes the cases that ``llmcost validate`` takes, the first stages of
+Korthikanti et al. 2022, and BLOOM's tuning (memory_bloom.csv: what the device said, with CUDA's context and
+the allocator's reserve, which are not predicted). ``python -m benchmarks.memory FILE`` takes a file
+with the columns of llmcost/catalog/data/memory_measured.csv instead.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from llmcost.analysis.cases import Case, rows
+from llmcost.analysis.memory_cases import case_of, measured_memory_cases, scenario_of
+from llmcost.analysis.validate import layout_scenario, memory_cases
+from llmcost.catalog import load_catalog
+
+
+def _bloom() -> Iterator[Case]:
+    layouts = {row["id"]: row for row in rows("throughput.csv")}
+    path = Path(__file__).with_name("memory_bloom.csv")
+    for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+        yield case_of(row, layout_scenario(layouts[row["id"]]), load_catalog())
+
+
+def main() -> None:
+    """Print each case, and by source the mean error, with and without its sign."""
+    catalog = load_catalog()
+    if len(sys.argv) > 1 and sys.argv[1].endswith(".csv"):
+        text = Path(sys.argv[1]).read_text(encoding="utf-8")
+        cases = [
+            case_of(row, scenario_of(row), catalog) for row in csv.DictReader(text.splitlines())
+        ]
+    else:
+        cases = [*measured_memory_cases(catalog), *memory_cases(catalog), *_bloom()]
+    sources: dict[str, list[float]] = {}
+    for case in cases:
+        found = "no answer" if case.predicted is None else f"{case.predicted:6.1f}"
+        error = 1.0 if case.error is None else case.error
+        print(f"{case.case:44s} {case.published:6.1f} GB measured, {found} ({error:+.1%})")
+        sources.setdefault(case.source, []).append(error)
+    print()
+    for source, errors in sources.items():
+        count = len(errors)
+        size = sum(abs(error) for error in errors) / count
+        print(
+            f"{source:62s} {count:3d}: mean error {size:5.1%}, with sign {sum(errors) / count:+6.1%}"
+        )
+
+
+if __name__ == "__main__":
+    main()

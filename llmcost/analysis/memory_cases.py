@@ -1,0 +1,62 @@
+"""Measured peak memories of published layouts, and the predictions of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from llmcost.analysis.cases import Case, rows
+from llmcost.analysis.estimate import estimate
+from llmcost.catalog import Catalog
+from llmcost.errors import LlmcostError
+from llmcost.scenario import parse_scenario
+
+GROUP = "memory, measured"
+#: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
+_LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention"}
+_GIB = 2**30 / 1e9
+
+
+def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of memory_measured.csv as a scenario.
+
+    Parameters
+    ----------
+    row : mapping of str to str
+        Names of a model and a layout.
+    """
+    training: dict[str, Any] = {
+        name: row[name] for name in ("precision", "software", "activation_recompute")
+    }
+    if row["param_precision"]:
+        training["param_precision"] = row["param_precision"]
+    if row["method"] == "lora":
+        training |= _LORA
+    degrees = ("tp", "pp", "vpp", "cp", "micro_batch", "global_batch_seqs")
+    return {
+        "name": row["id"],
+        "model": {"preset": row["model"], "seq_len": float(row["seq_len"])},
+        "cluster": {"accelerator": row["accelerator"], "devices": float(row["devices"])},
+        "training": training,
+        "parallelism": {
+            **{name: float(row[name]) for name in degrees},
+            "sharding": row["sharding"],
+        },
+    }
+
+
+def measured_memory_cases(catalog: Catalog) -> Iterator[Case]:
+    """Peak memories that the framework counted: allocated, or reserved by its allocator."""
+    for row in rows("memory_measured.csv"):
+        yield case_of(row, scenario_of(row), catalog)
+
+
+def case_of(row: Mapping[str, str], scenario: dict[str, Any], catalog: Catalog) -> Case:
+    """The case of a measured memory, in GB, and of the scenario that stands for it."""
+    try:
+        found = estimate(parse_scenario(scenario, catalog=catalog), catalog)
+    except LlmcostError:
+        found = None
+    predicted = None if found is None else found.result("memory_gb_per_device")
+    measured = float(row["memory_gib"]) * _GIB
+    return Case(GROUP, row["id"], row["source"], "memory_gb_per_device", measured, predicted)

@@ -1,0 +1,159 @@
+"""Parameters that a device of each stage of a pipeline holds: the first, a middle one, the last."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmcost.engine.chain import Array, rule
+from llmcost.engine.papers import KORTHIKANTI, NARAYANAN, ZERO
+
+
+@rule(
+    "first_dense_params",
+    formula="device_dense_params less the layers that the first stage leaves to others for the embedding",
+    reference=KORTHIKANTI,
+)
+def first_dense_params(
+    device_dense_params: Array,
+    stage_layers: Array,
+    first_stage_layers: Array,
+    layer_dense_params: Array,
+    layer_uses: Array,
+    tp: Array,
+) -> Array:
+    """Parameters outside the routed experts on a device of the first stage [1]."""
+    fewer = stage_layers - first_stage_layers
+    return device_dense_params - fewer * layer_dense_params / layer_uses / tp
+
+
+@rule(
+    "first_expert_params",
+    formula="device_expert_params less the layers that the first stage leaves to others",
+    reference=KORTHIKANTI,
+)
+def first_expert_params(
+    device_expert_params: Array,
+    stage_layers: Array,
+    first_stage_layers: Array,
+    layer_expert_params: Array,
+    ep: Array,
+    expert_tp: Array,
+) -> Array:
+    """Parameters of the routed experts on a device of the first stage [1]."""
+    fewer = stage_layers - first_stage_layers
+    return device_expert_params - fewer * layer_expert_params / (ep * expert_tp)
+
+
+@rule(
+    "first_table_params",
+    formula="table_params / tp, twice where one stage holds embedding and head",
+    reference=KORTHIKANTI,
+)
+def first_table_params(
+    table_params: Array, tied_embeddings: Array, output_head: Array, tp: Array, pp: Array
+) -> Array:
+    """Parameters of embedding and head on a device of the first stage [1]."""
+    alone = np.where(pp > 1, 0.0, 1.0)
+    return (1 + alone * output_head * (1 - tied_embeddings)) * table_params / tp
+
+
+@rule(
+    "middle_dense_params",
+    formula="stage_layers * layer_dense_params / layer_uses / tp; 0 below three stages",
+    reference=NARAYANAN,
+)
+def middle_dense_params(
+    stage_layers: Array, layer_dense_params: Array, layer_uses: Array, tp: Array, pp: Array
+) -> Array:
+    """Parameters outside the routed experts on a device between first and last stage [1]."""
+    return np.where(pp > 2, stage_layers * layer_dense_params / layer_uses / tp, 0.0)
+
+
+@rule(
+    "middle_expert_params",
+    formula="stage_layers * layer_expert_params / (ep * expert_tp); 0 below three stages",
+    reference=NARAYANAN,
+)
+def middle_expert_params(
+    stage_layers: Array, layer_expert_params: Array, pp: Array, ep: Array, expert_tp: Array
+) -> Array:
+    """Parameters of the routed experts on a device between first and last stage [1]."""
+    return np.where(pp > 2, stage_layers * layer_expert_params / (ep * expert_tp), 0.0)
+
+
+@rule(
+    "last_table_params",
+    formula="table_params / tp where there is a head; a tied one is a copy of the embedding on another stage",
+    reference=KORTHIKANTI,
+)
+def last_table_params(
+    table_params: Array, tied_embeddings: Array, output_head: Array, tp: Array, pp: Array
+) -> Array:
+    """Parameters of the output head, and of the embedding without a pipeline [1]."""
+    alone = np.where(pp > 1, 0.0, 1.0)
+    tables = output_head * np.where(tied_embeddings > 0, 1 - alone, 1.0) + alone
+    return tables * table_params / tp
+
+
+@rule(
+    "last_dense_params",
+    formula="(last_stage_layers * layer_dense_params / layer_uses + mtp_layers * (layer_dense_params"
+    " + 2 hidden_size^2)) / tp + last_table_params",
+    reference=f"{KORTHIKANTI}; DeepSeek-AI 2024, arXiv:2412.19437",
+)
+def last_dense_params(
+    last_stage_layers: Array,
+    mtp_layers: Array,
+    hidden_size: Array,
+    layer_dense_params: Array,
+    layer_uses: Array,
+    last_table_params: Array,
+    tp: Array,
+) -> Array:
+    """Parameters outside the routed experts on a device of the last stage [1]."""
+    further = mtp_layers * (layer_dense_params + 2 * hidden_size**2)
+    blocks = last_stage_layers * layer_dense_params / layer_uses + further
+    return blocks / tp + last_table_params
+
+
+@rule(
+    "last_expert_params",
+    formula="(last_stage_layers + mtp_layers) * layer_expert_params / (ep * expert_tp)",
+    reference=NARAYANAN,
+)
+def last_expert_params(
+    last_stage_layers: Array,
+    mtp_layers: Array,
+    layer_expert_params: Array,
+    ep: Array,
+    expert_tp: Array,
+) -> Array:
+    """Parameters of the routed experts on a device of the last stage [1]."""
+    return (last_stage_layers + mtp_layers) * layer_expert_params / (ep * expert_tp)
+
+
+_OWN = "dense / sharers + experts / expert_sharers, of the stage"
+
+
+@rule("first_own_params", formula=_OWN, reference=ZERO)
+def first_own_params(
+    first_dense_params: Array, first_expert_params: Array, sharers: Array, expert_sharers: Array
+) -> Array:
+    """Parameters that a device of the first stage keeps where its replicas share them [1]."""
+    return first_dense_params / sharers + first_expert_params / expert_sharers
+
+
+@rule("middle_own_params", formula=_OWN, reference=ZERO)
+def middle_own_params(
+    middle_dense_params: Array, middle_expert_params: Array, sharers: Array, expert_sharers: Array
+) -> Array:
+    """Parameters that a device of a middle stage keeps where its replicas share them [1]."""
+    return middle_dense_params / sharers + middle_expert_params / expert_sharers
+
+
+@rule("last_own_params", formula=_OWN, reference=ZERO)
+def last_own_params(
+    last_dense_params: Array, last_expert_params: Array, sharers: Array, expert_sharers: Array
+) -> Array:
+    """Parameters that a device of the last stage keeps where its replicas share them [1]."""
+    return last_dense_params / sharers + last_expert_params / expert_sharers

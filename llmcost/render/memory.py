@@ -1,0 +1,39 @@
+"""The memory of the fullest device, part by part, against what a device has."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from llmcost.analysis.estimate import Estimate, scalar
+from llmcost.engine.results import MEMORY_PARTS, RESULTS
+from llmcost.render.numbers import readable, share_bar
+
+#: The fullest stage, by its number.
+_STAGES = ("first", "second", "last")
+
+
+class Ledger(NamedTuple):
+    """The heading of the table, of its shares, and its rows; the last is the sum."""
+
+    heading: str
+    of: str
+    rows: list[tuple[str, str, str]]
+
+
+def ledger(result: Estimate) -> Ledger | None:
+    """The parts, each as its share of a device's memory where that is known; None without a layout."""
+    need = result.result("memory_gb_per_device")
+    if not need or result.stages:
+        return None
+    room = scalar(result.inputs.known.get("memory_gb"))
+    stage = _STAGES[int(scalar(result.values.get("fullest_stage")) or 0)]
+    pipelined = (scalar(result.values.get("pp")) or 1) > 1
+    rows = []
+    for name in (*MEMORY_PARTS, "memory_gb_per_device"):
+        value = result.result(name)
+        if value:
+            label = "In all" if name == "memory_gb_per_device" else RESULTS[name].label
+            bar = f"{value / room:4.0%} {share_bar(min(value / room, 1.0), 16)}" if room else ""
+            rows.append((label, readable(value, "GB"), bar))
+    heading = f"Memory, {stage} stage" if pipelined else "Memory"
+    return Ledger(heading, f"Of {room:,.0f} GB" if room else "", rows)
