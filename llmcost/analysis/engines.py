@@ -95,16 +95,22 @@ def run_dask(
         ) from None
     try:
         shared = client.scatter(sweep, broadcast=False, hash=False)
-        submit: Callable[[int], Any] = lambda start: client.submit(  # noqa: E731
-            evaluate_span, shared, start, min(start + BLOCKS_A_TASK, last), pure=False, retries=3
-        )
+
+        def submit(start: int, anew: bool = False) -> Any:
+            """Give a task out, `anew` with a sweep of its own: the worker that held it may be gone."""
+            whole = client.scatter(sweep, broadcast=False, hash=False) if anew else shared
+            stop = min(start + BLOCKS_A_TASK, last)
+            return client.submit(evaluate_span, whole, start, stop, pure=False, retries=3)
+
         starts = deque(range(first, last, BLOCKS_A_TASK))
         ahead = max(2 * len(client.nthreads()), 4)
         waiting: deque[Any] = deque()
         while starts or waiting:
             while starts and len(waiting) < ahead:
-                waiting.append(submit(starts.popleft()))
-            yield _result(waiting.popleft())
+                start = starts.popleft()
+                waiting.append((start, submit(start)))
+            start, future = waiting.popleft()
+            yield _result(start, future, submit)
     finally:
         client.close()
         if cluster is not None:
@@ -141,14 +147,19 @@ def _check_listens(address: str) -> None:
         ) from None
 
 
-def _result(future: Any) -> Block:
+def _result(start: int, future: Any, submit: Callable[[int, bool], Any]) -> Block:
+    """The block of a task, which is given out again where its worker or its shared data is lost."""
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
-    try:
-        found: Block = future.result()
-        return found
-    except (KilledWorker, FutureCancelledError) as error:
-        raise NoAnswerError(
-            f"--engine dask: the workers died on a task: {str(error)[:200]}"
-        ) from None
+    for last in (False, False, True):
+        try:
+            found: Block = future.result()
+            return found
+        except (KilledWorker, FutureCancelledError) as error:
+            if last:
+                raise NoAnswerError(
+                    f"--engine dask: the workers died on a task: {str(error)[:200]}"
+                ) from None
+            future = submit(start, True)
+    raise AssertionError
