@@ -11,7 +11,7 @@ import numpy as np
 
 from llmcost.errors import InputError
 from llmcost.scenario.architecture import ARCHITECTURE, BY_DEPTH, complete, published_as
-from llmcost.scenario.importers.huggingface import Model, read_config
+from llmcost.scenario.importers.huggingface.read import Model, read_config
 from llmcost.scenario.resolve.inputs import Inputs, number
 
 #: A count of parameters this far from the architecture's is a warning, and an error.
