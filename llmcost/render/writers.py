@@ -43,20 +43,33 @@ class TextWriter:
             row = row.replace("\0", ",") if self.form == "csv" else self._pattern()
             self.stream.writelines([row % item + "\n" for item in zip(*cells, strict=True)])
             return
-        with ThreadPoolExecutor(threads()) as pool:
+        count = len(columns[self.names[0]])
+        workers = threads()
+        step = -(-count // workers)
+
+        def joined(start: int) -> Any:
+            size = min(step, count - start)
+            part = [
+                text.slice(start, size) if isinstance(text, self._arrow.Array) else text
+                for text in texts
+            ]
+            return _joined(self._arrow, part, size, self.form, self._heads)
+
+        with ThreadPoolExecutor(workers) as pool:
             texts = list(
                 pool.map(
                     lambda name: _texts(self._arrow, columns[name], missing, plain_cell), self.names
                 )
             )
-        count = len(columns[self.names[0]])
-        rows = _joined(self._arrow, texts, count, self.form, self._heads)
+            pieces = list(pool.map(joined, range(0, count, step)))
         raw = getattr(self.stream, "buffer", None)
-        if raw is None:
-            self.stream.write(bytes(rows).decode())
-        else:  # the text stream would only decode and encode it
+        if raw is not None:  # the text stream would only decode and encode it
             self.stream.flush()
-            raw.write(rows)
+        for rows in pieces:
+            if raw is None:
+                self.stream.write(bytes(rows).decode())
+            else:
+                raw.write(rows)
 
     def _pattern(self) -> str:
         heads = [head.replace("%", "%%") for head in self._heads]
