@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class TextWriter:
         self._arrow = _pyarrow()
         if form == "csv":
             stream.write(_csv_line(self.names) + "\n")
+        self._hand = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
         self._heads = [f"{json.dumps(name)}: " for name in self.names]
 
     def write(self, columns: Columns) -> None:
@@ -63,13 +65,18 @@ class TextWriter:
             )
             pieces = list(pool.map(joined, range(0, count, step)))
         raw = getattr(self.stream, "buffer", None)
-        if raw is not None:  # the text stream would only decode and encode it
+        self._wait()
+        if raw is None:
+            self.stream.writelines(bytes(rows).decode() for rows in pieces)
+        else:  # the text stream would only decode and encode it; the next block goes on meanwhile
             self.stream.flush()
-        for rows in pieces:
-            if raw is None:
-                self.stream.write(bytes(rows).decode())
-            else:
-                raw.write(rows)
+            self._writing = self._hand.submit(raw.writelines, pieces)
+
+    def _wait(self) -> None:
+        """See to it that the block before is written."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
 
     def _pattern(self) -> str:
         heads = [head.replace("%", "%%") for head in self._heads]
@@ -81,8 +88,12 @@ class TextWriter:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Finish, unless there was an error."""
-        if kind is None:
-            self.stream.flush()
+        try:
+            if kind is None:
+                self._wait()
+                self.stream.flush()
+        finally:
+            self._hand.shutdown()
 
 
 def _pyarrow() -> Any:
