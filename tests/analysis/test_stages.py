@@ -171,3 +171,10 @@ def test_parts_add_up_to_the_total(
     assert counted == (staged and method == "purchase")
     if staged and method != "purchase":
         assert found.result("cost_purchase_usd") is None
+
+
+def test_experiments_of_a_stage_of_its_own_count() -> None:
+    found = made(stage("pretrain"), stage("sft", cost={"experiments_ratio": 1.0}))
+    first, second = (item.estimate.result("cost_amortized_usd") or 0 for item in found.stages)
+    assert found.result("cost_experiments_usd") == pytest.approx(second)
+    assert found.result("cost_total_usd") == pytest.approx(first + 2 * second)
