@@ -64,7 +64,8 @@ class Estimate(NamedTuple):
         """The scenario's own items, which add up to ``cost_items_usd``; none where that is not known."""
         if self.result("cost_items_usd") is None:
             return []
-        time = {name: self.values[name] for name in ("months", "days") if name in self.values}
+        facts = {**self.inputs.known, **self.values}  # a whole of stages has no months of its own
+        time = {name: np.asarray(facts[name]) for name in ("months", "days") if name in facts}
         base = self.values["cost_development_usd"]
         return [
             Item(name, float(cost_items_usd(*map(np.asarray, part), base, **time)))

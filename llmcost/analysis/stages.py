@@ -22,17 +22,17 @@ from llmcost.engine.results import MEMORY_PARTS, RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, resolve
 from llmcost.scenario.read import Given, StageGiven
-from llmcost.scenario.schema import KEYS
+from llmcost.scenario.schema import KEYS, METHODS
 
 #: What stages have together is the sum of what each has.
 SUMMED = (
     "flops", "hardware_flops", "tokens", "days", "device_hours", "energy_mwh", "development_energy_mwh", "operational_tco2e",
     "embodied_tco2e", "total_tco2e", "development_tco2e", "water_m3", "cost_accelerator_usd", "cost_server_usd",
-    "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_run_usd",
+    "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_purchase_usd", "cost_run_usd", "cost_experiments_usd",
 )  # fmt: skip
 #: Results of the whole that follow from those sums and from what the file says once.
 _ONCE = (
-    "params", "active_params", "cost_experiments_usd", "cost_staff_usd", "cost_development_usd", "cost_items_usd",
+    "params", "active_params", "cost_staff_usd", "cost_development_usd", "cost_items_usd",
     "cost_total_usd",
 )  # fmt: skip
 #: Sections that a file says once, for all stages together.
@@ -53,6 +53,8 @@ _RUN = (
     "goodput", "peak_flops", "bf16_peak_flops", "time_limit_days", "deadline_days", "typical_mfu",
 )  # fmt: skip
 _SECONDS_PER_HOUR = 3600.0
+#: The value of cost_method that stands for a purchase.
+_PURCHASE = METHODS.index("purchase")
 
 
 class Stage(NamedTuple):
@@ -341,6 +343,11 @@ def _together(scenario: Scenario, catalog: Catalog, stages: list[Stage]) -> Esti
     total = sums([stage.estimate.values for stage in stages])
     values = whole_values(inputs.known, total)
     notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
+    if len(stages) > 1 and np.any(np.asarray(values.get("cost_purchase_usd", math.nan)) > 0):
+        notes.append(
+            f"cost_purchase_usd counts a cluster for each of {len(stages)} stages, even if it is the same one;"
+            ' cost.method = "amortized" counts the hours that each takes'
+        )
     return Estimate(inputs, values, (), notes, stages=tuple(stages))
 
 
@@ -354,7 +361,17 @@ def named(warnings: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
 
 
 def whole_values(known: Mapping[str, Any], total: Mapping[str, Array]) -> dict[str, Array]:
-    """Results of the whole from the sums over its stages."""
+    """Results of the whole from the sums over its stages.
+
+    Clusters of stages add up only where cost.method counts each of them; elsewhere nobody would
+    buy one cluster a stage, and what they cost together is not known.
+    """
+    if "cost_purchase_usd" in total:
+        counted = np.asarray(known.get("cost_method", 0.0)) == _PURCHASE
+        total = {
+            **total,
+            "cost_purchase_usd": np.where(counted, total["cost_purchase_usd"], np.nan),
+        }
     service = [
         key
         for key in RESULTS

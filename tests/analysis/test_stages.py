@@ -13,7 +13,9 @@ from llmcost.analysis.stages import SUMMED
 from llmcost.analysis.stages import estimate_any as estimate
 from llmcost.catalog import load_catalog
 from llmcost.errors import InputError
+from llmcost.render.cost import cost_parts
 from llmcost.scenario import load_scenario, parse_scenario
+from llmcost.scenario.schema import METHODS
 from tests.conftest import Run
 from tests.test_one_clock import check_clock
 
@@ -138,3 +140,41 @@ def test_a_sweep_of_stages_says_what_works_instead(llmcost: Run) -> None:
     done = llmcost("sweep", "olmo-2-13b-stages", "--axis", "energy.pue=1.1,1.2")
     assert done.returncode == 2
     assert "stages" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "inference", [{}, {"inference": {"output_tokens_per_day": 1e8, "days": 100}}]
+)
+@pytest.mark.parametrize("staff", [{}, {"fte": 3, "months": 12, "usd_per_fte_year": 150e3}, {"people": 3, "months": 12}])  # fmt: skip
+@pytest.mark.parametrize("staged", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_parts_add_up_to_the_total(
+    method: str, staged: bool, staff: dict[str, float], inference: dict[str, Any]
+) -> None:
+    items = [
+        {"name": "a", "usd": 1e4}, {"name": "b", "usd_per_month": 1e3},
+        {"name": "c", "share": 0.1}, {"name": "d", "share": 0.2},
+    ]  # fmt: skip
+    cost = {"method": method, "experiments_ratio": 0.5, "items": items}
+    stages = [stage("pretrain"), stage("sft")] if staged else []
+    found = made(
+        *stages,
+        data={"tokens": 2e12},
+        cost=cost,
+        **({"staff": staff} if staff else {}),
+        **inference,
+    )
+    assert sum(item.usd for item in found.items) == pytest.approx(found.result("cost_items_usd"))
+    parts = cost_parts(found)
+    assert sum(part.usd for part in parts) == pytest.approx(found.result("cost_total_usd"))
+    counted = any("counts a cluster for each" in note for note in found.warnings)
+    assert counted == (staged and method == "purchase")
+    if staged and method != "purchase":
+        assert found.result("cost_purchase_usd") is None
+
+
+def test_experiments_of_a_stage_of_its_own_count() -> None:
+    found = made(stage("pretrain"), stage("sft", cost={"experiments_ratio": 1.0}))
+    first, second = (item.estimate.result("cost_amortized_usd") or 0 for item in found.stages)
+    assert found.result("cost_experiments_usd") == pytest.approx(second)
+    assert found.result("cost_total_usd") == pytest.approx(first + 2 * second)
