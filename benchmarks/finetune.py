@@ -1,0 +1,142 @@
+"""Published figures of fine-tuning against the model: ``python -m benchmarks.finetune ROWS.csv``.
+
+ROWS.csv has a row a figure: source, model, method, lora_rank, lora_targets, gpu, gpus, sharding, offload, seq_len,
+micro_batch, grad_accum, activation_recompute, optimizer, peak_memory_gb_per_gpu, tokens_per_s_per_gpu, notes. A row counts
+where it states model, method, devices, length and batch, and is a measurement; errors are printed by source and method.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.catalog import Catalog, load_catalog
+from llmcost.errors import LlmcostError
+from llmcost.scenario import parse_scenario
+
+#: A row whose notes say so is no measurement, or one of another method.
+_NO_MEASUREMENT = ("ESTIMATE", "RULE", "bound", "statement", "OOM", "largest context", "not LoRA")
+#: Names of models in the sources, without case, blanks and the size that stands apart, by preset.
+_MODELS = {
+    "llama3.18b": "llama-3.1-8b", "llama3.170b": "llama-3.1-70b", "llama3.1405b": "llama-3.1-405b",
+    "llama3.23b": "llama-3.2-3b", "llama27b": "llama-2-7b", "llama213b": "llama-2-13b", "llama270b": "llama-2-70b",
+    "phi1.5": "phi-1.5", "falcon7b": "falcon-7b", "gemma2b": "gemma-2b", "gemma7b": "gemma-7b", "gemma29b": "gemma-2-9b",
+    "llama38b": "llama-3.1-8b", "llama3.21b": "llama-3.2-1b", "mistral7b": "mistral-7b", "mistral7bv0.2": "mistral-7b",
+    "phi2": "phi-2", "phi3mini4kinstruct": "phi-3-mini", "yi34b": "yi-34b",
+}  # fmt: skip
+_DEVICES = {
+    "RTX 4090": "rtx-4090", "RTX 3090": "rtx-3090", "A100 40GB": "a100-sxm-40gb", "A100-SXM4-40GB": "a100-sxm-40gb",
+    "A100": "a100-sxm-80gb", "L40S": "l40s", "A6000 Ada": "rtx-6000-ada", "H100": "h100-sxm",
+}  # fmt: skip
+#: Stands for a device that the catalog lacks: memory does not depend on it.
+_ANY_DEVICE = "a100-sxm-40gb"
+_GIB = 2**30 / 1e9
+
+
+def preset(row: dict[str, str]) -> str | None:
+    """The catalog's name of a row's model; None where it has none."""
+    name = row["model"]
+    if "gemma2" in row["url_or_file"].replace("-", "") and name == "gemma-2b":
+        return "gemma-2-2b"
+    plain = name.lower().replace(" ", "").replace("-", "")
+    size = row["params"].lower()
+    return _MODELS.get(plain) or _MODELS.get(plain + size)
+
+
+def device(row: dict[str, str]) -> str | None:
+    """The catalog's name of a row's device."""
+    return next((value for name, value in _DEVICES.items() if row["gpu"].startswith(name)), None)
+
+
+def scenario(row: dict[str, str]) -> dict[str, Any] | None:
+    """A row as a scenario; None where it leaves open what memory depends on."""
+    said = any(word in row["notes"] for word in _NO_MEASUREMENT)
+    model, method = preset(row), row["method"]
+    stated = all(row[name] for name in ("seq_len", "micro_batch", "gpus"))
+    if said or not model or not stated or method not in ("full", "lora", "qlora"):
+        return None
+    if row["offload"] not in ("", "none") or (method != "full" and not row["lora_rank"]):
+        return None
+    devices, batch = float(row["gpus"]), float(row["micro_batch"])
+    training: dict[str, Any] = {
+        "method": method, "activation_recompute": row["activation_recompute"] or "none", "software": "pytorch-eager",
+        "optimizer": "adamw-bf16" if method == "full" and row["base_precision"] == "bf16" else "adamw",
+    }  # fmt: skip
+    if method != "full":
+        targets = row["lora_targets"]
+        training |= {"lora_rank": float(row["lora_rank"])}
+        training["lora_targets"] = "query,value" if targets == "query value" else "all-linear"
+    steps = float(row["grad_accum"] or 1)
+    return {
+        "name": f"{row['model']} {method}",
+        "model": {"preset": model, "seq_len": float(row["seq_len"])},
+        "data": {"tokens": 1e6},
+        "training": training,
+        "cluster": {"accelerator": device(row) or _ANY_DEVICE, "devices": devices},
+        "parallelism": {
+            "tp": 1, "pp": 1, "dp": devices, "micro_batch": batch, "global_batch_seqs": batch * devices * steps,
+            "sharding": "zero3" if row["sharding"] in ("fsdp", "zero3") else "none",
+        },
+    }  # fmt: skip
+
+
+def predict(table: dict[str, Any], catalog: Catalog) -> Estimate | None:
+    """The estimate of a scenario, None where it is refused."""
+    try:
+        return estimate(parse_scenario(table, catalog=catalog), catalog)
+    except LlmcostError as error:
+        print(f"  {table['name']}: {error}")
+        return None
+
+
+def measured_gb(row: dict[str, str]) -> float | None:
+    """Peak memory of a row [GB]."""
+    try:
+        value = float(row["peak_memory_gb_per_gpu"])
+    except ValueError:
+        return None
+    return value * (_GIB if "unit=GiB" in row["notes"] else 1.0)
+
+
+def main() -> None:
+    """Print the errors by source and method."""
+    catalog = load_catalog()
+    errors: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    with Path(sys.argv[1]).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        table = scenario(row)
+        found = None if table is None else predict(table, catalog)
+        if table is None or found is None:
+            continue
+        memory, known = measured_gb(row), found.result("memory_gb_per_device")
+        if memory and known:
+            errors["memory", row["source"], row["method"]].append(known / memory - 1)
+            if "--rows" in sys.argv:
+                print(
+                    f"  {row['source'][:22]:22} {table['name']:22} {table['parallelism']['micro_batch']:g} x {row['seq_len']:6} {memory:6.2f} GB, predicted {known:6.2f}"
+                )
+        speed, time = row["tokens_per_s_per_gpu"], found.result("step_time_s")
+        if speed and time and device(row):
+            layout = table["parallelism"]
+            tokens = layout["global_batch_seqs"] * table["model"]["seq_len"] / layout["dp"]
+            errors["speed", row["source"], row["method"]].append(tokens / time / float(speed) - 1)
+    whole: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for (kind, source, method), found_errors in errors.items():
+        whole[kind, method] += found_errors
+        size = median(abs(error) for error in found_errors)
+        print(
+            f"{kind:7} {source[:40]:40} {method:6} {len(found_errors):3} rows {size:6.1%} ({median(found_errors):+.1%})"
+        )
+    for (kind, method), all_errors in whole.items():
+        size = median(abs(error) for error in all_errors)
+        print(f"{kind:7} {'all sources':40} {method:6} {len(all_errors):3} rows {size:6.1%}")
+
+
+if __name__ == "__main__":
+    main()
