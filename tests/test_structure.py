@@ -209,6 +209,34 @@ def test_links_lead_somewhere(name: str) -> None:
             assert anchor in slugs, (name, target)
 
 
+def test_errors_of_sources_left_out_are_the_same_wherever_they_are_told() -> None:
+    """README and accuracy.md repeat what the calibration's table in method.md says."""
+    mean = re.search(
+        r"\*\*Mean of the sources\*\* .*\*\*([\d.]+ %)\*\* \|$", PAGES["method.md"], re.M
+    )
+    constant = re.search(
+        r"A constant MFU per accelerator and precision[^:]*: ([\d.]+ %)", PAGES["method.md"]
+    )
+    experts = re.search(r"Mixtures of experts alone: ([\d.]+ %)", PAGES["method.md"])
+    assert mean
+    assert constant
+    assert experts
+    for name, wanted in (
+        ("README.md", (mean, constant)),
+        ("accuracy.md", (mean, constant, experts)),
+    ):
+        for found in wanted:
+            assert found[1] in PAGES[name], (name, found[1])
+
+
+def test_every_task_of_make_is_listed() -> None:
+    makefile = (update.ROOT / "Makefile").read_text()
+    told = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.M))
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.M)
+    assert phony
+    assert told == set(phony[1].split()) == set(re.findall(r"^([a-z-]+):", makefile, re.M))
+
+
 def test_the_lowest_versions_tested_are_the_lowest_allowed() -> None:
     project = tomli.loads((update.ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
