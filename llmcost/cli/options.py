@@ -100,7 +100,26 @@ SUFFIXES = {
 
 #: Suffixes of formats that no command writes: a table under such a name would not open.
 OTHERS = frozenset(
-    ".xlsx .xls .ods .tsv .xml .yaml .yml .toml .htm .tex .docx .arrow .feather .sqlite .svg .png .zip .gz".split()
+    [
+        ".xlsx",
+        ".xls",
+        ".ods",
+        ".tsv",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".htm",
+        ".tex",
+        ".docx",
+        ".arrow",
+        ".feather",
+        ".sqlite",
+        ".svg",
+        ".png",
+        ".zip",
+        ".gz",
+    ]
 )
 
 

@@ -282,24 +282,6 @@ def test_a_suffix_of_another_format_is_refused(
     assert not out.exists()
 
 
-def test_a_constant_file_that_fails_prints_no_table(llmcost: Run, tmp_path: Path) -> None:
-    rows = Path(__file__).parents[1] / "analysis" / "data" / "steps.csv"
-    text = (
-        rows.read_text()
-        if rows.exists()
-        else (
-            "model.preset,cluster.accelerator,cluster.devices,parallelism.tp,training.batch_size,step_time_s\n"
-            + "".join(f"llama-3.1-8b,h100-sxm,{n},1,{n},{4 + n / 100}\n" for n in (8, 16, 32, 64))
-        )
-    )
-    (tmp_path / "steps.csv").write_text(text)
-    done = llmcost(
-        "calibrate", str(tmp_path / "steps.csv"), "--output", str(tmp_path / "no" / "x.toml")
-    )
-    assert done.returncode in (1, 2)
-    assert done.stdout == ""
-
-
 def test_names_of_columns_are_no_formula_either(llmcost: Run, run: str, tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("=1+1,training.mfu\na,0.3\n")
