@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from llmcost.analysis.layout import LAYOUT, Search, search, words
-from llmcost.engine.chain import Array
+from llmcost.analysis.layout import LAYOUT, SEARCHED, Search, search, words
+from llmcost.engine.chain import Array, plan
 from llmcost.engine.evaluate import evaluate
+from llmcost.engine.performance.faults import FAULTS
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import Inputs
 from llmcost.scenario.resolve import default_batch_seqs, widen_across_domains
@@ -159,10 +160,11 @@ def find_in_cells(
     names = (*LAYOUT, "devices", "global_batch_seqs") if inputs.searches else _TUNED
     columns = {name: np.full(cells, np.nan) for name in names}
     answers: dict[tuple[float, ...], dict[str, float]] = {}
+    read = [name for name in varied if name in _read_by_search(inputs, varied | fixed)]
     for cell in range(cells):
-        own = tuple(float(column[cell]) for column in varied.values())
+        own = tuple(float(varied[name][cell]) for name in read)
         if own not in answers:
-            here = {**fixed, **dict(zip(varied, own, strict=True))}
+            here = {**fixed, **{name: float(column[cell]) for name, column in varied.items()}}
             try:
                 answers[own] = solve(inputs, _without_unknown(here)).values
             except NoAnswerError:
@@ -172,6 +174,25 @@ def find_in_cells(
                 columns[name][cell] = value
     found = {name: column.reshape(shape) for name, column in columns.items()}
     return {name: column for name, column in found.items() if not np.isnan(column).all()} or found
+
+
+#: What a search reads beside the formulas of its results and the faults of a layout.
+_READ = frozenset((
+    "layers", "heads", "experts", "scale_up_domain", "seq_len", "global_batch_seqs", "fused_attention",
+    "sequence_parallel", "memory_gb", "max_power_mw", "recompute_level", "devices", "dp", "mfu",
+    "bf16_peak_flops", "vocab_size", *LAYOUT,
+))  # fmt: skip
+
+
+def _read_by_search(inputs: Inputs, known: Mapping[str, Any]) -> frozenset[str]:
+    """The quantities that a search for a layout depends on: cells that differ in others share its answer."""
+    if inputs.scenario.get("cluster.devices") == "auto":
+        return frozenset(known)
+    results = frozenset((*SEARCHED, "peak_power_mw"))
+    steps = plan(frozenset((*known, *LAYOUT, "devices")), results)
+    formulas = {name for step in steps for name in (*step.needs, *step.optional)}
+    faults = {name for item in FAULTS for name in item.needs}
+    return frozenset(known) & (formulas | faults | _READ | results)
 
 
 #: Quantities whose NaN says something: nobody measured it, or the layout does not say.

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from llmcost.analysis.blocks import Block
 from llmcost.analysis.rank import join
-from llmcost.analysis.sweep import Block, Sweep
+from llmcost.analysis.sweep import Sweep
 from llmcost.errors import InputError, NoAnswerError
 
 #: Blocks that one task of a cluster evaluates: half a second of work against a millisecond of talk.

@@ -51,6 +51,10 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+#: What becomes of cells that nothing can judge, since a value is unknown.
+UNKNOWN = DROP, KEEP, ERROR = ("drop", "keep", "error")
+
+
 class Node(NamedTuple):
     """A node of the tree: an operator with its operands, or a leaf with its value."""
 
@@ -276,3 +280,41 @@ class Expression:
 def _is_words(part: Any) -> bool:
     array = np.asarray(part)
     return array.dtype.kind in "UO" and isinstance(array.ravel()[0] if array.size else "", str)
+
+
+def judge(
+    conditions: Iterable[Expression],
+    operands: Mapping[str, Any],
+    shape: tuple[int, ...],
+    keep: bool,
+) -> tuple[Any, dict[str, int]]:
+    """Which cells meet every condition, and how many none can judge, by the name of what is not known.
+
+    Parameters
+    ----------
+    conditions : iterable of Expression
+        All have to hold.
+    operands : mapping
+        Value of each name that they use, broadcasting to `shape`; NaN where nobody knows.
+    shape : tuple of int
+        Cells along each dimension.
+    keep : bool
+        Whether cells that cannot be judged pass.
+    """
+    passed = np.ones((), dtype=bool)
+    unjudged = np.zeros((), dtype=bool)
+    for condition in conditions:
+        holds, open_ = condition.judged(operands)
+        passed = passed & (holds | open_)
+        unjudged = unjudged | open_
+    unjudged = unjudged & passed  # what another condition refuses is judged
+    if not keep:
+        passed = passed & ~unjudged
+    unknown = {}
+    for name, operand in operands.items():
+        numbers = np.asarray(operand)
+        if numbers.dtype.kind == "f" and np.isnan(numbers).any():
+            mine = int(np.broadcast_to(np.isnan(numbers) & unjudged, shape).sum())
+            if mine:
+                unknown[name] = mine
+    return np.broadcast_to(passed, shape).ravel(), unknown

@@ -100,6 +100,10 @@ def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str
     return found
 
 
+#: What a search evaluates of every layout.
+SEARCHED = ("predicted_step_s", "step_time_s", "memory_gb_per_device", "predicted_mfu")
+
+
 class Candidates(NamedTuple):
     """Layouts that can exist, how many were looked at, and why the others are out."""
 
@@ -173,7 +177,7 @@ def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = 
         )
     # A layout of arrays sets what the scenario's own words would.
     own = {**known, **layouts, "devices": devices}
-    wanted = ("predicted_step_s", "step_time_s", "memory_gb_per_device", "predicted_mfu")
+    wanted = SEARCHED
     values, _ = evaluate(own, wanted)
     if not {"predicted_step_s", "predicted_mfu"} <= set(values):
         raise NoAnswerError(

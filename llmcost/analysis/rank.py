@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.analysis.sweep import Block
+from llmcost.analysis.blocks import Block
 from llmcost.columns import Columns
 from llmcost.engine.chain import Array
 from llmcost.errors import InputError

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from llmcost.analysis.axes import Axis, shaped
+from llmcost.analysis.blocks import BLOCK_CELLS, Block, Grid, cut
 from llmcost.analysis.cluster import find_in_cells, wants_search
 from llmcost.analysis.estimate import check_consistent, quantities_to_check, without_answer
-from llmcost.analysis.expression import Expression
+from llmcost.analysis.expression import DROP, KEEP, Expression, judge
 from llmcost.analysis.sampling import Sampling, column, label, quantiles_of, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
@@ -28,31 +29,8 @@ from llmcost.errors import InputError, nearest
 from llmcost.scenario import Inputs, Scenario, resolve
 from llmcost.scenario.schema import KEYS, NUMBER
 
-#: Cells of a block: arrays of this many numbers stay in the cache of a core.
-BLOCK_CELLS = 32_768
 #: More cells than this are refused: their number alone would take days.
 MOST_CELLS = 10**12
-
-
-#: What becomes of cells that nothing can judge, since a value is unknown.
-UNKNOWN = DROP, KEEP, ERROR = ("drop", "keep", "error")
-
-
-class Block(NamedTuple):
-    """Rows of a sweep: columns of one length, and how many cells were looked at.
-
-    `unknown` counts, by name, cells that a condition cannot judge because a value is not known.
-    """
-
-    columns: Columns
-    cells: int
-    unanswered: int
-    unknown: Mapping[str, int] = {}
-
-    @property
-    def rows(self) -> int:
-        """Rows that passed."""
-        return len(next(iter(self.columns.values()))) if self.columns else 0
 
 
 def _check_solvable(solve: Solve, scenario: Scenario, words: Mapping[str, Any]) -> None:
@@ -182,7 +160,9 @@ class Sweep:
         quantities |= {"mfu", "goodput", "dp", "predicted_mfu", *quantities_to_check(self.inputs)}
         self._quantities_wanted = frozenset(quantities - {""})
         self.steps = self._plan(self.known)
-        self._layout()
+        each = 1 if sampling is None else sampling.samples
+        self.grid = Grid.of(self.shape, max(BLOCK_CELLS // each, 1))
+        self.blocks = self.grid.blocks
 
     # -- set-up -----------------------------------------------------------------
 
@@ -258,7 +238,7 @@ class Sweep:
     def _quantiles(self, place: tuple[slice, ...], layouts: Columns) -> dict[str, Array]:
         """Quantiles of the wanted results in a block, over the samples that have an answer."""
         assert self.sampling is not None
-        values = {name: _cut(value, place) for name, value in self.sampled.items()}
+        values = {name: cut(value, place) for name, value in self.sampled.items()}
         values |= layouts
         steps = self._plan(values)
         execute(steps, values)
@@ -277,26 +257,6 @@ class Sweep:
                 found[column(key, label(share))] = band
         return found
 
-    def _layout(self) -> None:
-        """Split the grid into blocks: outer indices fixed, a slice of one dimension, the rest whole."""
-        cells = (
-            BLOCK_CELLS if self.sampling is None else max(BLOCK_CELLS // self.sampling.samples, 1)
-        )
-        inner, split = 1, len(self.shape)
-        self._outer: tuple[int, ...] = ()
-        while split > 0 and inner * self.shape[split - 1] <= cells:
-            split -= 1
-            inner *= self.shape[split]
-        if split == 0:
-            self._split, self._step, self._outer = 0, max(self.shape[0], 1) if self.shape else 1, ()
-        else:
-            self._split = split - 1
-            self._step = max(cells // inner, 1)
-            self._outer = self.shape[: split - 1]
-        length = self.shape[self._split] if self.shape else 1
-        self._slices = -(-length // self._step)
-        self.blocks = math.prod(self._outer) * self._slices
-
     # -- running ----------------------------------------------------------------
 
     def block(self, index: int) -> Block:
@@ -307,13 +267,10 @@ class Sweep:
         InputError
             If inputs contradict one another in a cell.
         """
-        place = self._place(index)
-        shape = tuple(
-            self.shape[i] if part == slice(None) else part.stop - part.start
-            for i, part in enumerate(place)
-        )
+        place = self.grid.place(index)
+        shape = self.grid.size(place)
         cells = math.prod(shape)
-        known = {name: _cut(value, place) for name, value in self.known.items()}
+        known = {name: cut(value, place) for name, value in self.known.items()}
         if self.solve is not None:
             known.update(self.solve.run(known, shape))
         with np.errstate(all="ignore"):
@@ -339,16 +296,6 @@ class Sweep:
             columns |= self.solve.columns(shape, keep)
         return Block(columns, cells, unanswered, unknown)
 
-    def _place(self, index: int) -> tuple[slice, ...]:
-        if not self.shape:
-            return ()
-        outer, part = divmod(index, self._slices)
-        start = part * self._step
-        stop = min(start + self._step, self.shape[self._split])
-        fixed: Any = np.unravel_index(outer, self._outer) if self._outer else ()
-        places = [slice(int(i), int(i) + 1) for i in fixed] + [slice(start, stop)]
-        return (*places, *(slice(None) for _ in self.shape[len(places) :]))
-
     def _keep(
         self,
         values: Columns,
@@ -371,23 +318,8 @@ class Sweep:
             return None, unanswered, {}
         names = set().union(*(condition.names() for condition in self.conditions))
         operands = {name: self._raw(name, values, place) for name in names}
-        passed = np.ones((), dtype=bool)
-        unjudged = np.zeros((), dtype=bool)
-        for condition in self.conditions:
-            holds, open_ = condition.judged(operands)
-            passed = passed & (holds | open_)
-            unjudged = unjudged | open_
-        unjudged = unjudged & passed  # what another condition refuses is judged
-        if self.unknown != KEEP:
-            passed = passed & ~unjudged
-        unknown = {}
-        for name, operand in operands.items():
-            numbers = np.asarray(operand)
-            if numbers.dtype.kind == "f" and np.isnan(numbers).any():
-                mine = int(np.broadcast_to(np.isnan(numbers) & unjudged, shape).sum())
-                if mine:
-                    unknown[name] = mine
-        return np.flatnonzero(np.broadcast_to(passed, shape).ravel()), unanswered, unknown
+        passed, unknown = judge(self.conditions, operands, shape, self.unknown == KEEP)
+        return np.flatnonzero(passed), unanswered, unknown
 
     def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:
         """A result or key in a block, not yet broadcast."""
@@ -397,7 +329,7 @@ class Sweep:
             return values[KEYS[name].quantity]
         source = self.key_values.get(name, np.nan)
         if isinstance(source, np.ndarray):
-            return _cut(source, place)
+            return cut(source, place)
         if isinstance(source, str) and KEYS[name].kind == "number":
             return values.get(source, np.nan)
         return source
@@ -432,16 +364,3 @@ class Sweep:
         """Blocks in order, on this thread."""
         for index in range(first, self.blocks if last is None else last):
             yield self.block(index)
-
-
-def _cut(value: Array, place: tuple[slice, ...]) -> Array:
-    """The part of an array that belongs to a block; dimensions of 1 stay."""
-    if value.ndim == 0:
-        return value
-    if value.ndim == len(place) + 1:  # samples come before the axes
-        place = (slice(None), *place)
-    return value[
-        tuple(
-            part if size > 1 else slice(None) for part, size in zip(place, value.shape, strict=True)
-        )
-    ]

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llmcost.analysis.sweep import Block, Sweep
+from llmcost.analysis.blocks import Block
+from llmcost.analysis.sweep import Sweep
 from llmcost.errors import NoAnswerError, whole
 from llmcost.files import atomic_stream, write_atomic
 from llmcost.render.data import clean, to_json

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llmcost.analysis.axes import parse_axes
+from llmcost.analysis.expression import DROP, KEEP, UNKNOWN
 from llmcost.analysis.rank import Best, Everything, First, Pareto
 from llmcost.analysis.rows import read_rows
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.solve import Solve
-from llmcost.analysis.sweep import DROP, KEEP, UNKNOWN, Sweep
+from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import Catalog
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from llmcost.analysis.blocks import Block
 from llmcost.analysis.engines import run_dask, run_local
+from llmcost.analysis.expression import ERROR, KEEP
 from llmcost.analysis.rank import Everything
-from llmcost.analysis.sweep import ERROR, KEEP, Block, Sweep
+from llmcost.analysis.sweep import Sweep
 from llmcost.columns import Columns, Table
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.jobs.order import STREAMED, Order, check_room

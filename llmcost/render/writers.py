@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class TextWriter:
         self._arrow = _pyarrow()
         if form == "csv":
             stream.write(_csv_line([csv_cell(name) for name in self.names]) + "\n")
+        self._hand = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
         self._heads = [f"{json.dumps(name)}: " for name in self.names]
 
     def write(self, columns: Columns) -> None:
@@ -43,20 +45,38 @@ class TextWriter:
             row = row.replace("\0", ",") if self.form == "csv" else self._pattern()
             self.stream.writelines([row % item + "\n" for item in zip(*cells, strict=True)])
             return
-        with ThreadPoolExecutor(threads()) as pool:
+        count = len(columns[self.names[0]])
+        workers = threads()
+        step = -(-count // workers)
+
+        def joined(start: int) -> Any:
+            size = min(step, count - start)
+            part = [
+                text.slice(start, size) if isinstance(text, self._arrow.Array) else text
+                for text in texts
+            ]
+            return _joined(self._arrow, part, size, self.form, self._heads)
+
+        with ThreadPoolExecutor(workers) as pool:
             texts = list(
                 pool.map(
                     lambda name: _texts(self._arrow, columns[name], missing, plain_cell), self.names
                 )
             )
-        count = len(columns[self.names[0]])
-        rows = _joined(self._arrow, texts, count, self.form, self._heads)
+            pieces = list(pool.map(joined, range(0, count, step)))
         raw = getattr(self.stream, "buffer", None)
+        self._wait()
         if raw is None:
-            self.stream.write(bytes(rows).decode())
-        else:  # the text stream would only decode and encode it
+            self.stream.writelines(bytes(rows).decode() for rows in pieces)
+        else:  # the text stream would only decode and encode it; the next block goes on meanwhile
             self.stream.flush()
-            raw.write(rows)
+            self._writing = self._hand.submit(raw.writelines, pieces)
+
+    def _wait(self) -> None:
+        """See to it that the block before is written."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
 
     def _pattern(self) -> str:
         heads = [head.replace("%", "%%") for head in self._heads]
@@ -68,8 +88,12 @@ class TextWriter:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Finish, unless there was an error."""
-        if kind is None:
-            self.stream.flush()
+        try:
+            if kind is None:
+                self._wait()
+                self.stream.flush()
+        finally:
+            self._hand.shutdown()
 
 
 def _pyarrow() -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.scenario.resolve import serving
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.values import Distribution
 
@@ -34,6 +33,7 @@ def fill(inputs: Inputs) -> None:
         )
         return
     import llmcost.engine.service  # noqa: F401
+    from llmcost.scenario.resolve import serving
 
     _traffic(inputs)
     serving.fill(inputs)

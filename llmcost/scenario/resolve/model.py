@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llmcost.errors import InputError
 from llmcost.scenario.architecture import ARCHITECTURE, BY_DEPTH, complete, published_as
-from llmcost.scenario.importers.huggingface import Model, read_config
 from llmcost.scenario.resolve.inputs import Inputs, number
+
+if TYPE_CHECKING:
+    from llmcost.scenario.importers.huggingface.read import Model
 
 #: A count of parameters this far from the architecture's is a warning, and an error.
 _PARAMS_WARNING, PARAMS_ERROR = 0.01, 0.10
@@ -98,6 +100,8 @@ def _published(inputs: Inputs, architecture: Mapping[str, Any]) -> float | None:
 
 def _config(inputs: Inputs, word: str) -> Model:
     """A configuration file; what is wrong with it joins the problems."""
+    from llmcost.scenario.importers.huggingface.read import Model, read_config
+
     try:
         found = read_config(inputs.scenario.directory / word, inputs.scenario.where("model.config"))
     except InputError as error:

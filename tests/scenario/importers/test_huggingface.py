@@ -18,9 +18,10 @@ from llmcost.engine.evaluate import evaluate
 from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
 from llmcost.scenario.architecture import complete
-from llmcost.scenario.importers.huggingface import families, read_model
+from llmcost.scenario.importers.huggingface import families
 from llmcost.scenario.importers.huggingface.decoders import DECODERS
 from llmcost.scenario.importers.huggingface.encoders import ENCODERS
+from llmcost.scenario.importers.huggingface.read import read_model
 
 #: Fields that a count needs of published config.json files, and the parameters that each stands for:
 #: those that transformers 5.24.0 builds from it (on its meta device), or those published with the weights.
