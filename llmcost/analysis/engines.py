@@ -146,6 +146,34 @@ def _check_listens(address: str) -> None:
         raise NoAnswerError(
             f"--scheduler {address}: no dask scheduler answers there: {error.strerror or error}"
         ) from None
+    if place.scheme == "tcp":
+        _check_speaks(address)
+
+
+def _check_speaks(address: str) -> None:
+    """See to it that what listens at an address speaks as dask does.
+
+    A client that meets another server waits for minutes, or reads its words as sizes of memory.
+
+    Raises
+    ------
+    NoAnswerError
+        If it says nothing, or something else.
+    """
+    import asyncio
+
+    from distributed.comm.core import connect
+
+    async def greet() -> None:
+        comm = await asyncio.wait_for(connect(address, timeout=_PATIENCE_S), _PATIENCE_S + 1)
+        comm.abort()
+
+    try:
+        asyncio.run(greet())
+    except Exception as error:  # whatever bytes that are not dask's decode to
+        raise NoAnswerError(
+            f"--scheduler {address}: what listens there is no dask scheduler ({type(error).__name__})"
+        ) from None
 
 
 def _result(start: int, future: Any, submit: Callable[[int, bool], Any]) -> Block:

@@ -38,6 +38,8 @@ def command(
     found = calibrate(rows, options.catalog())
     options.warn(found.warnings)
     text = as_toml(found, rows, date.today().isoformat())
+    if output is not None:  # before the table: a file that fails leaves standard output empty
+        write_atomic(output, text, force)
     if options.format == "json":
         from llmcost.render.data import to_json
 
@@ -49,5 +51,4 @@ def command(
         show.calibrate_table(found, target)
         options.deliver(text_of(target))
     if output is not None:
-        write_atomic(output, text, force)
         options.note(f"wrote {output}; try: llmcost estimate … --catalog {output}")

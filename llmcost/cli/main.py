@@ -107,22 +107,23 @@ def _top(
 
 
 class _TerminatedError(BaseException):
-    """The process was asked to end (SIGTERM)."""
+    """The process was asked to end (SIGTERM, SIGHUP)."""
 
 
 def _end_as_interrupted() -> None:
-    """End on SIGTERM as on Ctrl-C: what is half written goes away."""
+    """End on SIGTERM and SIGHUP as on Ctrl-C: what is half written goes away."""
     import signal
     import threading
 
     def end(number: int, frame: Any) -> None:
         raise _TerminatedError
 
-    if (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    ):
-        signal.signal(signal.SIGTERM, end)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):  # the second comes when the terminal is closed
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def main(arguments: list[str] | None = None) -> None:

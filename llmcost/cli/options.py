@@ -89,12 +89,38 @@ SUFFIXES = {
     ".json": "json",
     ".csv": "csv",
     ".md": "markdown",
+    ".markdown": "markdown",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".html": "html",
     ".pdf": "pdf",
 }
+
+
+#: Suffixes of formats that no command writes: a table under such a name would not open.
+OTHERS = frozenset(
+    [
+        ".xlsx",
+        ".xls",
+        ".ods",
+        ".tsv",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".htm",
+        ".tex",
+        ".docx",
+        ".arrow",
+        ".feather",
+        ".sqlite",
+        ".svg",
+        ".png",
+        ".zip",
+        ".gz",
+    ]
+)
 
 
 class Common(NamedTuple):
@@ -141,6 +167,8 @@ class Common(NamedTuple):
 
         if self.json and self.format not in ("table", "json"):
             raise InputError(f"--json contradicts --format {self.format}; give one of them")
+        if self.output is not None and not self.output.strip():
+            raise InputError('--output "": is empty; name a file')
         chosen = "json" if self.json else self.format
         if self.output and "format" not in self.without:
             chosen = self._by_suffix(chosen)
@@ -162,7 +190,9 @@ class Common(NamedTuple):
 
         suffix = os.path.splitext(self.output or "")[1].lower()
         meant = SUFFIXES.get(suffix)
-        if meant is None or str(self.output).endswith("/"):
+        if str(self.output).endswith("/"):
+            return chosen
+        if meant is None and (chosen != "table" or suffix not in OTHERS):
             return chosen
         if meant not in self.formats:
             able = [end for end, form in SUFFIXES.items() if form in self.formats]

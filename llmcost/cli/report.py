@@ -56,9 +56,11 @@ def command(
     found = [look_into(base, entries, sampling, until) for base in bases]
     heading = title or "What it takes to train " + ", ".join(base.name for base in bases)
     if suffix == ".md":
-        from llmcost.render.data import estimate_markdown
+        from llmcost.render.data import estimate_markdown, markdown_text
 
-        page = f"# {heading}\n\n" + "\n".join(estimate_markdown(item.result) for item in found)
+        page = f"# {markdown_text(heading)}\n\n" + "\n".join(
+            estimate_markdown(item.result) for item in found
+        )
     else:
         both = compare([item.result for item in found]) if len(found) > 1 else None
         page = report_page(heading, found, both, sampling)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -180,20 +181,44 @@ def _alone(path: Path) -> Iterator[None]:
         yield
         return
     lock = path.with_name(f".{path.name}.lock")
-    with open(lock, "w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NoAnswerError(
-                f"{path.parent}: another process is writing this sweep; wait for it, or name another folder"
-            ) from None
-        except OSError:
-            yield
-            return
+    with _locked(lock, fcntl) as held:
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            if held:
+                lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(lock: Path, fcntl: Any) -> Iterator[bool]:
+    """Hold a lock file; False where the file system has no locks.
+
+    Whoever held it before may have removed the file between its opening and its locking here: a
+    lock counts if the file is still the one under that name.
+
+    Raises
+    ------
+    NoAnswerError
+        If another process holds it.
+    """
+    while True:
+        with open(lock, "w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise NoAnswerError(
+                    f"{lock.parent}: another process is writing this sweep; wait for it, or name another folder"
+                ) from None
+            except OSError:
+                yield False
+                return
+            try:
+                same = os.path.samestat(os.fstat(stream.fileno()), os.stat(lock))
+            except FileNotFoundError:
+                same = False
+            if same:
+                yield True
+                return
 
 
 def _old(path: Path, mark: str, resume: bool, folder: Path) -> dict[str, Any]:

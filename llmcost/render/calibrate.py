@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from llmcost.analysis.calibrate import Calibration
+from llmcost.render.grid import grid
 from llmcost.render.numbers import significant
-from llmcost.render.table import grid
 from llmcost.version import __version__
 
 
@@ -26,7 +26,7 @@ def calibrate_object(found: Calibration) -> dict[str, Any]:
 
 def calibrate_table(found: Calibration, target: Console) -> None:
     """Print the constants that the rows told, those that they could not, and the errors."""
-    table = grid("Constant", "before", "after", "± sd", right=[1, 2, 3], fold=[0])
+    table = grid("Constant", "before", "after", "± sd", right=[1, 2, 3])
     for item in found.constants:
         if item.told:
             table.add_row(

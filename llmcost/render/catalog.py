@@ -140,7 +140,6 @@ def _render(
     data: Any,
     options: Options,
     right: list[int],
-    fold: list[int],
 ) -> str:
     if options.format == "json":
         return to_json(data)
@@ -149,10 +148,11 @@ def _render(
     text = [[_cell(cell) for cell in row] for row in rows]
     if options.format == "markdown":
         return to_markdown(header, text, right)
-    from llmcost.render.table import console, grid, text_of
+    from llmcost.render.grid import grid
+    from llmcost.render.table import console, text_of
 
     target = console(options.color, options.output is not None)
-    table = grid(*header, right=right, fold=fold)
+    table = grid(*header, right=right)
     for row in text:
         table.add_row(*row)
     target.print(table)
@@ -163,7 +163,7 @@ def kinds(found: Mapping[str, tuple[str, int]], options: Options) -> str:
     """All kinds with what they hold."""
     rows = [[name, count, text] for name, (text, count) in found.items()]
     data = {name: {"entries": count, "description": text} for name, (text, count) in found.items()}
-    return _render(["kind", "entries", "description"], rows, data, options, [1], [2])
+    return _render(["kind", "entries", "description"], rows, data, options, [1])
 
 
 def listing(kind: str, entries: Mapping[str, Mapping[str, Any]], options: Options) -> str:
@@ -187,7 +187,7 @@ def listing(kind: str, entries: Mapping[str, Mapping[str, Any]], options: Option
             ]
     data = {name: _plain_entry(entry) for name, entry in entries.items()}
     numbers = [i for i, column in enumerate(columns, 1) if column not in _TEXTS]
-    return _render(header, rows, data, options, numbers, [])
+    return _render(header, rows, data, options, numbers)
 
 
 def entry(name: str, found: Mapping[str, Any], options: Options) -> str:
@@ -196,7 +196,7 @@ def entry(name: str, found: Mapping[str, Any], options: Options) -> str:
         [field, value if not isinstance(value, list) else ", ".join(map(str, value))]
         for field, value in found.items()
     ]
-    return _render([name, "value"], rows, {"name": name, **_plain_entry(found)}, options, [], [1])
+    return _render([name, "value"], rows, {"name": name, **_plain_entry(found)}, options, [])
 
 
 def _plain_entry(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rich.console import Console
 from llmcost.analysis.compare import Comparison
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import estimate_object, estimates_csv, to_markdown
+from llmcost.render.grid import grid
 from llmcost.render.numbers import plain, readable, show_in, significant, span
-from llmcost.render.table import grid
 from llmcost.scenario.schema import KEYS
 
 
@@ -116,7 +116,7 @@ def compare_table(found: Comparison, metrics: Sequence[str], target: Console) ->
             for key, values in differing.items():
                 table.add_row("  " + key, *(_input(values[name]) for name in names))
         else:
-            table = grid("Inputs that differ", "", fold=[0])
+            table = grid("Inputs that differ", "")
             for key, values in differing.items():
                 table.add_row("  " + key, "", style="bold")
                 for name in names:
@@ -136,9 +136,7 @@ def compare_table(found: Comparison, metrics: Sequence[str], target: Console) ->
                 cells.append(value)
             table.add_row("  " + RESULTS[key].label, *cells)
     else:
-        table = grid(
-            f"Against {found.baseline}", "", "difference", "ratio", right=[1, 2, 3], fold=[0]
-        )
+        table = grid(f"Against {found.baseline}", "", "difference", "ratio", right=[1, 2, 3])
         for key in shown:
             table.add_row("  " + RESULTS[key].label, "", "", "", style="bold")
             for name, item in found.estimates.items():

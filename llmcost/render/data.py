@@ -161,7 +161,7 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow([csv_cell(name) for name in header])
     writer.writerows([csv_cell(cell) for cell in row] for row in rows)
     return stream.getvalue()
 
@@ -189,7 +189,7 @@ def to_markdown(
 ) -> str:
     """A Markdown table."""
     turned = set(right)
-    lines = ["| " + " | ".join(header) + " |"]
+    lines = ["| " + " | ".join(map(_escaped, header)) + " |"]
     lines.append(
         "|" + "|".join(" ---: " if i in turned else " --- " for i in range(len(header))) + "|"
     )
@@ -198,7 +198,9 @@ def to_markdown(
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+    """A cell that stays one, and no HTML."""
+    cell = " ".join(cell.replace("\\", "\\\\").splitlines())
+    return cell.replace("|", "\\|").replace("<", "\\<")
 
 
 def markdown_text(text: str) -> str:

@@ -12,8 +12,8 @@ from llmcost.analysis.project import Projection
 from llmcost.analysis.sampling import column
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
+from llmcost.render.grid import grid
 from llmcost.render.numbers import readable, share_bar, show_in, significant, span
-from llmcost.render.table import grid
 from llmcost.version import __version__
 
 COLUMNS = (
@@ -180,7 +180,7 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
         table.add_row(row[0], *cells)
     target.print(table)
     target.print()
-    trends = grid("Trends", "", "Source", right=[1], fold=[2])
+    trends = grid("Trends", "", "Source", right=[1])
     for key, trend in found.trends.items():
         kind, _, rest = trend.source.partition(": ")
         source = rest.partition(", ")[2] if kind == "catalog" else trend.source
@@ -211,7 +211,7 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
 
 def crossings_table(crossings: Sequence[Crossing], target: Console) -> None:
     """Print when thresholds are crossed."""
-    table = grid("Threshold", "", "Crossed", "", right=[1], fold=[3])
+    table = grid("Threshold", "", "Crossed", "", right=[1])
     for item in crossings:
         label = f"  {RESULTS[item.metric].label} ({item.metric})"
         table.add_row(

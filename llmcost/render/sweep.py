@@ -14,9 +14,9 @@ from llmcost.columns import Columns, plain, records
 from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError
 from llmcost.render.data import to_json, to_markdown
+from llmcost.render.grid import grid
 from llmcost.render.numbers import plain as show
 from llmcost.render.numbers import readable, show_in
-from llmcost.render.table import grid
 from llmcost.scenario.schema import KEYS
 from llmcost.version import __version__
 

@@ -9,7 +9,6 @@ from io import StringIO
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from llmcost.analysis.estimate import Estimate, explain_quantities, input_place, scalar
@@ -25,6 +24,7 @@ from llmcost.engine.results import (
 from llmcost.errors import whole
 from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
+from llmcost.render.grid import grid
 from llmcost.render.memory import ledger
 from llmcost.render.numbers import range_heading, readable, share_bar, show_in, span
 from llmcost.render.origin import origin
@@ -66,25 +66,6 @@ def text_of(target: Console) -> str:
     stream = target.file
     assert isinstance(stream, StringIO)
     return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
-
-
-def grid(*columns: str, right: Sequence[int] = (), fold: Sequence[int] = ()) -> Table:
-    """A table without lines; `right` are right-aligned, `fold` may wrap."""
-    table = Table(
-        box=None,
-        show_header=bool(any(columns)),
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for index, name in enumerate(columns):
-        table.add_column(
-            name,
-            justify="right" if index in right else "left",
-            no_wrap=index not in fold,
-            overflow="fold" if index in fold else "ellipsis",
-        )
-    return table
 
 
 def estimate_table(
@@ -241,7 +222,7 @@ def _stages(result: Estimate, target: Console) -> None:
         del header[at]
         rows = [[*row[:at], *row[at + 1 :]] for row in rows]
     words = 2 if "Kind" in header else 1
-    table = grid(*header, right=range(words, len(header)), fold=[0])
+    table = grid(*header, right=range(words, len(header)))
     for row in rows:
         table.add_row(*row)
     target.print()
@@ -283,7 +264,7 @@ def _step(result: Estimate, target: Console) -> None:
     from llmcost.analysis.layout import describe
 
     search = result.search
-    rows = grid("Layouts found", "step", "memory", fold=[0], right=[1, 2])
+    rows = grid("Layouts found", "step", "memory", right=[1, 2])
     for item in (search.best, *search.runners_up):
         rows.add_row(
             "  " + describe(item),
@@ -305,13 +286,13 @@ def _assumptions(result: Estimate, target: Console) -> None:
     """Print the defaults one by one, and what the catalog gave by entry; of both what was used."""
     defaults, entries = assumptions(result)
     if defaults:
-        table = grid("Defaults taken", "", "Source", right=[1], fold=[2])
+        table = grid("Defaults taken", "", "Source", right=[1])
         for row in defaults:
             table.add_row("  " + row.key, row.value, row.source)
         target.print()
         target.print(table)
     if entries:
-        table = grid("From the catalog", "", fold=[1])
+        table = grid("From the catalog", "")
         for place, items in entries.items():
             taken = ", ".join(f"{KEYS[item.key].short} {item.value}" for item in items)
             table.add_row("  " + place, taken)

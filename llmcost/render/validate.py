@@ -12,8 +12,8 @@ from llmcost.analysis.serving import ENERGY, ENERGY_GROUP, SPEED
 from llmcost.analysis.validate import Summary, failures
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
+from llmcost.render.grid import grid
 from llmcost.render.numbers import readable
-from llmcost.render.table import grid
 from llmcost.version import __version__
 
 
@@ -114,7 +114,6 @@ def validate_table(
             "published",
             "predicted",
             "error",
-            fold=[0],
             right=[1, 2, 3],
         )
         for case in shown:
@@ -132,7 +131,7 @@ def validate_table(
             )
         target.print(table)
         target.print()
-    table = grid("By source", "cases", "mean", "median", "bias", fold=[0], right=[1, 2, 3, 4])
+    table = grid("By source", "cases", "mean", "median", "bias", right=[1, 2, 3, 4])
     for item in sources:
         of, _, source = item.group.partition(": ")
         if of.startswith(("throughput", "serving")):
@@ -146,7 +145,7 @@ def validate_table(
             )
     target.print(table)
     target.print()
-    table = grid(*_HEADER, fold=[0], right=[1, 2, 3, 4, 5, 6])
+    table = grid(*_HEADER, right=[1, 2, 3, 4, 5, 6])
     for row in _summary_rows(groups):
         table.add_row(*row)
     target.print(table)

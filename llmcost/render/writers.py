@@ -29,7 +29,7 @@ class TextWriter:
         self.stream, self.names, self.form = stream, list(names), form
         self._arrow = _pyarrow()
         if form == "csv":
-            stream.write(_csv_line(self.names) + "\n")
+            stream.write(_csv_line([csv_cell(name) for name in self.names]) + "\n")
         self._hand = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
         self._heads = [f"{json.dumps(name)}: " for name in self.names]

@@ -105,3 +105,12 @@ def test_wrong_rows_are_named_and_rows_that_tell_nothing_refused(tmp_path: Path)
     )
     with pytest.raises(NoAnswerError, match="tell none"):
         calibrate(str(tmp_path / "c.csv"), load_catalog())
+
+
+def test_a_file_that_cannot_be_written_leaves_standard_output_empty(
+    llmcost: Run, tmp_path: Path
+) -> None:
+    rows = written(tmp_path / "steps.csv", load_catalog(), LAYOUTS)
+    done = llmcost("calibrate", str(rows), "--output", str(tmp_path / "none" / "x.toml"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot write" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -244,3 +245,100 @@ def test_sizes_beyond_reason_are_answered_at_once(llmcost: Run, sets: tuple[str,
     assert done.returncode in (0, 1, 2)
     assert "Traceback" not in done.stderr
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("estimate", "{run}"),
+        ("compare", "{run}", "gpt-3"),
+        ("sweep", "{run}", *SWEEP),
+        ("project", "{run}"),
+        ("report", "{run}"),
+        ("catalog", "runs"),
+        ("validate",),
+        ("schema",),
+        ("calibrate", "{run}"),
+    ],
+)
+def test_an_empty_output_is_an_error_of_every_command(
+    llmcost: Run, run: str, arguments: tuple[str, ...]
+) -> None:
+    done = llmcost(*(text.replace("{run}", run) for text in arguments), "--output", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert '--output "": is empty' in done.stderr
+
+
+@pytest.mark.parametrize("command", [("estimate",), ("compare",), ("project",), ("sweep", *SWEEP)])
+@pytest.mark.parametrize("suffix", ["xlsx", "yaml", "tsv"])
+def test_a_suffix_of_another_format_is_refused(
+    llmcost: Run, run: str, tmp_path: Path, command: tuple[str, ...], suffix: str
+) -> None:
+    more = (run, "gpt-3") if command[0] == "compare" else (run,)
+    out = tmp_path / f"out.{suffix}"
+    done = llmcost(command[0], *more, *command[1:], "--output", str(out))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"cannot write .{suffix}" in done.stderr
+    assert not out.exists()
+
+
+def test_names_of_columns_are_no_formula_either(llmcost: Run, run: str, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("=1+1,training.mfu\na,0.3\n")
+    done = llmcost("sweep", run, "--rows", str(rows), "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    head = next(csv.reader(io.StringIO(done.stdout)))
+    assert "'=1+1" in head
+    assert not [name for name in head if name.startswith("=")]
+
+
+def test_names_stay_in_their_cell_of_a_markdown_table(llmcost: Run, tmp_path: Path) -> None:
+    paths = []
+    for name in ("a | b", "c \\\\| <b>d"):
+        path = tmp_path / f"{len(paths)}.toml"
+        path.write_text(RUN.format(name=name))
+        paths.append(str(path))
+    done = llmcost("compare", *paths, "--set", "training.mfu=0.4", "--format", "markdown")
+    assert done.returncode == 0, done.stderr
+    tables = [block for block in done.stdout.split("\n\n") if block.startswith("|")]
+    for table in tables:
+        bars = {
+            len([1 for i, char in enumerate(line) if char == "|" and not _escaped(line, i)])
+            for line in table.strip().splitlines()
+        }
+        assert len(bars) == 1, table
+    assert "<b>" not in done.stdout.replace("\\<", "")
+
+
+def _escaped(line: str, at: int) -> bool:
+    before = line[:at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10])
+def test_a_scheduler_that_is_another_server_is_said_soon(
+    llmcost: Run, run: str, says: bytes
+) -> None:
+    pytest.importorskip("distributed")
+    import socket
+    import threading
+
+    kept = []
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                kept.append(server.accept()[0])
+                kept[-1].sendall(says)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        start = time.monotonic()
+        done = llmcost("sweep", run, *SWEEP, "--engine", "dask", "--scheduler", address)
+        assert time.monotonic() - start < 20
+    for stream in kept:
+        stream.close()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no dask scheduler" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from llmcost.jobs import parts
 from tests.conftest import Run
 
 BIG = [
@@ -219,3 +220,26 @@ def test_a_part_without_rows_can_be_read_and_has_the_others_types(
     assert len({str(table.schema.types) for table in read}) == 1
     assert 0 in {table.num_rows for table in read} or all(table.num_rows for table in read)
     assert sum(table.num_rows for table in read) > 0
+
+
+def test_a_lock_on_a_file_that_was_removed_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    lock, real, turns = tmp_path / ".lock", fcntl.flock, []
+
+    def after_the_holder_left(stream: Any, how: int) -> None:
+        if (
+            not turns
+        ):  # who held it removes it between opening and locking, and a third makes it anew
+            lock.unlink()
+            lock.touch()
+        turns.append(how)
+        real(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_the_holder_left)
+    with parts._locked(lock, fcntl) as held:
+        assert held
+        assert len(turns) == 2
+        with lock.open("w") as third, pytest.raises(BlockingIOError):
+            real(third, fcntl.LOCK_EX | fcntl.LOCK_NB)
