@@ -108,7 +108,6 @@ OTHERS = frozenset(
         ".xml",
         ".yaml",
         ".yml",
-        ".toml",
         ".htm",
         ".tex",
         ".docx",
