@@ -128,20 +128,15 @@ def adapters_forward_s(
 
 @rule(
     "dequantise_s",
-    formula="(frozen_bytes + 2 * 2) * the layer's weights / memory_bytes_s where they are frozen in 4 bits",
+    formula="(frozen_bytes + 2 * 2) * layer_device_params / memory_bytes_s where they are frozen in 4 bits",
     reference=f"{_DETTMERS}: a layer's weights are made in 16 bits before each use",
 )
 def dequantise_s(
     trains_base: Array,
     frozen_bytes: Array,
-    layer_dense_params: Array,
-    layer_expert_params: Array,
-    tp: Array,
-    ep: Array,
-    expert_tp: Array,
+    layer_device_params: Array,
     memory_bytes_s: Array,
 ) -> Array:
     """Making a layer's weights in 16 bits, once a pass [s]."""
-    params = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
-    found = (frozen_bytes + 4) * params / memory_bytes_s
+    found = (frozen_bytes + 4) * layer_device_params / memory_bytes_s
     return np.where((trains_base > 0) | (frozen_bytes >= 1), 0.0, found)

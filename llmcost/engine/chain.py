@@ -39,7 +39,12 @@ RULES: list[Rule] = []
 
 
 def rule(
-    gives: str, *, formula: str, reference: str, stage: int = FORMULA
+    gives: str,
+    *,
+    formula: str,
+    reference: str,
+    stage: int = FORMULA,
+    of: Mapping[str, str] | None = None,
 ) -> Callable[[Function], Function]:
     """Enter a pure function in the chain; its parameter names say what it needs.
 
@@ -54,10 +59,14 @@ def rule(
     stage : int
         When the rule is tried. A parameter with a default is optional; such a rule waits
         until everything else is known, whatever its stage.
+    of : mapping of str to str, optional
+        Quantities that stand for parameters of other names, so that one function may be entered
+        for several things.
     """
 
     def enter(function: Function) -> Function:
-        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
+        names = tuple((of or {}).get(name, name) for name in parameters)
         count = len(names) - len(function.__defaults__ or ())
         RULES.append(
             Rule(

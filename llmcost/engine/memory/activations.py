@@ -31,18 +31,15 @@ def full_token_bytes(
     qk_rope_head_dim: Array,
     v_head_dim: Array,
     kv_lora_rank: Array,
-    ffn_hidden_size: Array,
+    feed_forward_width: Array,
     gated_ffn: Array,
     layers: Array,
-    ffn_layers: Array,
     moe_layers: Array,
     attending_share: Array,
     windowed_share: Array,
     recurrent_layers: Array,
     recurrent_params: Array,
     experts_per_token: Array,
-    shared_experts: Array,
-    expert_ffn_hidden_size: Array,
     seq_len: Array,
     tp: Array,
     sequence_parallel: Array,
@@ -69,8 +66,9 @@ def full_token_bytes(
         Sizes of attention [1].
     attending_share, windowed_share, recurrent_layers, recurrent_params : array_like
         Blocks of attention a layer; layers with a state, and weights of their mixers [1].
-    ffn_hidden_size, gated_ffn, layers, ffn_layers, moe_layers, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
-        Sizes of the feed-forward blocks, of which a token enters a mean over the layers [1].
+    feed_forward_width, gated_ffn, layers, moe_layers, experts_per_token : array_like
+        Width of the feed-forward blocks that a token enters, whether they are gated; layers, those
+        with experts, and experts that a token enters [1].
     seq_len, tp, sequence_parallel : array_like
         Length of a sequence, devices of tensor parallelism, whether it splits the sequence too [1].
     recompute_level, fused_attention : array_like
@@ -123,9 +121,7 @@ def full_token_bytes(
     attention = attention * (attending_share + windowed_share)
     states = activation_width * recurrent_layers / layers * recurrent_params / hidden_size
     mixtures = moe_layers / layers
-    width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
-    width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
-    inner = ((1 + gated_ffn) * activation_width + third) * width
+    inner = ((1 + gated_ffn) * activation_width + third) * feed_forward_width
     copies = mixtures * experts_per_token * (second + activation_width) * hidden_size
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     stored = stored * (attending_share + windowed_share)
@@ -155,14 +151,8 @@ def kept_token_bytes(
     heads: Array,
     kv_heads: Array,
     head_dim: Array,
+    feed_forward_width: Array,
     gated_ffn: Array,
-    layers: Array,
-    ffn_layers: Array,
-    moe_layers: Array,
-    ffn_hidden_size: Array,
-    experts_per_token: Array,
-    shared_experts: Array,
-    expert_ffn_hidden_size: Array,
     tp: Array,
     sequence_parallel: Array,
     activation_width: Array,
@@ -175,10 +165,8 @@ def kept_token_bytes(
         The same where nothing is recomputed [B].
     drops_products : array_like
         1 where every other product's output is dropped [1].
-    hidden_size, heads, kv_heads, head_dim, gated_ffn, ffn_hidden_size : array_like
-        Sizes of attention and of the feed-forward block [1].
-    layers, ffn_layers, moe_layers, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
-        Feed-forward blocks that a token enters, a mean over the layers [1].
+    hidden_size, heads, kv_heads, head_dim, feed_forward_width, gated_ffn : array_like
+        Sizes of attention and of the feed-forward blocks that a token enters [1].
     tp, sequence_parallel, activation_width : array_like
         Devices that share a layer, whether they share the sequence [1], bytes of a number [B].
 
@@ -187,11 +175,10 @@ def kept_token_bytes(
     ndarray
         Memory [B].
     """
-    mixtures = moe_layers / layers
-    width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
-    width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
     attended = heads * head_dim
-    outputs = attended + 2 * kv_heads * head_dim + (1 + gated_ffn) * width + 2 * hidden_size
+    outputs = (
+        attended + 2 * kv_heads * head_dim + (1 + gated_ffn) * feed_forward_width + 2 * hidden_size
+    )
     start = hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
     kept = activation_width * (start + (outputs / 2 + attended) / tp)
     kept = np.minimum(kept + SUM_BYTES * heads / tp, full_token_bytes)

@@ -5,16 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
+from llmcost.engine.memory.stages import STAGES, of_each_stage
 from llmcost.engine.papers import KORTHIKANTI
 
 _FSDP = "Zhao et al. 2023, arXiv:2304.11277"
 
 
+_FORMULA = (
+    "zero2: gradients of a layer; zero3: weights of two layers and of embedding and head, gradients of a layer; in a pipeline weights and gradients"
+    " of the whole stage"
+)
+
+
+@of_each_stage(
+    {stage: f"gathered_{stage}_bytes" for stage in STAGES},
+    ("params", "own_params", "table_params"),
+    formula=_FORMULA,
+    reference=f"{_FSDP}; torchtitan, apply_fsdp",
+)
 def gathered(
     params: Array,
     own_params: Array,
-    tables: Array,
-    layer_params: Array,
+    table_params: Array,
+    layer_device_params: Array,
     sharding: Array,
     pp: Array,
     grad_bytes: Array,
@@ -22,11 +35,11 @@ def gathered(
     reduced_bytes: Array,
     trains_base: Array,
 ) -> Array:
-    """What is whole for a time where gradients or weights are sharded.
+    """What is whole for a time on a device of a stage where gradients or weights are sharded.
 
     Parameters
     ----------
-    params, own_params, tables, layer_params : array_like
+    params, own_params, table_params, layer_device_params : array_like
         Parameters of the device, its shard of them, those of embedding and head, those of a layer [1].
     sharding, pp : array_like
         2 where gradients are sharded, 3 where layers are gathered for their use; stages [1].
@@ -49,117 +62,13 @@ def gathered(
     .. [2] torchtitan, `apply_fsdp`: no resharding after the forward pass in a pipeline.
     """
     reduced = np.where(trains_base > 0, reduced_bytes, 0.0)
-    layerwise = (2 * gathered_bytes + reduced) * layer_params + gathered_bytes * tables
+    layerwise = (2 * gathered_bytes + reduced) * layer_device_params + gathered_bytes * table_params
     whole = (gathered_bytes + reduced) * params
     sharded = np.where(pp > 1, whole, np.minimum(layerwise, whole))
     layer = np.where(trains_base > 0, grad_bytes, 0.0) * np.minimum(
-        layer_params, params - own_params
+        layer_device_params, params - own_params
     )
     return np.where(sharding > 2, sharded, np.where(sharding > 1, layer, 0.0))
-
-
-_FORMULA = (
-    "zero2: gradients of a layer; zero3: weights of two layers and of embedding and head, gradients of a layer; in a pipeline weights and gradients"
-    " of the whole stage"
-)
-
-
-@rule("gathered_first_bytes", formula=_FORMULA, reference=f"{_FSDP}; torchtitan, apply_fsdp")
-def gathered_first_bytes(
-    first_dense_params: Array,
-    first_expert_params: Array,
-    first_own_params: Array,
-    first_table_params: Array,
-    layer_device_params: Array,
-    sharding: Array,
-    pp: Array,
-    grad_bytes: Array,
-    gathered_bytes: Array,
-    reduced_bytes: Array,
-    trains_base: Array,
-) -> Array:
-    """What is gathered on a device of the first stage [B]."""
-    return gathered(
-        first_dense_params + first_expert_params,
-        first_own_params,
-        first_table_params,
-        layer_device_params,
-        sharding,
-        pp,
-        grad_bytes,
-        gathered_bytes,
-        reduced_bytes,
-        trains_base,
-    )
-
-
-@rule("gathered_middle_bytes", formula=_FORMULA, reference=f"{_FSDP}; torchtitan, apply_fsdp")
-def gathered_middle_bytes(
-    middle_dense_params: Array,
-    middle_expert_params: Array,
-    middle_own_params: Array,
-    layer_device_params: Array,
-    sharding: Array,
-    pp: Array,
-    grad_bytes: Array,
-    gathered_bytes: Array,
-    reduced_bytes: Array,
-    trains_base: Array,
-) -> Array:
-    """What is gathered on a device of a stage between first and last [B]."""
-    return gathered(
-        middle_dense_params + middle_expert_params,
-        middle_own_params,
-        np.zeros(()),
-        layer_device_params,
-        sharding,
-        pp,
-        grad_bytes,
-        gathered_bytes,
-        reduced_bytes,
-        trains_base,
-    )
-
-
-@rule("gathered_last_bytes", formula=_FORMULA, reference=f"{_FSDP}; torchtitan, apply_fsdp")
-def gathered_last_bytes(
-    last_dense_params: Array,
-    last_expert_params: Array,
-    last_own_params: Array,
-    last_table_params: Array,
-    layer_device_params: Array,
-    sharding: Array,
-    pp: Array,
-    grad_bytes: Array,
-    gathered_bytes: Array,
-    reduced_bytes: Array,
-    trains_base: Array,
-) -> Array:
-    """What is gathered on a device of the last stage [B]."""
-    return gathered(
-        last_dense_params + last_expert_params,
-        last_own_params,
-        last_table_params,
-        layer_device_params,
-        sharding,
-        pp,
-        grad_bytes,
-        gathered_bytes,
-        reduced_bytes,
-        trains_base,
-    )
-
-
-@rule(
-    "layer_device_params",
-    formula="layer_dense_params / tp + layer_expert_params / (ep * expert_tp)",
-    reference="definition",
-)
-def layer_device_params(
-    layer_dense_params: Array, layer_expert_params: Array, tp: Array, ep: Array, expert_tp: Array
-) -> Array:
-    """Parameters of a layer on a device [1]."""
-    return layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
 
 
 @rule(

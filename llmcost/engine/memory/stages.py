@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 
-from llmcost.engine.chain import Array, rule
+from llmcost.engine.chain import Array, Function, rule
 from llmcost.engine.papers import KORTHIKANTI, NARAYANAN, ZERO
+
+#: The stages of a pipeline that may be the fullest: the first, the second, the last.
+STAGES = ("first", "middle", "last")
+
+
+def of_each_stage(
+    gives: Mapping[str, str], own: Sequence[str], *, formula: str, reference: str
+) -> Callable[[Function], Function]:
+    """Enter a function once for each stage.
+
+    Parameters
+    ----------
+    gives : mapping of str to str
+        Name of the quantity by stage.
+    own : sequence of str
+        Parameters that are the stage's: ``params`` stands for ``first_params`` and so on.
+    formula, reference : str
+        As :func:`llmcost.engine.chain.rule`.
+    """
+
+    def enter(function: Function) -> Function:
+        for stage, name in gives.items():
+            of = {parameter: f"{stage}_{parameter}" for parameter in own}
+            rule(name, formula=formula, reference=reference, of=of)(function)
+        return function
+
+    return enter
 
 
 @rule(
@@ -82,6 +111,16 @@ def middle_expert_params(
 
 
 @rule(
+    "middle_table_params",
+    formula="0: embedding and head are on the first stage and the last",
+    reference=KORTHIKANTI,
+)
+def middle_table_params(table_params: Array) -> Array:
+    """Parameters of embedding and head on a device between first and last stage [1]."""
+    return np.zeros_like(table_params)
+
+
+@rule(
     "last_table_params",
     formula="table_params / tp where there is a head; a tied one is a copy of the embedding on another stage",
     reference=KORTHIKANTI,
@@ -132,28 +171,25 @@ def last_expert_params(
     return (last_stage_layers + mtp_layers) * layer_expert_params / (ep * expert_tp)
 
 
-_OWN = "dense / sharers + experts / expert_sharers, of the stage"
+@of_each_stage(
+    {stage: f"{stage}_params" for stage in STAGES},
+    ("dense_params", "expert_params"),
+    formula="dense and expert parameters of the stage",
+    reference="sum over parts",
+)
+def params(dense_params: Array, expert_params: Array) -> Array:
+    """Parameters on a device of a stage [1]."""
+    return dense_params + expert_params
 
 
-@rule("first_own_params", formula=_OWN, reference=ZERO)
-def first_own_params(
-    first_dense_params: Array, first_expert_params: Array, sharers: Array, expert_sharers: Array
+@of_each_stage(
+    {stage: f"{stage}_own_params" for stage in STAGES},
+    ("dense_params", "expert_params"),
+    formula="dense / sharers + experts / expert_sharers, of the stage",
+    reference=ZERO,
+)
+def own_params(
+    dense_params: Array, expert_params: Array, sharers: Array, expert_sharers: Array
 ) -> Array:
-    """Parameters that a device of the first stage keeps where its replicas share them [1]."""
-    return first_dense_params / sharers + first_expert_params / expert_sharers
-
-
-@rule("middle_own_params", formula=_OWN, reference=ZERO)
-def middle_own_params(
-    middle_dense_params: Array, middle_expert_params: Array, sharers: Array, expert_sharers: Array
-) -> Array:
-    """Parameters that a device of a middle stage keeps where its replicas share them [1]."""
-    return middle_dense_params / sharers + middle_expert_params / expert_sharers
-
-
-@rule("last_own_params", formula=_OWN, reference=ZERO)
-def last_own_params(
-    last_dense_params: Array, last_expert_params: Array, sharers: Array, expert_sharers: Array
-) -> Array:
-    """Parameters that a device of the last stage keeps where its replicas share them [1]."""
-    return last_dense_params / sharers + last_expert_params / expert_sharers
+    """Parameters that a device of a stage keeps where its replicas share them [1]."""
+    return dense_params / sharers + expert_params / expert_sharers

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.adapters import ADAPTER_STATE_BYTES
-from llmcost.engine.chain import Array, rule
+from llmcost.engine.chain import Array
+from llmcost.engine.memory.stages import of_each_stage
 from llmcost.engine.papers import ZERO
 
 #: Bytes of an adapter's weight, and of its gradient, among those of its states.
@@ -13,17 +14,17 @@ _ADAPTER_WEIGHT_BYTES = 2.0
 
 
 def _adapters(
-    params: Array, own_params: Array, tables: Array, sharding: Array, share: Array
+    params: Array, own_params: Array, table_params: Array, sharding: Array, share: Array
 ) -> Array:
     """Parameters of adapters that a device keeps, beside all weights but the tables [1]."""
     held = np.where(sharding > 0, own_params, params)
-    return np.asarray(held * (1 - np.minimum(tables / np.maximum(params, 1.0), 1.0)) * share)
+    return np.asarray(held * (1 - np.minimum(table_params / np.maximum(params, 1.0), 1.0)) * share)
 
 
 def weights(
     params: Array,
     own_params: Array,
-    tables: Array,
+    table_params: Array,
     sharding: Array,
     param_bytes: Array,
     weight_copy_bytes: Array,
@@ -38,7 +39,7 @@ def weights(
     ----------
     params, own_params : array_like
         Parameters of the device, and those that it keeps where its replicas share them [1].
-    tables : array_like
+    table_params : array_like
         Parameters of embedding and head among them, which stay in 16 bits where others are narrower [1].
     sharding : array_like
         0 none, 1 optimizer, 2 and gradients, 3 and weights [1].
@@ -59,14 +60,14 @@ def weights(
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
-    wide = np.minimum(tables, params)
+    wide = np.minimum(table_params, params)
     narrow = np.where(param_bytes < 2, 2.0 - param_bytes, 0.0) - weight_copy_bytes
     whole = (param_bytes + weight_copy_bytes) * params + narrow * wide
     apart = param_bytes * np.where(master_is_weight > 0, 0.0, 1.0)
     trained = np.where(sharding > 2, apart * own_params, whole)
     share = wide / np.maximum(params, 1.0)
     held = np.where(sharding > 2, own_params, params)
-    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    adapters = _adapters(params, own_params, table_params, sharding, trained_share)
     frozen = (2 * share + (1 - share) * frozen_bytes) * held + _ADAPTER_WEIGHT_BYTES * adapters
     return np.where(trains_base > 0, trained, frozen)
 
@@ -74,7 +75,7 @@ def weights(
 def gradients(
     params: Array,
     own_params: Array,
-    tables: Array,
+    table_params: Array,
     sharding: Array,
     grad_bytes: Array,
     master_is_weight: Array,
@@ -86,7 +87,7 @@ def gradients(
 
     Parameters
     ----------
-    params, own_params, tables, sharding, master_is_weight, trains_base, trained_share : array_like
+    params, own_params, table_params, sharding, master_is_weight, trains_base, trained_share : array_like
         As :func:`weights`.
     grad_bytes, master_bytes : array_like
         Bytes of a gradient, and of a weight of the optimizer's copy [B].
@@ -102,14 +103,14 @@ def gradients(
     """
     shard = np.where(master_is_weight > 0, np.maximum(grad_bytes, master_bytes), grad_bytes)
     whole = np.where(sharding > 1, shard * own_params, grad_bytes * params)
-    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    adapters = _adapters(params, own_params, table_params, sharding, trained_share)
     return np.where(trains_base > 0, whole, _ADAPTER_WEIGHT_BYTES * adapters)
 
 
 def optimizer(
     params: Array,
     own_params: Array,
-    tables: Array,
+    table_params: Array,
     sharding: Array,
     optimizer_bytes: Array,
     trains_base: Array,
@@ -119,7 +120,7 @@ def optimizer(
 
     Parameters
     ----------
-    params, own_params, tables, sharding, trains_base, trained_share : array_like
+    params, own_params, table_params, sharding, trains_base, trained_share : array_like
         As :func:`weights`.
     optimizer_bytes : array_like
         Bytes of a parameter's states beside the weight that computes [B].
@@ -134,33 +135,9 @@ def optimizer(
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
     held = np.where(sharding > 0, own_params, params)
-    adapters = _adapters(params, own_params, tables, sharding, trained_share)
+    adapters = _adapters(params, own_params, table_params, sharding, trained_share)
     rest = ADAPTER_STATE_BYTES - 2 * _ADAPTER_WEIGHT_BYTES
     return np.where(trains_base > 0, optimizer_bytes * held, rest * adapters)
-
-
-def states(
-    params: Array,
-    own_params: Array,
-    tables: Array,
-    sharding: Array,
-    param_bytes: Array,
-    weight_copy_bytes: Array,
-    grad_bytes: Array,
-    optimizer_bytes: Array,
-    master_is_weight: Array,
-    master_bytes: Array,
-    trains_base: Array,
-    trained_share: Array,
-    frozen_bytes: Array,
-) -> Array:
-    """Weights, gradients and optimizer states of a device [B], of the arguments of the three."""
-    held = (params, own_params, tables, sharding)
-    adapted = (trains_base, trained_share)
-    copies = (param_bytes, weight_copy_bytes, master_is_weight)
-    summed = (grad_bytes, master_is_weight, master_bytes)
-    found = weights(*held, *copies, *adapted, frozen_bytes) + gradients(*held, *summed, *adapted)
-    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted))
 
 
 _FORMULA = (
@@ -170,12 +147,16 @@ _FORMULA = (
 )
 
 
-@rule("state_bytes", formula=_FORMULA, reference=ZERO)
-def state_bytes(
-    first_dense_params: Array,
-    first_expert_params: Array,
-    first_own_params: Array,
-    first_table_params: Array,
+@of_each_stage(
+    {"first": "state_bytes", "middle": "middle_state_bytes", "last": "last_state_bytes"},
+    ("params", "own_params", "table_params"),
+    formula=_FORMULA,
+    reference=ZERO,
+)
+def states(
+    params: Array,
+    own_params: Array,
+    table_params: Array,
     sharding: Array,
     param_bytes: Array,
     weight_copy_bytes: Array,
@@ -187,88 +168,10 @@ def state_bytes(
     trained_share: Array,
     frozen_bytes: Array,
 ) -> Array:
-    """Weights, gradients and optimizer states on a device of the first stage [B]."""
-    return states(
-        first_dense_params + first_expert_params,
-        first_own_params,
-        first_table_params,
-        sharding,
-        param_bytes,
-        weight_copy_bytes,
-        grad_bytes,
-        optimizer_bytes,
-        master_is_weight,
-        master_bytes,
-        trains_base,
-        trained_share,
-        frozen_bytes,
-    )
-
-
-@rule("middle_state_bytes", formula=_FORMULA, reference=ZERO)
-def middle_state_bytes(
-    middle_dense_params: Array,
-    middle_expert_params: Array,
-    middle_own_params: Array,
-    sharding: Array,
-    param_bytes: Array,
-    weight_copy_bytes: Array,
-    grad_bytes: Array,
-    optimizer_bytes: Array,
-    master_is_weight: Array,
-    master_bytes: Array,
-    trains_base: Array,
-    trained_share: Array,
-    frozen_bytes: Array,
-) -> Array:
-    """Weights, gradients and optimizer states on a device of a stage between first and last [B]."""
-    return states(
-        middle_dense_params + middle_expert_params,
-        middle_own_params,
-        np.zeros(()),
-        sharding,
-        param_bytes,
-        weight_copy_bytes,
-        grad_bytes,
-        optimizer_bytes,
-        master_is_weight,
-        master_bytes,
-        trains_base,
-        trained_share,
-        frozen_bytes,
-    )
-
-
-@rule("last_state_bytes", formula=_FORMULA, reference=ZERO)
-def last_state_bytes(
-    last_dense_params: Array,
-    last_expert_params: Array,
-    last_own_params: Array,
-    last_table_params: Array,
-    sharding: Array,
-    param_bytes: Array,
-    weight_copy_bytes: Array,
-    grad_bytes: Array,
-    optimizer_bytes: Array,
-    master_is_weight: Array,
-    master_bytes: Array,
-    trains_base: Array,
-    trained_share: Array,
-    frozen_bytes: Array,
-) -> Array:
-    """Weights, gradients and optimizer states on a device of the last stage [B]."""
-    return states(
-        last_dense_params + last_expert_params,
-        last_own_params,
-        last_table_params,
-        sharding,
-        param_bytes,
-        weight_copy_bytes,
-        grad_bytes,
-        optimizer_bytes,
-        master_is_weight,
-        master_bytes,
-        trains_base,
-        trained_share,
-        frozen_bytes,
-    )
+    """Weights, gradients and optimizer states on a device of a stage [B], of the arguments of the three."""
+    held = (params, own_params, table_params, sharding)
+    adapted = (trains_base, trained_share)
+    copies = (param_bytes, weight_copy_bytes, master_is_weight)
+    summed = (grad_bytes, master_is_weight, master_bytes)
+    found = weights(*held, *copies, *adapted, frozen_bytes) + gradients(*held, *summed, *adapted)
+    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted))

@@ -95,21 +95,10 @@ def _of(stage: Array, first: Array, middle: Array, last: Array) -> Array:
 
 @rule("peak_params", formula="parameters of the fullest stage on a device", reference=KORTHIKANTI)
 def peak_params(
-    fullest_stage: Array,
-    first_dense_params: Array,
-    first_expert_params: Array,
-    middle_dense_params: Array,
-    middle_expert_params: Array,
-    last_dense_params: Array,
-    last_expert_params: Array,
+    fullest_stage: Array, first_params: Array, middle_params: Array, last_params: Array
 ) -> Array:
     """Parameters on a device of the fullest stage [1]."""
-    return _of(
-        fullest_stage,
-        first_dense_params + first_expert_params,
-        middle_dense_params + middle_expert_params,
-        last_dense_params + last_expert_params,
-    )
+    return _of(fullest_stage, first_params, middle_params, last_params)
 
 
 @rule("peak_own_params", formula="own parameters of the fullest stage", reference=KORTHIKANTI)
@@ -122,10 +111,13 @@ def peak_own_params(
 
 @rule("peak_table_params", formula="embedding and head on the fullest stage", reference=KORTHIKANTI)
 def peak_table_params(
-    fullest_stage: Array, first_table_params: Array, last_table_params: Array
+    fullest_stage: Array,
+    first_table_params: Array,
+    middle_table_params: Array,
+    last_table_params: Array,
 ) -> Array:
     """Parameters of embedding and head on a device of the fullest stage [1]."""
-    return _of(fullest_stage, first_table_params, np.zeros(()), last_table_params)
+    return _of(fullest_stage, first_table_params, middle_table_params, last_table_params)
 
 
 @rule(

@@ -160,6 +160,39 @@ def device_dense_params(
 
 
 @rule(
+    "feed_forward_width",
+    formula="((ffn_layers - moe_layers) * ffn_hidden_size + moe_layers * (shared_experts + experts_per_token)"
+    " * expert_ffn_hidden_size) / layers",
+    reference="definition",
+)
+def feed_forward_width(
+    layers: Array,
+    ffn_layers: Array,
+    moe_layers: Array,
+    ffn_hidden_size: Array,
+    experts_per_token: Array,
+    shared_experts: Array,
+    expert_ffn_hidden_size: Array,
+) -> Array:
+    """Width of the feed-forward blocks that a token enters in a layer, on average over the layers [1]."""
+    dense = (ffn_layers - moe_layers) / layers * ffn_hidden_size
+    mixtures = moe_layers / layers
+    return dense + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
+
+
+@rule(
+    "layer_device_params",
+    formula="layer_dense_params / tp + layer_expert_params / (ep * expert_tp)",
+    reference="definition",
+)
+def layer_device_params(
+    layer_dense_params: Array, layer_expert_params: Array, tp: Array, ep: Array, expert_tp: Array
+) -> Array:
+    """Parameters of a layer on a device [1]."""
+    return layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
+
+
+@rule(
     "device_expert_params",
     formula="(stage_layers, and mtp_layers where there is one stage) * layer_expert_params / (ep * expert_tp)",
     reference="Lepikhin et al. 2020, arXiv:2006.16668",

@@ -65,13 +65,7 @@ def layer_again_s(
     experts_forward_s: Array,
     hidden_size: Array,
     active_layer_params: Array,
-    layers: Array,
-    ffn_layers: Array,
-    moe_layers: Array,
-    ffn_hidden_size: Array,
-    experts_per_token: Array,
-    shared_experts: Array,
-    expert_ffn_hidden_size: Array,
+    feed_forward_width: Array,
     recompute_stops_early: Array,
     layer_recompute_share: Array,
 ) -> Array:
@@ -81,7 +75,7 @@ def layer_again_s(
     ----------
     layer_forward_s, products_forward_s, experts_forward_s : array_like
         Forward of a layer, and its products [s].
-    hidden_size, active_layer_params, layers, ffn_layers, moe_layers, ffn_hidden_size, experts_per_token, shared_experts, expert_ffn_hidden_size : array_like
+    hidden_size, active_layer_params, feed_forward_width : array_like
         Sizes, which say what the last product is of all [1].
     recompute_stops_early : array_like
         1 where it stops at the last tensor that the backward pass needs: nothing needs the result
@@ -94,10 +88,7 @@ def layer_again_s(
     ndarray
         Time [s].
     """
-    mixtures = moe_layers / layers
-    width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
-    width = width + mixtures * (shared_experts + experts_per_token) * expert_ffn_hidden_size
-    last = recompute_stops_early * hidden_size * width / active_layer_params
+    last = recompute_stops_early * hidden_size * feed_forward_width / active_layer_params
     kept = last * (products_forward_s + experts_forward_s)
     return layer_recompute_share * (layer_forward_s - kept)
 

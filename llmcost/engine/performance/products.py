@@ -342,23 +342,14 @@ def experts_forward_s(
 
 @rule(
     "gradient_writes_s",
-    formula="2 * gradient_bytes * trained_share * (layer_dense_params / tp + layer_expert_params / (ep * expert_tp))"
-    " / memory_bytes_s",
+    formula="2 * gradient_bytes * trained_share * layer_device_params / memory_bytes_s",
     reference="Narayanan et al. 2021 (gradient accumulation); Megatron-LM, gradient accumulation fusion",
 )
 def gradient_writes_s(
-    layer_dense_params: Array,
-    layer_expert_params: Array,
-    tp: Array,
-    ep: Array,
-    expert_tp: Array,
-    gradient_bytes: Array,
-    memory_bytes_s: Array,
-    trained_share: Array,
+    layer_device_params: Array, gradient_bytes: Array, memory_bytes_s: Array, trained_share: Array
 ) -> Array:
     """Reading and writing the sum of gradients of a layer, once a micro-batch [s]."""
-    params = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
-    return 2 * gradient_bytes * params * trained_share / memory_bytes_s
+    return 2 * gradient_bytes * layer_device_params * trained_share / memory_bytes_s
 
 
 @rule(
