@@ -178,8 +178,31 @@ def accuracy() -> str:
     return validation().partition("\n\n")[0] + "\n"
 
 
+#: What is known of a prediction, by the case that its range stands under.
+CASES = {
+    "stated": "the software is given",
+    "assumed": "the software is assumed",
+    "mixture": "a mixture of experts",
+    "unmeasured": "an accelerator whose kernels nobody measured",
+    "across": "experts exchanged between scale-up domains",
+}
+
+
+def ranges() -> str:
+    """What nine in ten measured steps lie in, by what is known of them."""
+    from llmcost.catalog import load_catalog
+    from llmcost.render.data import to_markdown
+
+    general = load_catalog().kind("performance")["general"]
+    rows = [
+        [words, *(f"{end:g}" for end in general[f"error_{case}"])] for case, words in CASES.items()
+    ]
+    return to_markdown(["What is known", "from", "to"], rows, [1, 2])
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
+    "ranges": ranges,
     "formulas": formulas,
     "validation": validation,
     "keys": keys,

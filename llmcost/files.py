@@ -174,12 +174,19 @@ def check_new(path: str | Path, force: bool) -> None:
     NoAnswerError
         If the file exists and `force` is false.
     """
-    _check_name(path)
+    check_name(path)
     if not force and Path(path).exists():
         raise NoAnswerError(f"{path}: exists; use --force to overwrite it")
 
 
-def _check_name(path: str | Path) -> None:
+def check_name(path: str | Path) -> None:
+    """See to it that an output file has a name.
+
+    Raises
+    ------
+    InputError
+        If it is empty.
+    """
     if not str(path).strip():
         raise InputError('--output "": is empty; name a file')
 
@@ -195,7 +202,7 @@ def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
     """
     import tempfile
 
-    _check_name(path)
+    check_name(path)
     target = Path(path)
     temporary = None
     form: dict[str, Any] = (

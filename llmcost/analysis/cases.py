@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from io import StringIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.catalog import Catalog
+from llmcost.errors import LlmcostError
 from llmcost.files import packaged, read_text
+from llmcost.scenario import parse_scenario
 
 
 class Case(NamedTuple):
@@ -37,3 +42,11 @@ class Case(NamedTuple):
 def rows(name: str) -> list[dict[str, str]]:
     """A file of published cases."""
     return list(csv.DictReader(StringIO(read_text(packaged("catalog", "data", name), "cases"))))
+
+
+def estimate_of(scenario: Mapping[str, Any], catalog: Catalog) -> Estimate | None:
+    """The estimate of a case's scenario, None where it has none."""
+    try:
+        return estimate(parse_scenario(scenario, catalog=catalog), catalog)
+    except LlmcostError:
+        return None

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmcost.analysis.cases import Case, rows
-from llmcost.analysis.estimate import estimate
+from llmcost.analysis.cases import Case, estimate_of, rows
 from llmcost.catalog import Catalog
-from llmcost.errors import LlmcostError
-from llmcost.scenario import parse_scenario
 
 GROUP = "memory, measured"
 #: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
@@ -53,10 +50,7 @@ def measured_memory_cases(catalog: Catalog) -> Iterator[Case]:
 
 def case_of(row: Mapping[str, str], scenario: dict[str, Any], catalog: Catalog) -> Case:
     """The case of a measured memory, in GB, and of the scenario that stands for it."""
-    try:
-        found = estimate(parse_scenario(scenario, catalog=catalog), catalog)
-    except LlmcostError:
-        found = None
+    found = estimate_of(scenario, catalog)
     predicted = None if found is None else found.result("memory_gb_per_device")
     measured = float(row["memory_gib"]) * _GIB
     return Case(GROUP, row["id"], row["source"], "memory_gb_per_device", measured, predicted)

@@ -7,13 +7,12 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from llmcost.analysis import serving
-from llmcost.analysis.cases import Case, rows
+from llmcost.analysis.cases import Case, estimate_of, rows
 from llmcost.analysis.estimate import Estimate, estimate
 from llmcost.analysis.memory_cases import GROUP as MEASURED_MEMORY
 from llmcost.analysis.memory_cases import measured_memory_cases
 from llmcost.catalog import Catalog
-from llmcost.errors import LlmcostError
-from llmcost.scenario import load_scenario, parse_scenario
+from llmcost.scenario import load_scenario
 from llmcost.scenario.values import Distribution
 
 
@@ -135,19 +134,12 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _predict(table: Mapping[str, Any], catalog: Catalog) -> Estimate | None:
-    try:
-        return estimate(parse_scenario(table, catalog=catalog), catalog)
-    except LlmcostError:
-        return None
-
-
 def throughput_cases(catalog: Catalog) -> Iterator[Case]:
     """Step times of published layouts, those set aside with a reason left out."""
     for row in rows("throughput.csv"):
         if row["excluded"]:
             continue
-        found = _predict(layout_scenario(row), catalog)
+        found = estimate_of(layout_scenario(row), catalog)
         predicted = None if found is None else found.result("step_time_s")
         yield Case(
             row["group"],
@@ -182,7 +174,7 @@ def memory_cases(catalog: Catalog) -> Iterator[Case]:
                 "global_batch_seqs": float(row["micro_batch"]) * pp * 8, "sequence_parallel": row["sequence_parallel"] == "true",
             },
         }  # fmt: skip
-        found = _predict(table, catalog)
+        found = estimate_of(table, catalog)
         published = (
             (float(row["params_and_optimizer_gib"]) + float(row["activations_gib"])) * 2**30 / 1e9
         )
@@ -216,7 +208,7 @@ def cost_cases(catalog: Catalog) -> Iterator[Case]:
             ("cost", own, ("accelerator", "server", "interconnect", "energy", "amortized")),
             ("cost, by name and dates", named, ("amortized",)),
         ):
-            found = _predict(table, catalog)
+            found = estimate_of(table, catalog)
             for part in parts:
                 key = f"cost_{part}_usd"
                 yield Case(
@@ -263,7 +255,7 @@ def run_cases(catalog: Catalog) -> Iterator[Case]:
         found = (
             estimate(load_scenario(scenario, (), catalog), catalog)
             if scenario
-            else _predict(_site(run), catalog)
+            else estimate_of(_site(run), catalog)
         )
         tpu = str(run["accelerator"]).startswith("tpu-")
         for key in keys:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import Common, Force
+from llmcost.cli.options import Common, Force, check_ending
 
 EPILOG = "Example: llmcost calibrate steps.csv --output ours.toml && llmcost estimate run.toml --catalog ours.toml"
 
@@ -35,6 +35,7 @@ def command(
 
     if output is not None:
         check_new(output, force)
+        check_ending(output, (".toml",))
     found = calibrate(rows, options.catalog())
     options.warn(found.warnings)
     text = as_toml(found, rows, date.today().isoformat())

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import Common, Sampled, Scenario, Sets
+from llmcost.cli.options import Common, Sampled, Scenario, Sets, check_ending
 from llmcost.errors import InputError
 
 EPILOG = "Example: llmcost estimate llama-3.1-405b --set cluster.accelerator=b200-sxm --json"
@@ -52,7 +52,7 @@ def command(
             help="Write the layout as settings of megatron, torchtitan or deepspeed instead.",
         ),
     ] = None,
-    options: Common = Common(),
+    options: Common = Common(own=(".toml",)),
 ) -> None:
     """Estimate one scenario: devices, days, energy, carbon, water and cost."""
     formatted = options.format != "table" and options.output is None
@@ -60,6 +60,13 @@ def command(
         raise InputError(
             "--emit writes a trainer's settings; leave --explain, --tornado, --plot, --samples and --format out"
         )
+    if emit is None:
+        options.check_ending()
+    else:
+        from llmcost.scenario.exporters import emit as settings
+        from llmcost.scenario.exporters import trainer_of
+
+        check_ending(options.output, (trainer_of(emit).ending,))
     from llmcost.analysis.estimate import published_run
     from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.scenario import load_scenario
@@ -80,8 +87,6 @@ def command(
             bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
     options.warn(result.warnings)
     if emit is not None:
-        from llmcost.scenario.exporters import emit as settings
-
         options.deliver(settings(result.name, result.provenance(), emit, entries))
     elif explain is not None:
         from llmcost.render.table import console, explanation, text_of

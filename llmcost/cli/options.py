@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin, ge
 
 import typer
 
+from llmcost.errors import InputError, NoAnswerError, ReaderGoneError, nearest, printable
+
 if TYPE_CHECKING:
     from llmcost.analysis.sampling import Sampling
     from llmcost.catalog import Catalog
@@ -118,8 +120,31 @@ OTHERS = frozenset(
         ".png",
         ".zip",
         ".gz",
+        ".toml",
     ]
 )
+
+
+def check_ending(output: str | None, able: tuple[str, ...]) -> None:
+    """Refuse a file whose suffix says another format than what is written to it.
+
+    Parameters
+    ----------
+    output : str or None
+        Name of the file.
+    able : tuple of str
+        Suffixes of what is written.
+
+    Raises
+    ------
+    InputError
+        If its suffix is that of another format.
+    """
+    suffix = os.path.splitext(output or "")[1].lower()
+    if suffix not in able and (suffix in SUFFIXES or suffix in OTHERS):
+        raise InputError(
+            f"--output {output}: this command cannot write {suffix}; it writes {', '.join(able)}"
+        )
 
 
 class Common(NamedTuple):
@@ -153,6 +178,8 @@ class Common(NamedTuple):
     without: tuple[str, ...] = ()
     #: Formats that the command knows.
     formats: tuple[str, ...] = FORMATS
+    #: Suffixes that one of its own options writes: the command sees to them.
+    own: tuple[str, ...] = ()
 
     def checked(self) -> Common:
         """The same, with the format that is meant.
@@ -162,12 +189,12 @@ class Common(NamedTuple):
         InputError
             If the command does not know it.
         """
-        from llmcost.errors import InputError, nearest
-
         if self.json and self.format not in ("table", "json"):
             raise InputError(f"--json contradicts --format {self.format}; give one of them")
-        if self.output is not None and not self.output.strip():
-            raise InputError('--output "": is empty; name a file')
+        if self.output is not None:
+            from llmcost.files import check_name
+
+            check_name(self.output)
         chosen = "json" if self.json else self.format
         if self.output and "format" not in self.without:
             chosen = self._by_suffix(chosen)
@@ -185,24 +212,25 @@ class Common(NamedTuple):
         InputError
             If the command cannot write it, or another format was asked for.
         """
-        from llmcost.errors import InputError
-
         suffix = os.path.splitext(self.output or "")[1].lower()
         meant = SUFFIXES.get(suffix)
         if str(self.output).endswith("/"):
             return chosen
-        if meant is None and (chosen != "table" or suffix not in OTHERS):
+        if meant is None and (chosen != "table" or suffix in self.own):
             return chosen
-        if meant not in self.formats:
-            able = [end for end, form in SUFFIXES.items() if form in self.formats]
-            raise InputError(
-                f"--output {self.output}: this command cannot write {suffix}; it writes {', '.join(able)}"
-            )
+        self.check_ending()
+        if meant is None:
+            return chosen
         if chosen not in ("table", meant):
             raise InputError(
                 f"--output {self.output}: the suffix says {meant}, --format {chosen}; give one of them"
             )
         return meant
+
+    def check_ending(self) -> None:
+        """Refuse an output file whose suffix is of no format of the command."""
+        able = tuple(end for end, form in SUFFIXES.items() if form in self.formats)
+        check_ending(self.output, able)
 
     @property
     def color(self) -> bool:
@@ -312,8 +340,6 @@ def standard_output() -> Iterator[IO[str]]:
     ReaderGoneError
         If its reader has closed it. typer would exit with 1.
     """
-    from llmcost.errors import NoAnswerError, ReaderGoneError
-
     if sys.stdout is None:
         raise NoAnswerError("standard output is closed")
     try:
@@ -325,7 +351,5 @@ def standard_output() -> Iterator[IO[str]]:
 def say(message: str) -> None:
     """Write a line to standard error, if there is one, without what would move a terminal's cursor."""
     if sys.stderr is not None:
-        from llmcost.errors import printable
-
         sys.stderr.write(printable(message) + "\n")
         sys.stderr.flush()

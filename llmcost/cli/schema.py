@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmcost.cli.options import Common
+from llmcost.cli.options import Common, check_ending
 
 EPILOG = "Example: llmcost schema --output llmcost.schema.json"
 
@@ -14,4 +14,5 @@ def command(
     from llmcost.render.data import to_json
     from llmcost.scenario.json_schema import json_schema
 
+    check_ending(options.output, (".json",))
     options.deliver(to_json(json_schema(options.catalog())))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmcost.errors import InputError, NoAnswerError, nearest, whole
+from llmcost.files import check_name
 
 ENGINES = ("local", "dask")
 _ENDINGS = {
@@ -91,8 +92,8 @@ def parse_shard(text: str | None) -> tuple[int, int]:
 
 def _form(form: str, output: str | None) -> tuple[str, Path | None]:
     """The format, by name or by the ending of the file; and the folder, if it is one."""
-    if output is not None and not output.strip():
-        raise InputError('--output "": is empty; name a file, or a folder that ends in /')
+    if output is not None:
+        check_name(output)
     if output is not None and (output.endswith("/") or Path(output).is_dir()):
         if form not in ("table", "parquet"):
             raise InputError(f"--output {output}: a folder holds Parquet parts, not {form}")

@@ -203,23 +203,16 @@ def test_a_part_without_rows_can_be_read_and_has_the_others_types(
     llmcost: Run, base: str, tmp_path: Path
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    names = "model.params,start_date,cluster.accelerator,days"
-    axes = (
-        "--axis", "start_date=2024-01-01,2025-01-01", "--axis", "cluster.accelerator=h100-sxm,b200-sxm",
-        "--axis", "model.params=1B:1T:log:400000", "--select", names, "--quiet",
-    )  # fmt: skip
-    done = llmcost("sweep", base, *axes, "--where", "start_date > 'b'", "--output", "none/")
-    assert done.returncode in (0, 2)
+    names = "cluster.accelerator,start_date,model.params,days"
     done = llmcost(
-        "sweep", base, *axes, "--where", "model.params > 9e11 and cluster.accelerator == 'b200-sxm'",
-        "--output", "some/",
+        "sweep", base, "--axis", "cluster.accelerator=h100-sxm,b200-sxm", "--axis", "start_date=2024-01-01",
+        "--axis", f"model.params=1B:1T:log:{2**20}", "--select", names, "--quiet",
+        "--where", "cluster.accelerator == 'b200-sxm'", "--output", "some/",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     read = [parquet.read_table(path) for path in sorted((tmp_path / "some").glob("*.parquet"))]
-    assert len(read) > 1
-    assert len({str(table.schema.types) for table in read}) == 1
-    assert 0 in {table.num_rows for table in read} or all(table.num_rows for table in read)
-    assert sum(table.num_rows for table in read) > 0
+    assert [table.num_rows for table in read] == [0, 2**20]
+    assert read[0].schema.types == read[1].schema.types
 
 
 def test_a_lock_on_a_file_that_was_removed_is_no_lock(

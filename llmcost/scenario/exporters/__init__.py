@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmcost.catalog import Catalog
 from llmcost.errors import InputError, NoAnswerError, nearest
@@ -12,12 +12,34 @@ from llmcost.scenario.exporters.layout import Layout, layout_of
 from llmcost.scenario.exporters.megatron import megatron
 from llmcost.scenario.exporters.torchtitan import torchtitan
 
-#: What writes each trainer's settings.
-EMITTERS: dict[str, Callable[[Layout, Catalog], str]] = {
-    "megatron": megatron,
-    "torchtitan": torchtitan,
-    "deepspeed": deepspeed,
+
+class Trainer(NamedTuple):
+    """What writes a trainer's settings, and the suffix of their file."""
+
+    write: Callable[[Layout, Catalog], str]
+    ending: str
+
+
+EMITTERS = {
+    "megatron": Trainer(megatron, ".sh"),
+    "torchtitan": Trainer(torchtitan, ".toml"),
+    "deepspeed": Trainer(deepspeed, ".json"),
 }
+
+
+def trainer_of(name: str) -> Trainer:
+    """The trainer of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in EMITTERS:
+        raise InputError(
+            f"--emit {name}: is not one of {', '.join(EMITTERS)}{nearest(name, EMITTERS)}"
+        )
+    return EMITTERS[name]
 
 
 def emit(name: str, inputs: Mapping[str, Mapping[str, Any]], trainer: str, catalog: Catalog) -> str:
@@ -41,17 +63,14 @@ def emit(name: str, inputs: Mapping[str, Mapping[str, Any]], trainer: str, catal
     NoAnswerError
         If the trainer has no setting for a part of the layout.
     """
-    if trainer not in EMITTERS:
-        raise InputError(
-            f"--emit {trainer}: is not one of {', '.join(EMITTERS)}{nearest(trainer, EMITTERS)}"
-        )
+    write = trainer_of(trainer).write
     layout = layout_of(name, inputs)
     if layout.rounds != int(layout.rounds) or layout.rounds < 1:
         raise NoAnswerError(
             f"{layout.name}: a batch of {layout.degrees['global_batch_seqs']} is no multiple of dp · "
             f"micro_batch = {layout.degrees['dp'] * layout.degrees['micro_batch']}: no trainer runs it"
         )
-    return EMITTERS[trainer](layout, catalog)
+    return write(layout, catalog)
 
 
-__all__ = ["EMITTERS", "Layout", "emit", "layout_of"]
+__all__ = ["EMITTERS", "Layout", "Trainer", "emit", "layout_of", "trainer_of"]

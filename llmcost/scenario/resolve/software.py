@@ -277,11 +277,8 @@ def _profile(inputs: Inputs) -> None:
         inputs.constants[name] = f"catalog: {origin}"
         if name == "fused_attention":
             exists = inputs.look(lambda device: _fuses(inputs, device), accelerator)
-            known.setdefault(name, np.minimum(np.asarray(value), np.asarray(exists)))
-        elif name == "exchange_copies":
-            known.setdefault(name, value)
-        else:
-            known[name] = value
+            value = np.minimum(np.asarray(value), np.asarray(exists))
+        known.setdefault(name, value)
 
 
 def _fuses(inputs: Inputs, device: str | None) -> float:
