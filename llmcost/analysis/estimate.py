@@ -319,6 +319,10 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
             f"an MFU of {mfu:.2f} of the {precision} peak is above any published step in that format ({narrow}); "
             "one that was measured in 16 bits does not hold on another peak"
         )
+    if "loss_floor" in values:
+        from llmcost.analysis.loss import loss_hints
+
+        found += loss_hints(inputs, values)
     if "service_wanted_batch" in values:
         from llmcost.analysis.service import service_hints
 
