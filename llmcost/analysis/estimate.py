@@ -349,7 +349,12 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
     if name not in result.values:
         names = [*RESULTS, *result.values]
         if name in RESULTS:
-            raise InputError(f"--explain {key}: this scenario does not determine it")
+            why = ""
+            if name == "loss" and "loss_floor" not in result.values:
+                from llmcost.analysis.loss import CHOOSE
+
+                why = f"; {CHOOSE}"
+            raise InputError(f"--explain {key}: this scenario does not determine it{why}")
         raise InputError(f"--explain {key}: no such result{nearest(key, names)}")
     wanted = {name}
     for step in reversed(result.steps):
