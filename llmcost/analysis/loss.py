@@ -23,7 +23,7 @@ def _range(law: Mapping[str, Any], what: str) -> str:
 def loss_hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
     """What a scenario with ``model.scaling_law`` should know of its loss."""
     name = inputs.shown["model.scaling_law"]
-    if "loss" not in values:
+    if "loss" not in values or np.isnan(values["loss"]).any():
         lacking = "data.tokens" if "active_params" in values else "model.params"
         return [f"the loss is not known: {name} takes {lacking}"]
     law = inputs.entry("scaling_laws", name)

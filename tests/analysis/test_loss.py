@@ -47,6 +47,13 @@ def test_no_law_no_loss(llmcost: Run, base: str) -> None:
     assert llmcost("estimate", base, "--set", "data.repeat_decay=3").stderr.count("repeat_decay")
 
 
+def test_a_table_names_the_law(llmcost: Run, base: str) -> None:
+    for law, source in ((LAW, "Besiroglu 2024"), ("hoffmann-2022", "Hoffmann 2022")):
+        done = llmcost("estimate", base, "--set", f"model.scaling_law={law}")
+        line = next(line for line in done.stdout.splitlines() if line.startswith("  Loss"))
+        assert line.endswith(source)
+
+
 def test_a_wrong_law_is_named(llmcost: Run, base: str) -> None:
     done = llmcost("estimate", base, "--set", "model.scaling_law=hofmann-2022")
     assert done.returncode == 2
@@ -90,6 +97,13 @@ def test_adapters_and_later_stages_have_no_loss() -> None:
     tutor = llmcost.estimate("classroom-tutor", sets=[f"model.scaling_law={LAW}"])
     assert tutor.result("loss") is None
     assert any("adapters" in text for text in tutor.warnings)
+    both = llmcost.sweep(
+        "classroom-tutor",
+        axis=["training.method=full,qlora"],
+        select=["loss"],
+        sets=[f"model.scaling_law={LAW}"],
+    )
+    assert np.isnan(both["loss"]).tolist() == [False, True]
     sets = [f"model.scaling_law={LAW}"]
     whole = estimate_stages(load_scenario("deepseek-v3-stages", sets))
     losses = {stage.kind: stage.estimate.result("loss") for stage in whole.stages}

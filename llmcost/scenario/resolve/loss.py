@@ -23,11 +23,12 @@ def fill(inputs: Inputs) -> None:
                 f"data.repeat_decay says nothing without {_KEY}, whose loss it goes into"
             )
         return
-    method = inputs.word("training.method", "full")
-    if np.any(np.asarray(method != "full")):
+    full = np.asarray(inputs.word("training.method", "full")) == "full"
+    if not np.all(full):
         inputs.warnings.append(
-            f"the loss is not known: {_KEY} is of models trained from nothing, not of adapters"
+            f"the loss of adapters is not known: {_KEY} is of models trained from nothing"
         )
+    if not np.any(full):
         return
     import llmcost.engine.loss  # noqa: F401
 
@@ -36,7 +37,9 @@ def fill(inputs: Inputs) -> None:
         inputs.known[f"loss_{name}"] = found
         inputs.constants[f"loss_{name}"] = f"catalog: scaling_laws/{law}"
     inputs.default("data.repeat_decay")
-    if isinstance(law, str):
+    if not np.all(full):
+        inputs.known["loss_floor"] = np.where(full, inputs.known["loss_floor"], np.nan)
+    elif isinstance(law, str):
         inputs.interval(_KEY, inputs.entry("scaling_laws", law), "floor", "loss_floor")
     if np.any(is_mixture(inputs.known)):
         inputs.warnings.append(
