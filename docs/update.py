@@ -70,6 +70,7 @@ def _folded(command: str) -> str:
 
 def formulas() -> str:
     """Every rule of the engine."""
+    import llmcost.engine.loss
     import llmcost.engine.memory
     import llmcost.engine.performance
     import llmcost.engine.service  # noqa: F401

@@ -140,6 +140,7 @@ def test_an_estimate_imports_nothing_heavy() -> None:
 
 def _all_rules() -> None:
     import llmcost.engine.growth
+    import llmcost.engine.loss
     import llmcost.engine.memory
     import llmcost.engine.performance
     import llmcost.engine.service  # noqa: F401

@@ -323,6 +323,10 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
             f"an MFU of {mfu:.2f} of the {precision} peak is above any published step in that format ({narrow}); "
             "one that was measured in 16 bits does not hold on another peak"
         )
+    if "loss_floor" in values:
+        from llmcost.analysis.loss import loss_hints
+
+        found += loss_hints(inputs, values)
     if "service_wanted_batch" in values:
         from llmcost.analysis.service import service_hints
 
@@ -349,7 +353,12 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
     if name not in result.values:
         names = [*RESULTS, *result.values]
         if name in RESULTS:
-            raise InputError(f"--explain {key}: this scenario does not determine it")
+            why = ""
+            if name == "loss" and "loss_floor" not in result.values:
+                from llmcost.analysis.loss import CHOOSE
+
+                why = f"; {CHOOSE}"
+            raise InputError(f"--explain {key}: this scenario does not determine it{why}")
         raise InputError(f"--explain {key}: no such result{nearest(key, names)}")
     wanted = {name}
     for step in reversed(result.steps):

@@ -155,6 +155,10 @@ class Sweep:
         quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
         quantities |= {"mfu", "goodput", "dp", "predicted_mfu", *quantities_to_check(self.inputs)}
         self._quantities_wanted = frozenset(quantities - {""})
+        if "loss" in {*quantities, *(name for name, _ in (solve.targets if solve else ()))}:
+            from llmcost.analysis.loss import grid_hints
+
+            self.inputs.warnings += grid_hints(self.inputs)
         self.steps = self._plan(self.known)
         each = 1 if sampling is None else sampling.samples
         self.grid = Grid.of(self.shape, max(self.most_cells // each, 1))
