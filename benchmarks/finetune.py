@@ -21,6 +21,12 @@ from llmcost.scenario import parse_scenario
 
 #: A row whose notes say so is no measurement, or one of another method.
 _NO_MEASUREMENT = ("ESTIMATE", "RULE", "bound", "statement", "OOM", "largest context", "not LoRA")
+#: What no key says: lengths of samples that are not packed, an optimizer's step inside the backward pass.
+_UNSAID = ("not packed", "fused into backward")
+#: Pieces of torchtune's chunked loss, which its later techniques keep (CEWithChunkedOutputLoss, num_output_chunks).
+_CHUNKS = 8
+#: Sources that trained with Hugging Face's transformers of their time.
+_TRANSFORMERS = ("Answer.AI", "LLaMA-Factory", "PEFT docs")
 #: Names of models in the sources, without case, blanks and the size that stands apart, by preset.
 _MODELS = {
     "llama3.18b": "llama-3.1-8b", "llama3.170b": "llama-3.1-70b", "llama3.1405b": "llama-3.1-405b",
@@ -53,20 +59,50 @@ def device(row: dict[str, str]) -> str | None:
     return next((value for name, value in _DEVICES.items() if row["gpu"].startswith(name)), None)
 
 
-def scenario(row: dict[str, str]) -> dict[str, Any] | None:
+def software(row: dict[str, str]) -> str:
+    """The profile of the software that a row ran."""
+    if any(row["source"].startswith(name) for name in _TRANSFORMERS):
+        return "transformers-2023"
+    steps = row["notes"].partition("cumulative up to: ")[2]
+    compiled = bool(steps) and "Packed" not in steps and "Baseline" not in steps
+    return "pytorch-compile" if compiled or "torch.compile" in row["notes"] else "pytorch-eager"
+
+
+def states_fit(row: dict[str, str], params: float) -> bool:
+    """Whether what a row says of the optimizer has room in the memory that it measured.
+
+    Some of LitGPT's rows name AdamW and measure less than its weights, moments and summed gradients in 16 bits.
+    """
+    each = 6.0 if row["grad_accum"] in ("", "1") else 8.0
+    found, devices = measured_gb(row), float(row["gpus"])
+    return bool(row["optimizer"]) and (found is None or each * params / devices / 1e9 <= found)
+
+
+def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
     """A row as a scenario; None where it leaves open what memory depends on."""
-    said = any(word in row["notes"] for word in _NO_MEASUREMENT)
+    said = any(word in row["notes"] for word in (*_NO_MEASUREMENT, *_UNSAID))
     model, method = preset(row), row["method"]
     stated = all(row[name] for name in ("seq_len", "micro_batch", "gpus"))
     if said or not model or not stated or method not in ("full", "lora", "qlora"):
         return None
     if row["offload"] not in ("", "none") or (method != "full" and not row["lora_rank"]):
         return None
+    if method == "full" and not states_fit(row, catalog.entry("models", model)["params"]):
+        return None
     devices, batch = float(row["gpus"]), float(row["micro_batch"])
+    # LitGPT's FSDP strategy checkpoints each block (litgpt/finetune/full.py and lora.py).
+    wraps = row["source"].startswith("litgpt") and row["sharding"] == "fsdp"
+    chunked = "Chunked" in row["notes"] or (
+        row["source"].startswith("torchtune") and row["activation_recompute"] == "full"
+    )
     training: dict[str, Any] = {
-        "method": method, "activation_recompute": row["activation_recompute"] or "none", "software": "pytorch-eager",
+        "method": method, "software": software(row),
+        "activation_recompute": row["activation_recompute"] or ("full" if wraps else "none"),
         "optimizer": "adamw-bf16" if method == "full" and row["base_precision"] == "bf16" else "adamw",
+        "loss_chunks": _CHUNKS if chunked else 1,
     }  # fmt: skip
+    if method == "qlora":
+        training["double_quantisation"] = row["base_precision"] != "bnb.nf4"
     if method != "full":
         targets = row["lora_targets"]
         training |= {"lora_rank": float(row["lora_rank"])}
@@ -105,12 +141,14 @@ def measured_gb(row: dict[str, str]) -> float | None:
 
 def main() -> None:
     """Print the errors by source and method."""
+    if len(sys.argv) < 2:
+        sys.exit("usage: python -m benchmarks.finetune ROWS.csv [--rows]")
     catalog = load_catalog()
     errors: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     with Path(sys.argv[1]).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        table = scenario(row)
+        table = scenario(row, catalog)
         found = None if table is None else predict(table, catalog)
         if table is None or found is None:
             continue

@@ -164,6 +164,8 @@ _KEYS = [
     Key("training.software", ENTRY, "Software that trains: its profile of the performance model; by the layout and the accelerator if not given", catalog="software"),
     Key("training.recompute_share", NUMBER, "Share of a layer's forward pass that the backward pass does again; by activation_recompute if not given", "1", high=1.0, quantity="recompute_share"),
     Key("training.method", CHOICE, "Whether all weights are trained, or adapters beside frozen ones, in 16 or 8 bits (lora) or in 4 (qlora)", choices=TRAINING_METHODS),
+    Key("training.double_quantisation", FLAG, "Whether the constants of 4-bit weights are in 8 bits themselves (qlora); true if not given"),
+    _whole("training.loss_chunks", "Pieces of a micro-batch that the loss is computed in, one after the other (chunked cross-entropy); 1 if not given"),
     _whole("training.lora_rank", "Rank of the adapters"),
     Key("training.lora_targets", TEXT, "Products with adapters: all-linear, attention, or names like q_proj,v_proj"),
     Key("training.optimizer", ENTRY, "Optimizer: bytes of its states", catalog="optimizers"),

@@ -295,8 +295,9 @@ def last_activation_bytes(
 
 @rule(
     "logit_bytes",
-    formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism))",
-    reference=f"{KORTHIKANTI}, section 4.3",
+    formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism));"
+    " of the bytes above logits and their gradient 1 / loss_chunks",
+    reference=f"{KORTHIKANTI}, section 4.3; torchtune, CEWithChunkedOutputLoss",
 )
 def logit_bytes(
     micro_tokens: Array,
@@ -306,7 +307,14 @@ def logit_bytes(
     sequence_parallel: Array,
     logit_memory_bytes: Array,
     activation_width: Array,
+    loss_chunks: Array,
 ) -> Array:
-    """Logits of a micro-batch, their loss and its gradient, on the last stage [B]."""
+    """Logits of a micro-batch, their loss and its gradient, on the last stage [B].
+
+    In chunks, logits and their gradient stay whole; their 32-bit copies are of one chunk at a time.
+    """
     saved = 2 * activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
-    return micro_tokens * (logit_memory_bytes * vocab_size / tp + saved)
+    whole = np.minimum(2 * activation_width, logit_memory_bytes)
+    chunked = whole + (logit_memory_bytes - whole) / loss_chunks
+    each = np.where(loss_chunks > 1, chunked, logit_memory_bytes)
+    return micro_tokens * (each * vocab_size / tp + saved)
