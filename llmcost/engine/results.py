@@ -136,5 +136,6 @@ STEP_PARTS = (
     "pipeline_transfer_s",
     "data_parallel_s",
     "optimizer_s",
+    "offload_s",
     "straggler_s",
 )

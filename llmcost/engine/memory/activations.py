@@ -244,16 +244,25 @@ def in_flight(stage: Any, pp: Array, vpp: Array, micro_batches: Array, schedule:
     return np.where((schedule > 1) & (pp > 1), np.minimum(pp + 1, micro_batches), plain)
 
 
+def _on_device(kept: Array, layer: Array, offloads: Array) -> Array:
+    """What of the activations stays: of the layer at work, and of the one on the link [B]."""
+    return np.where(offloads > 0, np.minimum(kept, 2 * layer), kept)
+
+
 @rule(
     "activation_bytes",
-    formula="first_stage_layers * layer_activation_bytes * flight",
+    formula="first_stage_layers * layer_activation_bytes * flight; at most two layers' where offloaded",
     reference=KORTHIKANTI,
 )
 def activation_bytes(
-    first_stage_layers: Array, layer_activation_bytes: Array, flight: Array
+    first_stage_layers: Array,
+    layer_activation_bytes: Array,
+    flight: Array,
+    offloads_activations: Array,
 ) -> Array:
     """Activations on the first stage, which keeps most micro-batches in flight [B]."""
-    return first_stage_layers * layer_activation_bytes * flight
+    kept = first_stage_layers * layer_activation_bytes * flight
+    return _on_device(kept, layer_activation_bytes, offloads_activations)
 
 
 @rule(
@@ -268,9 +277,11 @@ def middle_activation_bytes(
     vpp: Array,
     micro_batches: Array,
     schedule: Array,
+    offloads_activations: Array,
 ) -> Array:
     """Activations on the second of three or more stages [B]."""
     kept = stage_layers * layer_activation_bytes * in_flight(1.0, pp, vpp, micro_batches, schedule)
+    kept = _on_device(kept, layer_activation_bytes, offloads_activations)
     return np.where(pp > 2, kept, 0.0)
 
 
@@ -287,10 +298,12 @@ def last_activation_bytes(
     vpp: Array,
     micro_batches: Array,
     schedule: Array,
+    offloads_activations: Array,
 ) -> Array:
     """Activations on the last stage: one micro-batch, more where it is interleaved [B]."""
     kept = last_stage_layers * in_flight(pp - 1, pp, vpp, micro_batches, schedule)
-    return (kept + mtp_layers) * layer_activation_bytes
+    kept = (kept + mtp_layers) * layer_activation_bytes
+    return _on_device(kept, layer_activation_bytes, offloads_activations)
 
 
 @rule(

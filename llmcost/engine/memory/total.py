@@ -139,6 +139,7 @@ def memory_parameters_gb(
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
+    offloads_optimizer: Array,
 ) -> Array:
     """Weights on the fullest device [GB]."""
     return (
@@ -153,6 +154,7 @@ def memory_parameters_gb(
             trains_base,
             trained_share,
             frozen_bytes,
+            offloads_optimizer,
         )
         / 1e9
     )
@@ -207,7 +209,7 @@ def gradient_room_gb(
 @rule(
     "memory_gradients_gb",
     formula="grad_bytes * peak_params, from zero2 on of peak_own_params, of at least master_bytes where master_is_weight; of adapters alone where the weights are"
-    " frozen, / 1e9; less gradient_room_gb, whose place they take",
+    " frozen, / 1e9; less gradient_room_gb, whose place they take; of a layer where offloaded",
     reference=KORTHIKANTI,
 )
 def memory_gradients_gb(
@@ -220,6 +222,9 @@ def memory_gradients_gb(
     master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
+    offloads_optimizer: Array,
+    gradient_buffer: Array,
+    layer_device_params: Array,
     gradient_room_gb: Array,
 ) -> Array:
     """Gradients on the fullest device, beyond the room that activations leave to them [GB]."""
@@ -233,6 +238,9 @@ def memory_gradients_gb(
         master_bytes,
         trains_base,
         trained_share,
+        offloads_optimizer,
+        gradient_buffer,
+        layer_device_params,
     )
     return np.maximum(found / 1e9 - gradient_room_gb, 0.0)
 
@@ -240,7 +248,7 @@ def memory_gradients_gb(
 @rule(
     "memory_optimizer_gb",
     formula="optimizer_bytes * peak_params, from zero1 on of peak_own_params; of adapters alone where the weights are"
-    " frozen, / 1e9",
+    " frozen, 0 where offloaded, / 1e9",
     reference=KORTHIKANTI,
 )
 def memory_optimizer_gb(
@@ -251,6 +259,7 @@ def memory_optimizer_gb(
     optimizer_bytes: Array,
     trains_base: Array,
     trained_share: Array,
+    offloads_optimizer: Array,
 ) -> Array:
     """Master weights and moments on the fullest device [GB]."""
     return (
@@ -262,6 +271,7 @@ def memory_optimizer_gb(
             optimizer_bytes,
             trains_base,
             trained_share,
+            offloads_optimizer,
         )
         / 1e9
     )
