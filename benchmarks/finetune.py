@@ -102,7 +102,9 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
         "loss_chunks": _CHUNKS if chunked else 1,
     }  # fmt: skip
     if method == "qlora":
-        training["double_quantisation"] = row["base_precision"].endswith("dq") or "litgpt" not in row["source"]
+        training["double_quantisation"] = (
+            row["base_precision"].endswith("dq") or "litgpt" not in row["source"]
+        )
     if method != "full":
         targets = row["lora_targets"]
         training |= {"lora_rank": float(row["lora_rank"])}

@@ -20,9 +20,7 @@ def fill(inputs: Inputs) -> None:
     known = inputs.known
     word = inputs.word("training.offload", "none")
     for part in ("optimizer", "activations"):
-        known[f"offloads_{part}"] = inputs.look(
-            lambda what, part=part: float(what == part), word
-        )
+        known[f"offloads_{part}"] = inputs.look(lambda what, part=part: float(what == part), word)
         inputs.constants[f"offloads_{part}"] = "training.offload"
     accelerator = inputs.word("cluster.accelerator")
     for key, field in _HOST.items():
@@ -40,6 +38,13 @@ def fill(inputs: Inputs) -> None:
                     accelerator,
                 )
             if found is None or np.any(np.isnan(found)):
-                inputs.problem(key, "is needed with training.offload: nobody published it for the accelerator")
+                inputs.problem(
+                    key,
+                    "is needed with training.offload: the catalog has none for the accelerator; give it [GB/s]",
+                )
                 found = math.nan
-            inputs.enter(key, found, f"catalog: accelerators/{accelerator}" if isinstance(accelerator, str) else "axis")
+            inputs.enter(
+                key,
+                found,
+                f"catalog: accelerators/{accelerator}" if isinstance(accelerator, str) else "axis",
+            )
