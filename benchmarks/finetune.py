@@ -21,8 +21,9 @@ from llmcost.scenario import parse_scenario
 
 #: A row whose notes say so is no measurement, or one of another method.
 _NO_MEASUREMENT = ("ESTIMATE", "RULE", "bound", "statement", "OOM", "largest context", "not LoRA")
-#: What no key says: lengths of samples that are not packed, an optimizer's step inside the backward pass.
-_UNSAID = ("not packed", "fused into backward")
+#: What a row leaves open or no key says: lengths of samples that are not packed, an optimizer's step inside the
+#: backward pass, products with adapters.
+_UNSAID = ("not packed", "fused into backward", "targets not stated")
 #: Pieces of torchtune's chunked loss, which its later techniques keep (CEWithChunkedOutputLoss, num_output_chunks).
 _CHUNKS = 8
 #: Sources that trained with Hugging Face's transformers of their time.
@@ -173,6 +174,8 @@ def main() -> None:
         print(
             f"{kind:7} {source[:40]:40} {method:6} {len(found_errors):3} rows {size:6.1%} ({median(found_errors):+.1%})"
         )
+    for (kind, method), all_errors in list(whole.items()):
+        whole[kind, "all"] += all_errors
     for (kind, method), all_errors in whole.items():
         size = median(abs(error) for error in all_errors)
         print(f"{kind:7} {'all sources':40} {method:6} {len(all_errors):3} rows {size:6.1%}")
