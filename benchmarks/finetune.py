@@ -27,6 +27,10 @@ _NO_MEASUREMENT = ("ESTIMATE", "RULE", "bound", "statement", "OOM", "largest con
 _UNSAID = ("not packed", "fused into backward", "targets not stated")
 #: Pieces of torchtune's chunked loss, which its later techniques keep (CEWithChunkedOutputLoss, num_output_chunks).
 _CHUNKS = 8
+#: Tokens of a piece of the logits in LitGPT's training of adapters (lm_head_chunk_size in litgpt/finetune/lora.py).
+_CHUNK_TOKENS = 128
+#: Dropout of adapters: LitGPT's configurations, the default of fsdp_qlora's train.py, PEFT's DeepSpeed guide and results.
+_DROPOUTS = {"litgpt": 0.05, "Answer.AI": 0.1}
 #: Sources that trained with Hugging Face's transformers of their time.
 _TRANSFORMERS = ("Answer.AI", "LLaMA-Factory", "PEFT docs")
 #: Names of models in the sources, without case, blanks and the size that stands apart, by preset.
@@ -53,7 +57,7 @@ _GIB = 2**30 / 1e9
 def preset(row: dict[str, str]) -> str | None:
     """The catalog's name of a row's model; None where it has none."""
     name = row["model"]
-    if "gemma2" in row["url_or_file"].replace("-", "") and name == "gemma-2b":
+    if "gemma2-2b" in row["url_or_file"]:
         return "gemma-2-2b"
     plain = name.lower().replace(" ", "").replace("-", "")
     size = row["params"].lower()
@@ -69,9 +73,16 @@ def software(row: dict[str, str]) -> str:
     """The profile of the software that a row ran."""
     if any(row["source"].startswith(name) for name in _TRANSFORMERS):
         return "transformers-2023"
+    if row["source"].startswith("litgpt"):
+        return "litgpt-2024"
     steps = row["notes"].partition("cumulative up to: ")[2]
     compiled = bool(steps) and "Packed" not in steps and "Baseline" not in steps
     return "pytorch-compile" if compiled or "torch.compile" in row["notes"] else "pytorch-eager"
+
+
+def dropout(row: dict[str, str]) -> float:
+    """Dropout of a row's adapters, by the files that its source names."""
+    return next((value for name, value in _DROPOUTS.items() if row["source"].startswith(name)), 0.0)
 
 
 def states_fit(row: dict[str, str], params: float) -> bool:
@@ -99,14 +110,18 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
     devices, batch = float(row["gpus"]), float(row["micro_batch"])
     # LitGPT's FSDP strategy checkpoints each block (litgpt/finetune/full.py and lora.py).
     wraps = row["source"].startswith("litgpt") and row["sharding"] == "fsdp"
-    chunked = "Chunked" in row["notes"] or (
+    chunks = 1
+    if "Chunked" in row["notes"] or (
         row["source"].startswith("torchtune") and row["activation_recompute"] == "full"
-    )
+    ):
+        chunks = _CHUNKS
+    elif row["source"].startswith("litgpt") and method != "full":
+        chunks = max(round(float(row["seq_len"]) / _CHUNK_TOKENS), 1)
     training: dict[str, Any] = {
         "method": method, "software": software(row),
         "activation_recompute": row["activation_recompute"] or ("full" if wraps else "none"),
         "optimizer": "adamw-bf16" if method == "full" and row["base_precision"] == "bf16" else "adamw",
-        "loss_chunks": _CHUNKS if chunked else 1,
+        "loss_chunks": chunks,
     }  # fmt: skip
     if method == "qlora":
         training["double_quantisation"] = (
@@ -114,7 +129,7 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
         )
     if method != "full":
         targets = row["lora_targets"]
-        training |= {"lora_rank": float(row["lora_rank"])}
+        training |= {"lora_rank": float(row["lora_rank"]), "lora_dropout": dropout(row)}
         named = all(word in _PRODUCTS for word in targets.split())
         training["lora_targets"] = targets.replace(" ", ",") if named else "all-linear"
     steps = float(row["grad_accum"] or 1)
@@ -149,6 +164,7 @@ def case(row: dict[str, str], found: dict[str, Any]) -> dict[str, Any]:
         **{name: training[name] for name in ("method", "optimizer", "software", "activation_recompute", "loss_chunks")},
         "lora_rank": f"{training['lora_rank']:g}" if "lora_rank" in training else "",
         "lora_targets": training.get("lora_targets", ""),
+        "lora_dropout": training.get("lora_dropout", ""),
         "double_quantisation": int(training["double_quantisation"]) if "double_quantisation" in training else "",
         **{name: f"{layout[name]:g}" for name in ("micro_batch", "global_batch_seqs")},
         "sharding": layout["sharding"],
@@ -158,8 +174,13 @@ def case(row: dict[str, str], found: dict[str, Any]) -> dict[str, Any]:
 
 
 def measured_gb(row: dict[str, str]) -> float | None:
-    """Peak memory of a row in training [GB]."""
-    if "includes evaluation" in row["notes"]:
+    """Peak memory of a row in training [GB].
+
+    LitGPT of 2023 made the whole model on each device before FSDP split it (init_module(empty_init=False) in
+    finetune/lora.py): the peaks of those rows are that, more than twice the shards, whatever the batch.
+    """
+    made_whole = row["source"] == "litgpt resource-tables" and row["sharding"] == "fsdp"
+    if made_whole or "includes evaluation" in row["notes"]:
         return None
     try:
         value = float(row["peak_memory_gb_per_gpu"])

@@ -12,7 +12,7 @@ MEMORY_GROUP = "fine-tuning, memory"
 SPEED_GROUP = "fine-tuning, speed"
 #: The columns of finetune.csv: what a case is, what the trainer was told, what was measured.
 COLUMNS = (
-    "id", "source", "url", "model", "accelerator", "devices", "method", "lora_rank", "lora_targets", "double_quantisation",
+    "id", "source", "url", "model", "accelerator", "devices", "method", "lora_rank", "lora_targets", "lora_dropout", "double_quantisation",
     "optimizer", "software", "activation_recompute", "loss_chunks", "seq_len", "micro_batch", "global_batch_seqs", "sharding",
     "memory_gb", "tokens_per_s_per_device",
 )  # fmt: skip
@@ -33,6 +33,7 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
     training["loss_chunks"] = float(row["loss_chunks"])
     if row["method"] != "full":
         training |= {"lora_rank": float(row["lora_rank"]), "lora_targets": row["lora_targets"]}
+        training["lora_dropout"] = float(row["lora_dropout"])
     if row["method"] == "qlora":
         training["double_quantisation"] = row["double_quantisation"] == "1"
     return {

@@ -169,6 +169,7 @@ _KEYS = [
     Key("training.double_quantisation", FLAG, "Whether the constants of 4-bit weights are in 8 bits themselves (qlora); true if not given"),
     _whole("training.loss_chunks", "Pieces of a micro-batch that the loss is computed in, one after the other (chunked cross-entropy); 1 if not given"),
     _whole("training.lora_rank", "Rank of the adapters"),
+    Key("training.lora_dropout", NUMBER, "Dropout of the adapters' inputs; 0 if not given", "1", high=1.0, open_high=True, quantity="lora_dropout"),
     Key("training.lora_targets", TEXT, "Products with adapters: all-linear, attention, or names like q_proj,v_proj"),
     Key("training.optimizer", ENTRY, "Optimizer: bytes of its states", catalog="optimizers"),
     Key("training.param_precision", CHOICE, "Format of the weights that compute, beside their master copy", choices=PARAM_PRECISIONS),

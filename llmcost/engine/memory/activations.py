@@ -20,7 +20,7 @@ SUM_BYTES = 4.0
     " values and output of attention, that output again where saved inputs are 8-bit copies, 4 heads of a fused"
     " softmax's sums, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies of a token for its"
     " experts in and out, 5 heads seq_len of unfused scores; times saved_factor. Of"
-    " frozen products only inputs that adapters read",
+    " frozen products only inputs that adapters read, all of 4-bit ones with packed_inputs; dropped_token_bytes",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841; Dao 2023, arXiv:2307.08691",
 )
 def full_token_bytes(
@@ -57,6 +57,9 @@ def full_token_bytes(
     adapted_gate: Array,
     adapted_up: Array,
     adapted_down: Array,
+    frozen_bytes: Array,
+    packed_inputs: Array,
+    dropped_token_bytes: Array,
 ) -> Array:
     """What a layer keeps of a token where nothing is recomputed.
 
@@ -85,6 +88,10 @@ def full_token_bytes(
         Bytes of a number outside products [B].
     trains_base, adapted_query, adapted_key, adapted_value, adapted_gate, adapted_up, adapted_down : array_like
         0 where the weights are frozen, and which products then have adapters [1].
+    frozen_bytes, packed_inputs : array_like
+        Bytes of a frozen weight [B], and 1 where products of 4-bit weights keep their inputs [1].
+    dropped_token_bytes : array_like
+        Inputs of adapters with dropout, which are copies of their own [B].
 
     Returns
     -------
@@ -102,8 +109,10 @@ def full_token_bytes(
     entering = np.maximum(np.maximum(adapted_query, adapted_key), adapted_value)
     widening = np.maximum(adapted_gate, adapted_up)
     trains = trains_base > 0
+    own = np.where(dropped_token_bytes > 0, 0.0, 1.0)
+    packed = np.where((frozen_bytes < 1) & (packed_inputs > 0), 1.0, 0.0)
     first, second, third = (
-        np.where(trains, saved_input_bytes, activation_width * adapted)
+        np.where(trains, saved_input_bytes, activation_width * np.maximum(adapted * own, packed))
         for adapted in (entering, widening, adapted_down)
     )
     outer = outer + (first + second) * hidden_size / whole
@@ -126,7 +135,40 @@ def full_token_bytes(
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     stored = stored * (attending_share + windowed_share)
     kept = (attention + states + inner + copies + stored) / tp
-    return np.asarray(saved_factor * (outer + kept))
+    return np.asarray(saved_factor * (outer + kept) + dropped_token_bytes)
+
+
+@rule(
+    "dropped_token_bytes",
+    formula="where adapters have dropout: (activation_width + 1 byte of mask) * the input of each adapted product, hidden_size"
+    " or per tp attention's output and feed_forward_width; else 0",
+    reference="Hu et al. 2021, arXiv:2106.09685; PEFT, lora/layer.py: a dropout for each product",
+)
+def dropped_token_bytes(
+    lora_dropout: Array,
+    trains_base: Array,
+    activation_width: Array,
+    hidden_size: Array,
+    heads: Array,
+    head_dim: Array,
+    v_head_dim: Array,
+    feed_forward_width: Array,
+    gated_ffn: Array,
+    tp: Array,
+    adapted_query: Array,
+    adapted_key: Array,
+    adapted_value: Array,
+    adapted_output: Array,
+    adapted_gate: Array,
+    adapted_up: Array,
+    adapted_down: Array,
+) -> Array:
+    """Inputs of a layer's adapters after dropout, and its masks, of a token [B]."""
+    value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    entering = adapted_query + adapted_key + adapted_value + adapted_gate * gated_ffn + adapted_up
+    inner = adapted_output * heads * value_dim + adapted_down * feed_forward_width
+    found = (activation_width + 1) * (entering * hidden_size + inner / tp)
+    return np.where((trains_base <= 0) & (lora_dropout > 0), found, 0.0)
 
 
 @rule(

@@ -17,7 +17,12 @@ NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 NF4_PLAIN_BYTES = (4 + 32 / 64) / 8
 #: Rank where nothing says; that of most published recipes of 7B to 70B models.
 _RANK = 16.0
-_OF_ADAPTERS = ("training.lora_rank", "training.lora_targets", "training.double_quantisation")
+_OF_ADAPTERS = (
+    "training.lora_rank",
+    "training.lora_targets",
+    "training.double_quantisation",
+    "training.lora_dropout",
+)
 _PARTS = ("query", "key", "value", "output", "gate", "up", "down")
 _ATTENTION = ("query", "key", "value", "output")
 #: What the names of products in trainers' files stand for.
@@ -58,6 +63,7 @@ def fill(inputs: Inputs) -> None:
     known["frozen_bytes"] = inputs.look(each, method, weights, twice)
     if adapts:
         inputs.enter_missing("training.lora_rank", _RANK, "default: that of most recipes")
+    known.setdefault("lora_dropout", 0.0)
     known["lora_rank"] = np.where(np.asarray(frozen) > 0, known.get("lora_rank", 0.0), 0.0)
     for name in ("trains_base", "frozen_bytes", "lora_rank", *(f"adapted_{p}" for p in _PARTS)):
         inputs.constants[name] = "training.method"

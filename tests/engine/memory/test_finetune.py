@@ -88,3 +88,29 @@ def test_constants_of_four_bits_are_quantised_unless_said() -> None:
     assert once - twice == pytest.approx(blocks * (NF4_PLAIN_BYTES - NF4_BYTES), rel=0.01)
     with pytest.raises(InputError, match="double_quantisation"):
         made(method="full", double_quantisation=True)
+
+
+@pytest.mark.parametrize(
+    ("targets", "width"),
+    [("q_proj,v_proj", 2 * 3072), ("down_proj", 8192), ("all-linear", 5 * 3072 + 3072 + 8192)],
+)
+def test_dropout_copies_each_adapters_input(targets: str, width: int) -> None:
+    found = made(method="lora", lora_targets=targets, lora_dropout=0.05)
+    assert value(found, "dropped_token_bytes") == 3 * width
+    plain = made(method="lora", lora_targets=targets)
+    assert value(plain, "dropped_token_bytes") == 0
+    assert value(found, "full_token_bytes") > value(plain, "full_token_bytes")
+    assert made(method="lora", lora_targets=targets, lora_dropout=0.0).results == plain.results
+    with pytest.raises(InputError, match="lora_dropout"):
+        made(method="full", lora_dropout=0.05)
+
+
+def test_old_products_of_four_bits_keep_their_inputs() -> None:
+    kinds = [
+        value(made(method=method, software=name, lora_targets="q_proj"), "full_token_bytes")
+        for method in ("qlora", "lora")
+        for name in ("pytorch-eager", "litgpt-2024")
+    ]
+    # Beside the adapter's own: the input of gate and up, and that of down.
+    assert kinds[1] - kinds[0] == pytest.approx(1.4 * 2 * (3072 + 8192))
+    assert kinds[2] == kinds[3] == kinds[0]
