@@ -29,7 +29,7 @@ _UNSAID = ("not packed", "fused into backward", "targets not stated")
 _CHUNKS = 8
 #: Tokens of a piece of the logits in LitGPT's training of adapters (lm_head_chunk_size in litgpt/finetune/lora.py).
 _CHUNK_TOKENS = 128
-#: Dropout of adapters: LitGPT's configurations, the default of fsdp_qlora's train.py, PEFT's DeepSpeed guide and results.
+#: Dropout of adapters: LitGPT's configurations, the default of fsdp_qlora's train.py; others state none.
 _DROPOUTS = {"litgpt": 0.05, "Answer.AI": 0.1}
 #: Sources that trained with Hugging Face's transformers of their time.
 _TRANSFORMERS = ("Answer.AI", "LLaMA-Factory", "PEFT docs")
