@@ -51,7 +51,10 @@ PROFILE = (
     "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early", "selective_products", "saves_gathered",
+    "gradient_buffer", "packed_inputs",
 )  # fmt: skip
+#: Constants that profiles of users from before them do without, and what then holds.
+LATER = {"gradient_buffer": 1.0, "packed_inputs": 0.0}
 #: The constants of a profile of software that serves.
 SERVING = (
     "step_s", "sequence_s", "overlap", "default_sequences", "memory_share", "narrow_cache",
@@ -205,7 +208,9 @@ def _plain(name: str) -> str:
 
 def _unbased(kind: str, entry: Entry) -> tuple[str, ...]:
     """Fields that a profile of software needs where no other profile gives them."""
-    return PROFILE if kind == "software" and "base" not in entry else ()
+    if kind != "software" or "base" in entry:
+        return ()
+    return tuple(name for name in PROFILE if name not in LATER)
 
 
 def _samples(kind: str, table: Mapping[str, Any]) -> Entry:

@@ -43,7 +43,7 @@ _ALL = [
     Result("predicted_hfu", "Predicted HFU", "1", LAYOUT, "Hardware FLOPs utilisation, recomputation counted", "Korthikanti et al. 2022, arXiv:2205.05198"),
     Result("memory_gb_per_device", "Memory", "GB", LAYOUT, "Memory of the fullest device", "Korthikanti et al. 2022, arXiv:2205.05198"),
     Result("memory_parameters_gb", "Weights", "GB", LAYOUT, "Weights on the fullest device", _LEDGER),
-    Result("memory_gradients_gb", "Gradients", "GB", LAYOUT, "Gradients on the fullest device", _LEDGER),
+    Result("memory_gradients_gb", "Gradients", "GB", LAYOUT, "Gradients on the fullest device; those of one micro-batch take the place of its activations", _LEDGER),
     Result("memory_optimizer_gb", "Optimizer", "GB", LAYOUT, "Master weights and moments on the fullest device", _LEDGER),
     Result("memory_activations_gb", "Activations", "GB", LAYOUT, "What the fullest device keeps for the backward pass", _LEDGER),
     Result("memory_buffers_gb", "Buffers", "GB", LAYOUT, "Logits, gathered weights and a layer made again, on the fullest device", _LEDGER),
@@ -137,5 +137,6 @@ STEP_PARTS = (
     "pipeline_transfer_s",
     "data_parallel_s",
     "optimizer_s",
+    "offload_s",
     "straggler_s",
 )
