@@ -75,7 +75,7 @@ _LAYOUT = (
     "memory_gb_per_device",
     *MEMORY_PARTS,
 )
-_UNCHANGED = ("params", "active_params", "tokens", "steps")
+_UNCHANGED = ("params", "active_params", "tokens", "loss", "steps")
 
 
 class Projection(NamedTuple):

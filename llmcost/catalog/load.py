@@ -39,6 +39,7 @@ KINDS = {
     "flavors": "models by torchtitan's names for them",
     "serving": "constants of the serving model by the software that serves",
     "service": "constants of the serving model of any software",
+    "scaling_laws": "loss by parameters and tokens: constants, and what they were fitted to",
     "tokenizers": "sizes of vocabularies by the names that trainers give tokenizers",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
@@ -54,6 +55,11 @@ PROFILE = (
 #: The constants of a profile of software that serves.
 SERVING = (
     "step_s", "sequence_s", "overlap", "default_sequences", "memory_share", "narrow_cache",
+)  # fmt: skip
+#: What a scaling law gives: its constants and the models that it was fitted to.
+SCALING_LAW = (
+    "floor", "params_constant", "params_exponent", "tokens_constant", "tokens_exponent",
+    "fitted_params_low", "fitted_params_high", "fitted_tokens_low", "fitted_tokens_high",
 )  # fmt: skip
 #: Kinds of which each entry is a file of its own, named after it.
 _ONE_FILE_EACH = ("models",)
@@ -71,6 +77,7 @@ REQUIRED = {
     "optimizers": ("state_bytes", "weight_bytes", "traffic_bytes"),
     "tokenizers": ("vocab_size",),
     "serving": SERVING,
+    "scaling_laws": SCALING_LAW,
 }
 
 

@@ -36,6 +36,7 @@ _ALL = [
     Result("mfu", "MFU", "1", RUN, "Model FLOPs utilisation: model FLOPs over what the devices could do at peak", "Chowdhery et al. 2022, arXiv:2204.02311"),
     Result("goodput", "Goodput", "1", RUN, "Share of wall-clock time that trains", "Young 1974; Daly 2006"),
     Result("device_hours", "Device-hours", "h", RUN, "Devices times hours", _IDENTITY),
+    Result("loss", "Loss", "nats/token", RUN, "Loss that the scaling law of model.scaling_law expects, on text like that of its fit", "Hoffmann et al. 2022, arXiv:2203.15556; docs/loss.md"),
     Result("steps", "Steps", "", LAYOUT, "Training steps: tokens over those of a global batch", "definition"),
     Result("step_time_s", "Step time", "s", LAYOUT, "Time of a training step in the layout", "performance model from measured kernels, docs/method.md"),
     Result("predicted_mfu", "Predicted MFU", "1", LAYOUT, "MFU that the layout reaches", "performance model from measured kernels, docs/method.md"),

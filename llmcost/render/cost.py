@@ -86,14 +86,14 @@ def cost_note(result: Estimate) -> str:
 
 def undetermined(result: Estimate) -> list[str]:
     """Labels of what is not known; nobody misses a layout, a service or items that nobody gave,
-    nor a publisher's count that is ours."""
+    nor a publisher's count that is ours, nor the loss by a law that nobody chose."""
     missed = [
         item.label.lower()
         for item in RESULTS.values()
         if result.result(item.key) is None
         and item.group not in (LAYOUT, SERVICE, LIFE)
         and (item.key != "cost_items_usd" or result.inputs.items)
-        and item.key != "published_active_params"
+        and item.key not in ("published_active_params", "loss")
     ]
     return list(dict.fromkeys(missed))
 

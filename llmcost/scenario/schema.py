@@ -106,6 +106,7 @@ _KEYS = [
     Key("model.config", TEXT, "A Hugging Face config.json, its path relative to the scenario"),
     _positive("model.params", "Parameters, in total"),
     _positive("model.active_params", "Parameters used per token (mixture of experts)"),
+    Key("model.scaling_law", ENTRY, "Scaling law that the loss follows; no loss without one", catalog="scaling_laws"),
     Key("model.sparsity", NUMBER, "params / active_params, the K of 120·P²/K", low=1, quantity="sparsity"),
     _whole("model.layers", "Transformer blocks"),
     _whole("model.hidden_size", "Width of the model"),
@@ -154,6 +155,7 @@ _KEYS = [
     _positive("data.tokens_per_param", "Tokens as a multiple of the parameters", "tokens"),
     Key("data.tokens_basis", CHOICE, "What tokens_per_param multiplies", choices=("total", "active"), quantity="tokens_basis_active"),
     _positive("data.epochs", "Passes over the data"),
+    _positive("data.repeat_decay", "Repeats after which another pass is worth 1/e of the first, to the loss"),
     # training
     _positive("training.flops", "Training compute; replaces the formula", "FLOP"),
     _positive("training.flops_per_param_token", "C0: 6 in full training, 4 with frozen weights", "FLOP"),

@@ -139,12 +139,6 @@ def test_a_wrong_stage_is_named(given: dict[str, Any], said: str) -> None:
     assert all("stages" in text for text in error.value.problems)
 
 
-def test_a_sweep_of_stages_says_what_works_instead(llmcost: Run) -> None:
-    done = llmcost("sweep", "olmo-2-13b-stages", "--axis", "energy.pue=1.1,1.2")
-    assert done.returncode == 2
-    assert "stages" in done.stderr
-
-
 @pytest.mark.parametrize(
     "inference", [{}, {"inference": {"output_tokens_per_day": 1e8, "days": 100}}]
 )
