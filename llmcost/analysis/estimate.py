@@ -333,8 +333,10 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
         found += service_hints(inputs, values)
     known = scenario.get("cost.available_date") or inputs.shown.get("cost.available_date")
     if isinstance(known, date) and scenario.start is not None and scenario.start < known:
+        derived = inputs.sources.get("cost.available_date") == "derived"
+        what = "first known price of the hardware" if derived else "hardware came to market"
         found.append(
-            f"start_date {scenario.start} is before the hardware came to market ({known}); its price is taken undepreciated"
+            f"start_date {scenario.start} is before the {what} ({known}); its price is taken undepreciated"
         )
     return found
 
