@@ -7,6 +7,7 @@ from typing import Any
 
 from llmcost.scenario.importers.huggingface.fields import Fields
 from llmcost.scenario.importers.huggingface.kinds import Function, Kinds, add, embedding_width
+from llmcost.scenario.importers.huggingface.parts import architecture, is_bare, labels
 
 Found = dict[str, Any]
 
@@ -14,14 +15,17 @@ Found = dict[str, Any]
 def _encoder_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
     """What stands on an encoder of the BERT kind: a pooler, or the head that fills masks."""
     hidden, width = found["hidden_size"], embedding_width(found)
-    kind = (fields.texts("architectures") or [""])[0]
-    found["tied_embeddings"] = True
-    if kind.endswith("Model") or "Classification" in kind or "QuestionAnswering" in kind:
+    kind = architecture(fields)
+    bare = is_bare(kind)
+    if bare or kind.endswith(("Classification", "QuestionAnswering", "MultipleChoice")):
         found["output_head"] = False
-        if family.get("pooler", True) and (
-            kind.endswith("Model") or family.get("pooler") == "always"
+        # one vector for the text, from its first token
+        if kind.endswith(("SequenceClassification", "MultipleChoice")) or (
+            bare and family.get("pooler", True)
         ):
             add(found, small=hidden, matmul=hidden * hidden)
+        if not bare:
+            add(found, matmul=hidden * labels(fields))
     elif kind == "ElectraForPreTraining":  # a word is real or not
         found["output_head"] = False
         add(found, small=hidden + 1, matmul=hidden * hidden + hidden)
@@ -93,14 +97,8 @@ def _keys_without_bias(
 
 def _classes(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
     """A classifier over the classes of the file, or the pooler of a bare model."""
-    kind = (fields.texts("architectures") or [""])[0]
-    if "Classification" in kind:
-        labels = fields.value("id2label")
-        count = (
-            len(labels)
-            if isinstance(labels, dict) and labels
-            else fields.whole("num_labels", 2) or 2
-        )
+    if "Classification" in architecture(fields):
+        count = labels(fields)
         add(found, small=count, matmul=count * found["hidden_size"])
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from llmcost.errors import InputError, nearest
 from llmcost.files import read_text
-from llmcost.scenario.importers.huggingface import families
+from llmcost.scenario.importers.huggingface import families, parts
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 from llmcost.scenario.importers.huggingface.stack import stack
 from llmcost.scenario.importers.huggingface.towers import (
@@ -103,7 +103,10 @@ def read_model(data: Any, where: str) -> Model:
         "inner_hidden_size"
     ):  # the first ChatGLM is another model
         family = families.family("chatglm_1")
-    text, text_family = _language_model(whole, model_type, family)
+    alone = parts.decoder_alone(whole, family)
+    seen_alone = parts.seen_alone(whole, family)
+    text, text_family = seen_alone or _language_model(whole, model_type, family)
+    text_family = parts.encoder_alone(whole, family) or text_family
     if "keys" in text_family:
         text = renamed_fields(text, text_family)
     found = stack(text, text_family)
@@ -113,8 +116,12 @@ def read_model(data: Any, where: str) -> Model:
             found["other_matmul_params"] += tower_input(text, text_family, found)
             found["seq_len"] = patches(text, text_family)
             sources["seq_len"] = "default: patches of one image or sound"
-        found.update(encoder(text, text_family, found, sources))
-        if text is not whole or family is not None:
+        parts.head(whole, text, text_family, found)
+        if alone:
+            found["cross_layers"] += found["layers"] if "encoder" in text_family else 0
+        else:
+            found.update(encoder(text, text_family, found, sources))
+        if not alone and not seen_alone and (text is not whole or family is not None):
             seen = towers(whole, family or {}, found, sources)
             _merge(found, seen)
             if seen and family is not None and "text" not in family:
@@ -197,6 +204,7 @@ def _tell(
     family: Mapping[str, Any] | None,
 ) -> None:
     """Warn of what was guessed and of what was not read."""
+    parts.tell_head(whole)
     if family is None:
         whole.note(_unknown(model_type))
     elif "partial" in family:
