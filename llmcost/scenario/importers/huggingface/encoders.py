@@ -145,6 +145,22 @@ def _text_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds: K
     add(found, matmul=found["hidden_size"] * size, small=size)
 
 
+def _places_on_a_page(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """LayoutLM: where a word stands on the page, how high and how wide."""
+    places = fields.whole("max_2d_position_embeddings", 1024) or 1024
+    add(found, small=4 * places * found["hidden_size"])
+
+
+def _global_attention(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """Longformer: a second query, key and value for the tokens that see everything."""
+    hidden = found["hidden_size"]
+    add(found, matmul=3 * found["layers"] * hidden * hidden, small=3 * found["layers"] * hidden)
+
+
 #: By the word of the table of families.
 ENCODERS: dict[str, Function] = {
     "encoder_head": _encoder_head,
@@ -158,4 +174,6 @@ ENCODERS: dict[str, Function] = {
     "two_downsamplers": _two_downsamplers,
     "text_head": _text_head,
     "relative": _relative,
+    "places_on_a_page": _places_on_a_page,
+    "global_attention": _global_attention,
 }

@@ -155,7 +155,7 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
         inner, width = width, fields.whole(family["ffn_key"], None)
         width = width if width is not None else inner
     if width is None:
-        ratio = fields.value(("expansion_ratio", "mlp_ratio"))
+        ratio = fields.value(("expansion_ratio", "mlp_ratio", "intermediate_multiple_size"))
         ratio = ratio if isinstance(ratio, int | float) and not isinstance(ratio, bool) else None
         if ratio is not None and not 0 < ratio < 1000:
             fields.problem("mlp_ratio", f"{str(ratio)[:40]!r} is not a ratio above 0")
@@ -227,7 +227,7 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
     norm = weights.norm_size(hidden, norm_bias) if family["norm"] != "none" else 0
     attends = kinds.full + kinds.windowed + kinds.cross + (layers if "encoder" in family else 0)
     small = norm * (kinds.norms(fields, family) + bool(family["final_norm"]))
-    small += norm * bool(family.get("embedding_norm"))
+    small += norm * flag(fields, family, "embedding_norm")
     qkv, out = flag(fields, family, "qkv_bias"), flag(fields, family, "out_bias")
     if found.get("kv_lora_rank"):
         small += attends * ((found["q_lora_rank"] or 0) + found["kv_lora_rank"])
@@ -254,7 +254,8 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
         kinds.matmul += attends * hidden * heads * (head_dim if gate == "full" else 1)
     if family.get("sinks"):
         small += (attends if family["sinks"] == "all" else kinds.windowed) * heads
-    if family.get("positions"):
+    turned = fields.text("position_embedding_type") in ("rotary", "rope")
+    if family.get("positions") and not turned:
         count = fields.whole(family["positions"], 0, 0) or 0
         small += (count + family.get("position_offset", 0)) * embedding_width(found)
     if "types" in family:
