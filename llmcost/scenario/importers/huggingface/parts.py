@@ -21,6 +21,9 @@ _HEADS = re.compile(
 )
 #: Heads that give classes or places rather than tokens.
 _CLASSES = re.compile(r"For(SequenceClassification|TokenClassification|QuestionAnswering)$")
+#: Fields of models whose stages differ in width.
+_STAGES = ("depths", "hidden_sizes", "embed_dims", "embed_dim", "layer_depths", "stage_names",
+           "conv_layer_kernel_sizes", "depth_multiplier", "width_coefficient")  # fmt: skip
 #: Classes that are the encoder of an encoder-decoder.
 _ENCODERS = ("EncoderModel", "ForTokenClassification")
 #: Heads that score an answer: two layers.
@@ -80,6 +83,27 @@ def decoder_alone(whole: Fields, family: Family | None) -> bool:
     if "encoder" in known:
         whole.read.update(key for key in whole.data if key.startswith("encoder_"))
     return "encoder" in known or bool(known.get("text_alone"))
+
+
+def unknown(fields: Fields) -> tuple[Family, str]:
+    """What a model of a type that nobody knows is read as, by the fields that it has, and in words."""
+    name = architecture(fields)
+    if fields.has("encoder_layers") and fields.has("decoder_layers"):
+        return families.family("bart") or families.plain(), "an encoder with a decoder like BART's"
+    if fields.has("type_vocab_size") or (
+        name.endswith("MaskedLM") and not fields.has("rms_norm_eps", "num_key_value_heads")
+    ):
+        return families.family("bert") or families.plain(), "an encoder like BERT's"
+    staged = next((key for key in _STAGES if fields.has(key)), None)
+    if staged is not None and not fields.has("vocab_size"):
+        fields.problem(
+            staged,
+            "tells stages of different widths, of convolutions or windows over an image: no stack of"
+            " equal layers, so such a model is not read; give its size as model.params",
+        )
+    elif fields.has("patch_size", "num_channels") and not fields.has("vocab_size"):
+        return families.family("vit") or families.plain(), "an encoder of images like ViT's"
+    return families.plain(), "a decoder like LLaMA's"
 
 
 def head(whole: Fields, text: Fields, family: Family, found: Found) -> None:

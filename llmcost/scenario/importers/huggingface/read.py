@@ -103,9 +103,9 @@ def read_model(data: Any, where: str) -> Model:
         "inner_hidden_size"
     ):  # the first ChatGLM is another model
         family = families.family("chatglm_1")
-    alone = parts.decoder_alone(whole, family)
     seen_alone = parts.seen_alone(whole, family)
     text, text_family = seen_alone or _language_model(whole, model_type, family)
+    alone = parts.decoder_alone(whole, family or text_family)
     text_family = parts.encoder_alone(whole, family) or text_family
     if "keys" in text_family:
         text = renamed_fields(text, text_family)
@@ -152,11 +152,10 @@ def _language_model(
         text_family = families.family(known["text"])
     if name is None and "text" not in known:
         whole.unsaid = families.silent(model_type)
-        return whole, family or families.plain()
+        return whole, family or _guessed(whole, model_type)
     silent = {**families.silent(str(known.get("text", kind))), **families.silent(kind)}
     if text_family is None:
-        whole.note(_unknown(kind))
-        text_family = family if family and name is None else families.plain()
+        text_family = _guessed(Fields(inner, whole.where, silent, whole, f"{name}."), kind)
     whole.read.update(_TEXT)
     beside = {} if inner else {k: v for k, v in whole.data.items() if not isinstance(v, dict)}
     lifted = {key: whole.data[key] for key in _LIFTED if key in whole.data and key not in inner}
@@ -206,7 +205,8 @@ def _tell(
     """Warn of what was guessed and of what was not read."""
     parts.tell_head(whole)
     if family is None:
-        whole.note(_unknown(model_type))
+        if any(isinstance(whole.data.get(name), dict) for name in _TEXT):
+            whole.note(f'model_type "{model_type[:40]}" is not known: what joins its parts is not counted')
     elif "partial" in family:
         whole.note(f"{family['partial']} are not counted, of model_type {model_type!r}")
     elif family.get("tie_unsure") and not text.has(_TIED):  # its code ties where its weights do not
@@ -222,11 +222,17 @@ def _tell(
         whole.note(f"not understood and not counted: {', '.join(sorted(set(unread)))}")
 
 
-def _unknown(model_type: str) -> str:
-    if not model_type:
-        return "has no model_type: read as a decoder like LLaMA's"
-    hint = nearest(model_type, families.names())
-    return f'model_type "{model_type[:40]}" is not known: read as a decoder like LLaMA\'s{hint}'
+def _guessed(fields: Fields, model_type: str) -> Mapping[str, Any]:
+    """A family for a type that nobody knows, which a user is told of."""
+    family, words = parts.unknown(fields)
+    if fields.problems:
+        raise InputError(fields.problems)
+    if model_type:
+        hint = nearest(model_type, families.names())
+        fields.note(f'model_type "{model_type[:40]}" is not known: read as {words}{hint}')
+    else:
+        fields.note(f"has no model_type: read as {words}")
+    return family
 
 
 #: Fields of which a default is worth a word.
