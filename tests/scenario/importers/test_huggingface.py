@@ -21,6 +21,7 @@ from llmcost.scenario.architecture import complete
 from llmcost.scenario.importers.huggingface import families
 from llmcost.scenario.importers.huggingface.decoders import DECODERS
 from llmcost.scenario.importers.huggingface.encoders import ENCODERS
+from llmcost.scenario.importers.huggingface.hybrids import HYBRIDS
 from llmcost.scenario.importers.huggingface.read import read_model
 
 #: Fields that a count needs of published config.json files, and the parameters that each stands for:
@@ -60,7 +61,9 @@ def test_every_name_in_the_table_of_families_exists() -> None:
         assert entry is not None
         named = [entry.get("text"), entry.get("encoder"), *entry.get("towers", {}).values()]
         assert all(families.family(word) is not None for word in named if word), name
-        assert all(word in {**DECODERS, **ENCODERS} for word in entry.get("special", ())), name
+        assert all(
+            word in {**DECODERS, **ENCODERS, **HYBRIDS} for word in entry.get("special", ())
+        ), name
 
 
 def test_nine_in_ten_are_exact() -> None:

@@ -287,9 +287,15 @@ def _two_blocks(fields: Fields, family: Mapping[str, Any], found: Found, kinds: 
     # the second dense one counts as an expert that all tokens visit
     found["shared_experts"] = found["ffn_hidden_size"] / found["expert_ffn_hidden_size"]
     empty = fields.whole("zero_expert_num", 0, 0) or 0
-    add(found, small=count * (2 * hidden + latent + found["experts"] + empty), matmul=count * hidden * empty)
+    add(
+        found,
+        small=count * (2 * hidden + latent + found["experts"] + empty),
+        matmul=count * hidden * empty,
+    )
     if empty:
-        fields.note(f"zero_expert_num: {empty} of the experts compute nothing; active parameters count none of them")
+        fields.note(
+            f"zero_expert_num: {empty} of the experts compute nothing; active parameters count none of them"
+        )
 
 
 #: By the word of the table of families.

@@ -28,7 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "experts": ("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts",
                 "num_moe_experts", "n_experts"),
     "experts_per_token": ("num_experts_per_tok", "moe_top_k", "moe_topk", "moe_k", "experts_per_token",
-                          "num_experts_per_token", "top_k_experts", "num_selected_experts"),
+                          "num_experts_per_token", "top_k_experts", "num_selected_experts", "topk"),
     "expert_ffn_hidden_size": ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size",
                                "expert_intermediate_size", "expert_dim"),
     "shared_experts": ("n_shared_experts", "num_shared_experts", "num_shared_expert",

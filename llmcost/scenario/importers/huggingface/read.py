@@ -206,7 +206,9 @@ def _tell(
     parts.tell_head(whole)
     if family is None:
         if any(isinstance(whole.data.get(name), dict) for name in _TEXT):
-            whole.note(f'model_type "{model_type[:40]}" is not known: what joins its parts is not counted')
+            whole.note(
+                f'model_type "{model_type[:40]}" is not known: what joins its parts is not counted'
+            )
     elif "partial" in family:
         whole.note(f"{family['partial']} are not counted, of model_type {model_type!r}")
     elif family.get("tie_unsure") and not text.has(_TIED):  # its code ties where its weights do not

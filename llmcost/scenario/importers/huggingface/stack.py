@@ -10,6 +10,7 @@ from llmcost.scenario.importers.huggingface import patterns
 from llmcost.scenario.importers.huggingface.decoders import DECODERS
 from llmcost.scenario.importers.huggingface.encoders import ENCODERS
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
+from llmcost.scenario.importers.huggingface.hybrids import HYBRIDS
 from llmcost.scenario.importers.huggingface.kinds import Kinds, embedding_width, flag
 from llmcost.scenario.importers.huggingface.recurrent import recurrent
 
@@ -25,6 +26,10 @@ _FIXED = (
     "layernorm_full_attention_alpha", "decoder_bias", "conv_stride", "median_filter_width",
     "alibi_bias_max",
 )  # fmt: skip
+#: What single families do, by the word of their table.
+_SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS}
+#: Kinds of positions that have no weights.
+_WITHOUT_WEIGHTS = ("rotary", "rope", "alibi")
 #: Sizes without which there is no stack, with what a message calls them.
 _NEEDED = ("layers", "hidden_size", "heads", "vocab_size")
 
@@ -77,7 +82,7 @@ def stack(fields: Fields, family: Family) -> Architecture:
     _embeddings(fields, family, found)
     _small(fields, family, found, kinds)
     for name in family.get("special", ()):
-        (DECODERS.get(name) or ENCODERS[name])(fields, family, found, kinds)
+        _SPECIAL[name](fields, family, found, kinds)
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -101,6 +106,8 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
     kv_heads = fields.mean("kv_heads", None)
     if kv_heads is None or (family.get("kv_flag") and not flag(fields, family, "kv_flag")):
         kv_heads = heads
+    if fields.text("attention_head_type") == "multiquery":  # SantaCoder
+        kv_heads = 1
     if fields.flag("multi_query") and not fields.flag("new_decoder_architecture"):
         kv_heads = 1
     found["kv_heads"] = kv_heads
@@ -148,7 +155,7 @@ def _indexer(fields: Fields, found: Architecture, kinds: Kinds, heads: int) -> N
 
 def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Kinds) -> None:
     """Widths of feed-forward blocks, experts and their sharers."""
-    found["gated_ffn"] = flag(fields, family, "gated")
+    found["gated_ffn"] = _gated(fields, family)
     width = None if family.get("ffn_ratio_first") else fields.mean("ffn_hidden_size", None)
     inner = fields.mean("expert_ffn_hidden_size", None)
     if "ffn_key" in family:  # the dense layers' width has a name of its own (Llama 4)
@@ -194,6 +201,16 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
     if flag(fields, family, "expert_bias"):
         each_bias = weights.ffn_bias_params(inner, found["hidden_size"], found["gated_ffn"])
         kinds.small += kinds.sparse * kinds.experts * each_bias
+
+
+def _gated(fields: Fields, family: Family) -> bool:
+    """Whether a feed-forward has a third matrix: by the family, or by an activation that is a product."""
+    words = {fields.text(name).lower() for name in ("activation_function", "feed_forward_type")} - {
+        ""
+    }
+    if any(word.endswith("glu") for word in words):
+        return True
+    return flag(fields, family, "gated") and not (words and family.get("gated_if_named"))
 
 
 def _top(fields: Fields, family: Family) -> float:
@@ -254,7 +271,7 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
         kinds.matmul += attends * hidden * heads * (head_dim if gate == "full" else 1)
     if family.get("sinks"):
         small += (attends if family["sinks"] == "all" else kinds.windowed) * heads
-    turned = fields.text("position_embedding_type") in ("rotary", "rope")
+    turned = fields.text("position_embedding_type") in _WITHOUT_WEIGHTS
     if family.get("positions") and not turned:
         count = fields.whole(family["positions"], 0, 0) or 0
         small += (count + family.get("position_offset", 0)) * embedding_width(found)
