@@ -36,6 +36,8 @@ def _encoder_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds
             small=width * (2 + bias) + (0 if family.get("plain_head") else found["vocab_size"]),
             matmul=hidden * width,
         )
+        if family.get("pooler") == "always":
+            add(found, small=hidden, matmul=hidden * hidden)
         if kind.endswith("PreTraining"):
             add(found, small=hidden + 2, matmul=hidden * hidden + 2 * hidden)
     if family.get("embedding_projection") and width != hidden:

@@ -55,7 +55,7 @@ def seen_alone(whole: Fields, family: Family | None) -> tuple[Fields, Family] | 
         return None
     given = whole.data.get("vision_config")
     given = given if isinstance(given, dict) else {}
-    beside = {key: whole.data[key] for key in ("architectures", "id2label", "num_labels")
+    beside: dict[str, Any] = {key: whole.data[key] for key in ("architectures", "id2label", "num_labels")
               if key in whole.data}  # fmt: skip
     whole.read.update(whole.data)
     kind = families.family(name) or families.plain()

@@ -24,7 +24,7 @@ _FIXED = (
     "attention_bias", "use_expert_bias", "moe_capacity", "dim_model_base", "normalize_qk_projections",
     "num_gqa_groups", "qkv_multipliers", "block_dim", "conv_dim", "block_use_swiglu", "use_swiglu_ffn",
     "layernorm_full_attention_alpha", "decoder_bias", "conv_stride", "median_filter_width",
-    "alibi_bias_max",
+    "alibi_bias_max", "add_out_norm", "max_inference_chunksize",
 )  # fmt: skip
 #: What single families do, by the word of their table.
 _SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS}
@@ -136,7 +136,7 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
                 "windowed layers without a window: their scores are counted over the whole sequence"
             )
     index_heads = fields.whole("index_n_heads", 0, 0)
-    if index_heads:
+    if index_heads and family.get("indexer", True):
         _indexer(fields, found, kinds, index_heads)
 
 

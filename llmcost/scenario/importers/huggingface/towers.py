@@ -86,7 +86,8 @@ def towers(whole: Fields, family: Family, found: Found, sources: dict[str, str])
         if part is None:
             continue
         length = part["encoder_seq_len"]
-        total["encoder_params"] = total.get("encoder_params", 0.0) + part["encoder_params"]
+        times = family.get("tower_times", 1)  # one of images, one of video
+        total["encoder_params"] = total.get("encoder_params", 0.0) + times * part["encoder_params"]
         width += part["encoder_attention_width"] * length * length
         tokens = max(tokens, length)
     if not total:
@@ -234,6 +235,9 @@ def _own_projection(fields: Fields, family: Family, part: Found, found: Found) -
         )
     out = out or found["hidden_size"]
     wide = hidden * side * side
+    if kind == "gated":  # GLM-4V: a convolution, a projection and a gated feed-forward
+        inner = (fields.plain or fields).whole("intermediate_size", 13696) or 13696
+        return float(side * side * hidden * out + out + out * out + 2 * out + 3 * out * inner)
     norm = hidden * (1 if kind == "rms" else 2)
     total = norm + wide * wide + wide + wide * out + out
     extra = fields.wholes("deepstack_visual_indexes") or []
