@@ -25,7 +25,7 @@ def _encoder_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds
         ):
             add(found, small=hidden, matmul=hidden * hidden)
         if not bare:
-            add(found, matmul=hidden * labels(fields))
+            add(found, small=labels(fields), matmul=hidden * labels(fields))
     elif kind == "ElectraForPreTraining":  # a word is real or not
         found["output_head"] = False
         add(found, small=hidden + 1, matmul=hidden * hidden + hidden)

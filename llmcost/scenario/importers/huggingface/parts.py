@@ -26,6 +26,8 @@ _STAGES = ("depths", "hidden_sizes", "embed_dims", "embed_dim", "layer_depths", 
            "conv_layer_kernel_sizes", "depth_multiplier", "width_coefficient")  # fmt: skip
 #: Classes that are the encoder of an encoder-decoder.
 _ENCODERS = ("EncoderModel", "ForTokenClassification")
+#: Those of them with a bias.
+_WITH_BIAS = ("TokenClassification", "QuestionAnswering")
 #: Heads that score an answer: two layers.
 _SCORES = re.compile(r"RewardModel$")
 
@@ -121,6 +123,7 @@ def head(whole: Fields, text: Fields, family: Family, found: Found) -> None:
     found["output_head"] = False
     if classes:
         found["other_matmul_params"] += hidden * labels(whole)
+        found["other_params"] += labels(whole) if name.endswith(_WITH_BIAS) else 0
     if _SCORES.search(name) or (classes and "encoder" in family):
         found["other_matmul_params"] += hidden * hidden
         found["other_params"] += hidden

@@ -126,7 +126,7 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
         if hidden % heads and kinds.attends:
             name = fields.named(NAMES["heads"])
             fields.problem(name, f"{heads:g} heads do not divide {hidden:g}; it needs head_dim")
-        head_dim = max(hidden // heads, 1)
+        head_dim = max(hidden * family.get("head_share", 1) // heads, 1)
     found["head_dim"] = head_dim
     if kinds.windowed:
         found["windowed_layers"] = kinds.windowed
