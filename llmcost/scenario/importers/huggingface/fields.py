@@ -18,7 +18,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "hidden_size": ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim", "hidden_dim"),
     "heads": ("num_attention_heads", "n_head", "n_heads", "num_heads", "num_query_heads"),
     "kv_heads": ("num_key_value_heads", "num_kv_heads", "n_head_kv", "kv_n_heads", "n_kv_heads",
-                 "num_key_value_heads_per_layer", "multi_query_group_num"),
+                 "num_key_value_heads_per_layer", "multi_query_group_num", "num_attention_groups"),
     "head_dim": ("head_dim", "attention_head_dim", "kv_channels", "d_kv", "head_size", "d_head"),
     "ffn_hidden_size": ("intermediate_size", "n_inner", "ffn_hidden_size", "ffn_dim", "d_ff", "d_inner",
                         "ff_intermediate_size", "inner_hidden_size", "block_ff_dim", "dff"),

@@ -71,6 +71,17 @@ def _compressed(fields: Fields, family: Mapping[str, Any], found: Found, kinds: 
     fields.note("compressed attention: its scores are counted over the whole sequence")
 
 
+def _low_rank_query(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """Step 3: a query of low rank with a norm between its two matrices."""
+    hidden, inner = found["hidden_size"], found["heads"] * found["head_dim"]
+    rank = fields.whole("share_q_dim")
+    if rank:
+        add(found, matmul=found["layers"] * (rank * (hidden + inner) - hidden * inner),
+            small=found["layers"] * rank)  # fmt: skip
+
+
 #: Tokens a summary of the layers that have an indexer.
 _SPARSE_RATE = 4
 _COMPRESSION = {"compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
@@ -96,4 +107,5 @@ HYBRIDS: dict[str, Function] = {
     "shared_transformer": _shared_transformer,
     "rounded_feed_forward": _rounded_feed_forward,
     "compressed": _compressed,
+    "low_rank_query": _low_rank_query,
 }

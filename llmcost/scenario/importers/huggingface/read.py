@@ -121,10 +121,10 @@ def read_model(data: Any, where: str) -> Model:
             found["cross_layers"] += found["layers"] if "encoder" in text_family else 0
         else:
             found.update(encoder(text, text_family, found, sources))
-        if not alone and not seen_alone and (text is not whole or family is not None):
+        if not alone and not seen_alone:
             seen = towers(whole, family or {}, found, sources)
             _merge(found, seen)
-            if seen and family is not None and "text" not in family:
+            if seen and text is whole and "towers" not in (family or {}):
                 whole.note(
                     f'model_type "{model_type}" is a language model\'s, but the file has a tower:'
                     f" its {seen['encoder_params']:,.0f} parameters are counted"

@@ -263,6 +263,9 @@ def _projector(whole: Fields, family: Family, found: Found) -> float:
         return 2.0
     if kind == "four_wide":  # Step 3
         return float(4 * wide * hidden)
+    if kind == "four_patches":  # Phi-3-vision: four patches to one, and separators of lines and images
+        whole.read.update(("img_processor", "embd_layer"))
+        return float(4 * wide * hidden + hidden * hidden + 2 * hidden + 8 * wide)
     bias = whole.flag("multimodal_projector_bias", True)
     if kind == "mlp":  # LLaVA
         return float(wide * hidden + hidden * hidden + 2 * hidden * bias)
