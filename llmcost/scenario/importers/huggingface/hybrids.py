@@ -71,15 +71,22 @@ def _compressed(fields: Fields, family: Mapping[str, Any], found: Found, kinds: 
     fields.note("compressed attention: its scores are counted over the whole sequence")
 
 
-def _low_rank_query(
-    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
-) -> None:
+def _low_rank_query(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
     """Step 3: a query of low rank with a norm between its two matrices."""
     hidden, inner = found["hidden_size"], found["heads"] * found["head_dim"]
     rank = fields.whole("share_q_dim")
     if rank:
         add(found, matmul=found["layers"] * (rank * (hidden + inner) - hidden * inner),
             small=found["layers"] * rank)  # fmt: skip
+
+
+def _memory_of_another_width(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """T5Gemma: keys and values of an encoder that may be wider than the decoder."""
+    wide = fields.whole("cross_attention_hidden_size") or found["hidden_size"]
+    inner = 2 * found["kv_heads"] * found["head_dim"]
+    add(found, matmul=found["layers"] * inner * (wide - found["hidden_size"]))
 
 
 #: Tokens a summary of the layers that have an indexer.
@@ -107,5 +114,6 @@ HYBRIDS: dict[str, Function] = {
     "shared_transformer": _shared_transformer,
     "rounded_feed_forward": _rounded_feed_forward,
     "compressed": _compressed,
+    "memory_of_another_width": _memory_of_another_width,
     "low_rank_query": _low_rank_query,
 }

@@ -116,6 +116,9 @@ def read_model(data: Any, where: str) -> Model:
             found["other_matmul_params"] += tower_input(text, text_family, found)
             found["seq_len"] = patches(text, text_family)
             sources["seq_len"] = "default: patches of one image or sound"
+        if family is not None and "encoder_key" in family:
+            key = family["encoder_key"]
+            text.plain = whole.part(key, families.silent(text_family["encoder"]))
         parts.head(whole, text, text_family, found)
         if alone:
             found["cross_layers"] += found["layers"] if "encoder" in text_family else 0
@@ -126,8 +129,8 @@ def read_model(data: Any, where: str) -> Model:
             _merge(found, seen)
             if seen and text is whole and "towers" not in (family or {}):
                 whole.note(
-                    f'model_type "{model_type}" is a language model\'s, but the file has a tower:'
-                    f" its {seen['encoder_params']:,.0f} parameters are counted"
+                    f'model_type "{model_type[:40]}" is not one that sees or hears, but the file has a'
+                    f" tower: its {seen['encoder_params']:,.0f} parameters are counted"
                 )
         _length(text, text_family, found, sources)
     if whole.problems:
@@ -141,7 +144,14 @@ def _language_model(
 ) -> tuple[Fields, Mapping[str, Any]]:
     """The stack that predicts tokens, and its family."""
     known = family or {}
-    name = next((name for name in _TEXT if isinstance(whole.data.get(name), dict)), None)
+    name = next(
+        (
+            name
+            for name in (*_TEXT, known.get("text_key", ""))
+            if isinstance(whole.data.get(name), dict)
+        ),
+        None,
+    )
     inner = whole.data.get(name, {}) if name else {}
     nested = inner.get("text_config") if name == "thinker_config" else None
     if isinstance(nested, dict):

@@ -68,7 +68,9 @@ def _mamba2(
     )
     width = width if isinstance(width, int) and not isinstance(width, bool) and width > 0 else None
     inner = fields.whole("mamba_d_ssm") or (
-        heads * width if heads and width and not family.get("inner_by_expand") else round(expand * hidden)
+        heads * width
+        if heads and width and not family.get("inner_by_expand")
+        else round(expand * hidden)
     )
     heads = heads or max(inner // (width or 64), 1)
     state = fields.whole(("mamba_d_state", "ssm_state_size", "state_size"), 128) or 128

@@ -32,7 +32,9 @@ def encoder(fields: Fields, family: Family, found: Found, sources: dict[str, str
     if name is None:
         return {}
     inner = families.family(name) or families.plain()
-    own = renamed_fields(fields.plain or fields, inner)
+    own = fields.plain or fields
+    if "keys" in inner:
+        own = renamed_fields(own, inner)
     part = stack(own, {**inner, "vocab_size": 0})
     if not part:
         return {}
@@ -41,6 +43,8 @@ def encoder(fields: Fields, family: Family, found: Found, sources: dict[str, str
         f"default: {length:,} tokens of the encoder a sequence, the most it takes"
     )
     extra = _sound_input(fields, part) if family.get("input") == "sound" else 0.0
+    if "keys" not in inner:  # a configuration of its own, with an embedding of its own
+        extra += part["hidden_size"] * (own.whole("vocab_size", 0) or 0)
     return {**_counted(part, float(length), extra), "cross_layers": found["layers"]}
 
 
@@ -263,7 +267,9 @@ def _projector(whole: Fields, family: Family, found: Found) -> float:
         return 2.0
     if kind == "four_wide":  # Step 3
         return float(4 * wide * hidden)
-    if kind == "four_patches":  # Phi-3-vision: four patches to one, and separators of lines and images
+    if (
+        kind == "four_patches"
+    ):  # Phi-3-vision: four patches to one, and separators of lines and images
         whole.read.update(("img_processor", "embd_layer"))
         return float(4 * wide * hidden + hidden * hidden + 2 * hidden + 8 * wide)
     bias = whole.flag("multimodal_projector_bias", True)
