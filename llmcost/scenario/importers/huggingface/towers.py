@@ -272,6 +272,8 @@ def _projector(whole: Fields, family: Family, found: Found) -> float:
     ):  # Phi-3-vision: four patches to one, and separators of lines and images
         whole.read.update(("img_processor", "embd_layer"))
         return float(4 * wide * hidden + hidden * hidden + 2 * hidden + 8 * wide)
+    if kind == "queries":
+        return _queries(whole, wide, hidden)
     bias = whole.flag("multimodal_projector_bias", True)
     if kind == "mlp":  # LLaVA
         return float(wide * hidden + hidden * hidden + 2 * hidden * bias)
@@ -309,6 +311,21 @@ def _projector(whole: Fields, family: Family, found: Found) -> float:
     if kind == "llama4":
         return float((inner.whole("vision_output_dim", 4096) or 4096) * hidden)
     return 0.0
+
+
+def _queries(whole: Fields, wide: int, hidden: float) -> float:
+    """Learned queries that attend to the image in some layers (the Q-Former of BLIP-2)."""
+    part = whole.part("qformer_config") or Fields({}, whole.where, {}, whole)
+    width = part.whole("hidden_size", 768) or 768
+    layers = part.whole("num_hidden_layers", 12) or 12
+    ffn = part.whole("intermediate_size", 3072) or 3072
+    wide = part.whole("encoder_hidden_size", wide) or wide
+    every = part.whole("cross_attention_frequency", 2) or 2
+    block = 4 * width * width + 2 * width * ffn + 9 * width + ffn
+    cross = 2 * width * width + 2 * width * wide + 6 * width
+    queries = (whole.whole("num_query_tokens", 32) or 32) * width
+    total = layers * block + -(-layers // every) * cross + queries + 2 * width
+    return float(total + width * hidden + hidden)
 
 
 def _factor(fields: Fields, name: str, default: float) -> float:
