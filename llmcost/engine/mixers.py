@@ -172,6 +172,17 @@ def time_mix_params(hidden_size: Size, inner_size: Size) -> Size:
     return 4 * hidden_size * inner_size + 2 * inner_size + 3 * hidden_size
 
 
+def matrix_lstm_params(hidden_size: Size, key_size: Size, value_size: Size, heads: Size) -> Size:
+    """Weights of an mLSTM layer: query, key, value, gates, norm and output, of these widths [1].
+
+    References
+    ----------
+    .. [1] Beck et al. (2025), xLSTM 7B, arXiv:2503.13427, section 3.
+    """
+    products = hidden_size * (2 * key_size + 3 * value_size)
+    return products + 2 * heads * (hidden_size + 1) + value_size
+
+
 def norm_size(width: Size, bias: Size) -> Size:
     """Weights of a norm of a width, twice as many where it has a bias [1]."""
     return width * (1 + bias)

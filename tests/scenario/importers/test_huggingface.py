@@ -21,12 +21,18 @@ from llmcost.scenario.architecture import complete
 from llmcost.scenario.importers.huggingface import families
 from llmcost.scenario.importers.huggingface.decoders import DECODERS
 from llmcost.scenario.importers.huggingface.encoders import ENCODERS
+from llmcost.scenario.importers.huggingface.hybrids import HYBRIDS
 from llmcost.scenario.importers.huggingface.read import read_model
 
 #: Fields that a count needs of published config.json files, and the parameters that each stands for:
 #: those that transformers 5.24.0 builds from it (on its meta device), or those published with the weights.
 CONFIGS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "configs.json").read_text()
+)
+#: Small configurations of our own making, and what transformers 5.24.0 builds from them: classes that are a
+#: part of a model, further families, and flags and sizes one at a time.
+REDUCED: dict[str, list[dict[str, Any]]] = json.loads(
+    (Path(__file__).parent / "reduced.json").read_text()
 )
 #: Published counts are rounded to two or three digits; code counts every bias.
 _PUBLISHED, _EXACT = 0.01, 0.003
@@ -54,13 +60,41 @@ def test_a_configuration_counts_as_its_own_code_counts(name: str) -> None:
     assert counted == pytest.approx(row["params"], rel=_EXACT if exact else _PUBLISHED)
 
 
+def _named(row: dict[str, Any]) -> str:
+    return str(row["config"]["architectures"][0])
+
+
+@pytest.mark.parametrize("row", REDUCED["parts"] + REDUCED["families"], ids=_named)
+def test_a_class_counts_as_its_own_code_counts(row: dict[str, Any]) -> None:
+    counted = _counts(row["config"])["architecture_params"]
+    assert counted == pytest.approx(row["params"], rel=_EXACT)
+
+
+@pytest.mark.parametrize("row", REDUCED["flags"], ids=_named)
+def test_a_flag_that_changes_weights_changes_ours(row: dict[str, Any]) -> None:
+    first = next(other for other in REDUCED["flags"] if _named(other) == _named(row))
+    counted, before = (_counts(item["config"])["architecture_params"] for item in (row, first))
+    assert counted - before == row["params"] - first["params"]
+    assert counted == pytest.approx(row["params"], rel=_EXACT)
+
+
+def test_the_same_class_of_other_parts_differs() -> None:
+    by_type: dict[str, set[int]] = {}
+    for row in REDUCED["parts"]:
+        by_type.setdefault(row["config"]["model_type"], set()).add(row["params"])
+    assert len(by_type["bert"]) >= 5
+    assert len(by_type["bart"]) == len(by_type["t5"]) == len(by_type["clip"]) == 2
+
+
 def test_every_name_in_the_table_of_families_exists() -> None:
     for name in families.names():
         entry = families.family(name)
         assert entry is not None
         named = [entry.get("text"), entry.get("encoder"), *entry.get("towers", {}).values()]
         assert all(families.family(word) is not None for word in named if word), name
-        assert all(word in {**DECODERS, **ENCODERS} for word in entry.get("special", ())), name
+        assert all(
+            word in {**DECODERS, **ENCODERS, **HYBRIDS} for word in entry.get("special", ())
+        ), name
 
 
 def test_nine_in_ten_are_exact() -> None:
@@ -189,6 +223,13 @@ def _inputs(result: Estimate) -> list[tuple[str, Any, str]]:
     [
         ({"model_type": "llamma"}, 'model_type "llamma" is not known.*did you mean "llama"'),
         ({"model_type": None}, "has no model_type"),
+        ({"model_type": "newbert", "type_vocab_size": 2}, "read as an encoder like BERT's"),
+        ({"model_type": "newbert", "architectures": ["NewForMaskedLM"]}, "read as an encoder like BERT's"),
+        ({"model_type": "newbart", "encoder_layers": 2, "decoder_layers": 2, "d_model": 64,
+          "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 128,
+          "decoder_ffn_dim": 128}, "read as an encoder with a decoder like BART's"),
+        ({"architectures": ["LlamaModel"]}, "no output head"),
+        ({"architectures": ["LlamaForObjectDetection"]}, "parts of its own, which are not counted"),
         ({"mystery_experts": 8}, "not understood and not counted: mystery_experts"),
         ({"n_hash_layers": [1, 2]}, "not understood and not counted: n_hash_layers"),
         ({"model_type": "phi4mm", "img_processor": {"name": "x"}}, "towers and their adapters are not counted"),
@@ -260,6 +301,25 @@ def test_what_cannot_be_read_is_refused_by_name(
     problems = error.value.problems
     assert any(f"{key}:" in problem for problem in problems), problems
     assert all(len(problem) < 400 for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "convnext", "depths": [3, 3, 9, 3], "hidden_sizes": [96, 192, 384, 768]},
+        {
+            "model_type": "swin",
+            "depths": [2, 2, 6, 2],
+            "embed_dim": 96,
+            "num_heads": [3, 6, 12, 24],
+        },
+        {"model_type": "mobilenet_v2", "depth_multiplier": 1.0, "image_size": 224},
+    ],
+)
+def test_stages_of_several_widths_are_refused_as_such(config: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"stages of different widths.*model\.params") as error:
+        read_model(config, "c")
+    assert len(error.value.problems) == 1
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{}", "[]", "3", "null", '{"model_type": 3}', ""])

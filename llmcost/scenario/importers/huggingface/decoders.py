@@ -263,6 +263,41 @@ def _head_norms(fields: Fields, family: Mapping[str, Any], found: Found, kinds: 
         add(found, small=found["layers"] * each * found["head_dim"])
 
 
+def _square_output(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """Helium's output projection is as wide as the model, whatever its heads."""
+    hidden = found["hidden_size"]
+    add(found, matmul=found["layers"] * hidden * (hidden - found["heads"] * found["head_dim"]))
+
+
+def _relative_projection(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """XLNet projects relative positions, with biases and segments of its own, and has a mask's embedding."""
+    hidden, inner = found["hidden_size"], found["heads"] * found["head_dim"]
+    add(found, matmul=found["layers"] * hidden * inner, small=found["layers"] * 5 * inner + hidden)
+
+
+def _two_blocks(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """LongCat-Flash: two attentions and two dense feed-forwards a layer beside its experts, some of which are empty."""
+    hidden, count = found["hidden_size"], found["layers"]
+    latent = (found.get("q_lora_rank") or 0) + found.get("kv_lora_rank", 0)
+    for key in ("layers", "attention_layers", "ffn_layers"):
+        found[key] = 2 * count
+    found["dense_layers"] = count
+    # the second dense one counts as an expert that all tokens visit
+    found["shared_experts"] = found["ffn_hidden_size"] / found["expert_ffn_hidden_size"]
+    empty = fields.whole("zero_expert_num", 0, 0) or 0
+    add(
+        found,
+        small=count * (2 * hidden + latent + found["experts"] + empty),
+        matmul=count * hidden * empty,
+    )
+    if empty:
+        fields.note(
+            f"zero_expert_num: {empty} of the experts compute nothing; active parameters count none of them"
+        )
+
+
 #: By the word of the table of families.
 DECODERS: dict[str, Function] = {
     "openelm": _openelm,
@@ -283,4 +318,7 @@ DECODERS: dict[str, Function] = {
     "adjusted_width": _adjusted_width,
     "shared_only": _shared_only,
     "head_norms": _head_norms,
+    "square_output": _square_output,
+    "relative_projection": _relative_projection,
+    "two_blocks": _two_blocks,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmcost.scenario.importers.huggingface.fields import Fields
 from llmcost.scenario.importers.huggingface.kinds import Function, Kinds, add, embedding_width
+from llmcost.scenario.importers.huggingface.parts import architecture, is_bare, labels
 
 Found = dict[str, Any]
 
@@ -14,14 +15,17 @@ Found = dict[str, Any]
 def _encoder_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
     """What stands on an encoder of the BERT kind: a pooler, or the head that fills masks."""
     hidden, width = found["hidden_size"], embedding_width(found)
-    kind = (fields.texts("architectures") or [""])[0]
-    found["tied_embeddings"] = True
-    if kind.endswith("Model") or "Classification" in kind or "QuestionAnswering" in kind:
+    kind = architecture(fields)
+    bare = is_bare(kind)
+    if bare or kind.endswith(("Classification", "QuestionAnswering", "MultipleChoice")):
         found["output_head"] = False
-        if family.get("pooler", True) and (
-            kind.endswith("Model") or family.get("pooler") == "always"
+        # one vector for the text, from its first token
+        if kind.endswith(("SequenceClassification", "MultipleChoice")) or (
+            bare and family.get("pooler", True)
         ):
             add(found, small=hidden, matmul=hidden * hidden)
+        if not bare:
+            add(found, small=labels(fields), matmul=hidden * labels(fields))
     elif kind == "ElectraForPreTraining":  # a word is real or not
         found["output_head"] = False
         add(found, small=hidden + 1, matmul=hidden * hidden + hidden)
@@ -32,6 +36,8 @@ def _encoder_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds
             small=width * (2 + bias) + (0 if family.get("plain_head") else found["vocab_size"]),
             matmul=hidden * width,
         )
+        if family.get("pooler") == "always":
+            add(found, small=hidden, matmul=hidden * hidden)
         if kind.endswith("PreTraining"):
             add(found, small=hidden + 2, matmul=hidden * hidden + 2 * hidden)
     if family.get("embedding_projection") and width != hidden:
@@ -93,14 +99,8 @@ def _keys_without_bias(
 
 def _classes(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
     """A classifier over the classes of the file, or the pooler of a bare model."""
-    kind = (fields.texts("architectures") or [""])[0]
-    if "Classification" in kind:
-        labels = fields.value("id2label")
-        count = (
-            len(labels)
-            if isinstance(labels, dict) and labels
-            else fields.whole("num_labels", 2) or 2
-        )
+    if "Classification" in architecture(fields):
+        count = labels(fields)
         add(found, small=count, matmul=count * found["hidden_size"])
 
 
@@ -147,6 +147,22 @@ def _text_head(fields: Fields, family: Mapping[str, Any], found: Found, kinds: K
     add(found, matmul=found["hidden_size"] * size, small=size)
 
 
+def _places_on_a_page(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """LayoutLM: where a word stands on the page, how high and how wide."""
+    places = fields.whole("max_2d_position_embeddings", 1024) or 1024
+    add(found, small=4 * places * found["hidden_size"])
+
+
+def _global_attention(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """Longformer: a second query, key and value for the tokens that see everything."""
+    hidden = found["hidden_size"]
+    add(found, matmul=3 * found["layers"] * hidden * hidden, small=3 * found["layers"] * hidden)
+
+
 #: By the word of the table of families.
 ENCODERS: dict[str, Function] = {
     "encoder_head": _encoder_head,
@@ -160,4 +176,6 @@ ENCODERS: dict[str, Function] = {
     "two_downsamplers": _two_downsamplers,
     "text_head": _text_head,
     "relative": _relative,
+    "places_on_a_page": _places_on_a_page,
+    "global_attention": _global_attention,
 }

@@ -13,7 +13,8 @@ DENSE, SPARSE = "dense", "sparse"
 
 _MIXER_WORDS = {
     **dict.fromkeys(("full_attention", "attention", "global", "full", "global_attention", "attn",
-                     "deepseek_sparse_attention", "indexed_attention"), FULL),
+                     "deepseek_sparse_attention", "indexed_attention",
+                     "compressed_sparse_attention", "heavily_compressed_attention"), FULL),
     **dict.fromkeys(("sliding_attention", "chunked_attention", "local", "sliding_window", "sliding",
                      "local_attention", "swa", "sliding_window_attention"), WINDOW),
     **dict.fromkeys(("linear_attention", "mamba", "conv", "recurrent", "mamba2", "lightning",
@@ -96,6 +97,7 @@ def _codes(fields: Fields, layers: int) -> list[str] | None:
                 return _wrong_length(fields, name, [str(code) for code in codes], layers)
             return [one if code else zero for code in codes]
     for name, there, elsewhere in (
+        ("hybrid_layer_ids", BOTH, RECURRENT),
         ("full_attn_idxs", FULL, RECURRENT),
         ("attn_layer_indices", FULL, RECURRENT),
         ("cross_attention_layers", CROSS, FULL),
@@ -212,7 +214,7 @@ def feed_forwards(fields: Fields, family: Mapping[str, Any], layers: int) -> lis
     for name in ("mlp_layer_types",):
         words = fields.texts(name) if name in fields.data else None
         if words and len(words) == layers:
-            return [SPARSE if word in ("sparse", "moe") else DENSE for word in words]
+            return [SPARSE if word in ("sparse", "moe", "hash_moe") else DENSE for word in words]
     listed = fields.wholes("moe_layer_freq")
     if listed is not None and len(listed) == layers:
         return [SPARSE if item else DENSE for item in listed]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from llmcost.errors import InputError, nearest
 from llmcost.files import read_text
-from llmcost.scenario.importers.huggingface import families
+from llmcost.scenario.importers.huggingface import families, parts
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 from llmcost.scenario.importers.huggingface.stack import stack
 from llmcost.scenario.importers.huggingface.towers import (
@@ -103,7 +103,10 @@ def read_model(data: Any, where: str) -> Model:
         "inner_hidden_size"
     ):  # the first ChatGLM is another model
         family = families.family("chatglm_1")
-    text, text_family = _language_model(whole, model_type, family)
+    seen_alone = parts.seen_alone(whole, family)
+    text, text_family = seen_alone or _language_model(whole, model_type, family)
+    alone = parts.decoder_alone(whole, family or text_family)
+    text_family = parts.encoder_alone(whole, family) or text_family
     if "keys" in text_family:
         text = renamed_fields(text, text_family)
     found = stack(text, text_family)
@@ -113,14 +116,21 @@ def read_model(data: Any, where: str) -> Model:
             found["other_matmul_params"] += tower_input(text, text_family, found)
             found["seq_len"] = patches(text, text_family)
             sources["seq_len"] = "default: patches of one image or sound"
-        found.update(encoder(text, text_family, found, sources))
-        if text is not whole or family is not None:
+        if family is not None and "encoder_key" in family:
+            key = family["encoder_key"]
+            text.plain = whole.part(key, families.silent(text_family["encoder"]))
+        parts.head(whole, text, text_family, found)
+        if alone:
+            found["cross_layers"] += found["layers"] if "encoder" in text_family else 0
+        else:
+            found.update(encoder(text, text_family, found, sources))
+        if not alone and not seen_alone:
             seen = towers(whole, family or {}, found, sources)
             _merge(found, seen)
-            if seen and family is not None and "text" not in family:
+            if seen and text is whole and "towers" not in (family or {}):
                 whole.note(
-                    f'model_type "{model_type}" is a language model\'s, but the file has a tower:'
-                    f" its {seen['encoder_params']:,.0f} parameters are counted"
+                    f'model_type "{model_type[:40]}" is not one that sees or hears, but the file has a'
+                    f" tower: its {seen['encoder_params']:,.0f} parameters are counted"
                 )
         _length(text, text_family, found, sources)
     if whole.problems:
@@ -134,7 +144,14 @@ def _language_model(
 ) -> tuple[Fields, Mapping[str, Any]]:
     """The stack that predicts tokens, and its family."""
     known = family or {}
-    name = next((name for name in _TEXT if isinstance(whole.data.get(name), dict)), None)
+    name = next(
+        (
+            name
+            for name in (*_TEXT, known.get("text_key", ""))
+            if isinstance(whole.data.get(name), dict)
+        ),
+        None,
+    )
     inner = whole.data.get(name, {}) if name else {}
     nested = inner.get("text_config") if name == "thinker_config" else None
     if isinstance(nested, dict):
@@ -145,11 +162,10 @@ def _language_model(
         text_family = families.family(known["text"])
     if name is None and "text" not in known:
         whole.unsaid = families.silent(model_type)
-        return whole, family or families.plain()
+        return whole, family or _guessed(whole, model_type)
     silent = {**families.silent(str(known.get("text", kind))), **families.silent(kind)}
     if text_family is None:
-        whole.note(_unknown(kind))
-        text_family = family if family and name is None else families.plain()
+        text_family = _guessed(Fields(inner, whole.where, silent, whole, f"{name}."), kind)
     whole.read.update(_TEXT)
     beside = {} if inner else {k: v for k, v in whole.data.items() if not isinstance(v, dict)}
     lifted = {key: whole.data[key] for key in _LIFTED if key in whole.data and key not in inner}
@@ -197,8 +213,12 @@ def _tell(
     family: Mapping[str, Any] | None,
 ) -> None:
     """Warn of what was guessed and of what was not read."""
+    parts.tell_head(whole)
     if family is None:
-        whole.note(_unknown(model_type))
+        if any(isinstance(whole.data.get(name), dict) for name in _TEXT):
+            whole.note(
+                f'model_type "{model_type[:40]}" is not known: what joins its parts is not counted'
+            )
     elif "partial" in family:
         whole.note(f"{family['partial']} are not counted, of model_type {model_type!r}")
     elif family.get("tie_unsure") and not text.has(_TIED):  # its code ties where its weights do not
@@ -214,11 +234,17 @@ def _tell(
         whole.note(f"not understood and not counted: {', '.join(sorted(set(unread)))}")
 
 
-def _unknown(model_type: str) -> str:
-    if not model_type:
-        return "has no model_type: read as a decoder like LLaMA's"
-    hint = nearest(model_type, families.names())
-    return f'model_type "{model_type[:40]}" is not known: read as a decoder like LLaMA\'s{hint}'
+def _guessed(fields: Fields, model_type: str) -> Mapping[str, Any]:
+    """A family for a type that nobody knows, which a user is told of."""
+    family, words = parts.unknown(fields)
+    if fields.problems:
+        raise InputError(fields.problems)
+    if model_type:
+        hint = nearest(model_type, families.names())
+        fields.note(f'model_type "{model_type[:40]}" is not known: read as {words}{hint}')
+    else:
+        fields.note(f"has no model_type: read as {words}")
+    return family
 
 
 #: Fields of which a default is worth a word.

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmcost.engine import mixers as weights
 from llmcost.scenario.importers.huggingface.fields import Fields
+from llmcost.scenario.importers.huggingface.kinds import ratio
 
 #: Multiply-adds for each element of a state and token: write and read; a Mamba scan as Megatron-LM
 #: counts it (7 FLOPs); a gated delta rule, which also corrects what it reads (8 FLOPs).
@@ -59,15 +60,17 @@ def _mamba2(
         if isinstance(expand, int | float) and not isinstance(expand, bool) and 0 < expand < 100
         else 2
     )
-    heads = fields.whole(("mamba_n_heads", "mamba_num_heads", "num_heads"))
+    heads = fields.whole(("mamba_n_heads", "mamba_num_heads", "n_mamba_heads", "num_heads"))
     width = fields.value(
-        ("mamba_d_head", "mamba_head_dim")
+        ("mamba_d_head", "mamba_head_dim", "mamba_headdim")
         if found.get("attention_layers")
         else ("mamba_head_dim", "head_dim")
     )
     width = width if isinstance(width, int) and not isinstance(width, bool) and width > 0 else None
     inner = fields.whole("mamba_d_ssm") or (
-        heads * width if heads and width else round(expand * hidden)
+        heads * width
+        if heads and width and not family.get("inner_by_expand")
+        else round(expand * hidden)
     )
     heads = heads or max(inner // (width or 64), 1)
     state = fields.whole(("mamba_d_state", "ssm_state_size", "state_size"), 128) or 128
@@ -141,6 +144,26 @@ def _time_mix(
     return float(weights.time_mix_params(hidden, inner)), inner, _LINEAR
 
 
+def _matrix_lstm(
+    fields: Fields, family: Mapping[str, Any], found: Mapping[str, Any]
+) -> tuple[float, float, float]:
+    hidden, heads = found["hidden_size"], found["heads"]
+    key = _multiple(fields, "qk_dim_factor", 0.5, hidden)
+    value = _multiple(fields, "v_dim_factor", 1.0, hidden)
+    return (
+        float(weights.matrix_lstm_params(hidden, key, value, heads)),
+        key * value / heads,
+        _LINEAR,
+    )
+
+
+def _multiple(fields: Fields, name: str, default: float, hidden: int) -> int:
+    """A factor of the width, rounded up to 64 as xLSTM's code does."""
+    given = fields.value(name)
+    factor = ratio(fields, name, default if given is None else given)
+    return math.ceil(factor * hidden / 64) * 64
+
+
 _KINDS: dict[str, Callable[..., tuple[float, float, float]]] = {
     "mamba": _mamba,
     "mamba2": _mamba2,
@@ -150,4 +173,5 @@ _KINDS: dict[str, Callable[..., tuple[float, float, float]]] = {
     "convolution": _convolution,
     "gated": _gated,
     "time_mix": _time_mix,
+    "matrix_lstm": _matrix_lstm,
 }

@@ -10,6 +10,7 @@ from llmcost.scenario.importers.huggingface import patterns
 from llmcost.scenario.importers.huggingface.decoders import DECODERS
 from llmcost.scenario.importers.huggingface.encoders import ENCODERS
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
+from llmcost.scenario.importers.huggingface.hybrids import HYBRIDS
 from llmcost.scenario.importers.huggingface.kinds import Kinds, embedding_width, flag
 from llmcost.scenario.importers.huggingface.recurrent import recurrent
 
@@ -23,8 +24,12 @@ _FIXED = (
     "attention_bias", "use_expert_bias", "moe_capacity", "dim_model_base", "normalize_qk_projections",
     "num_gqa_groups", "qkv_multipliers", "block_dim", "conv_dim", "block_use_swiglu", "use_swiglu_ffn",
     "layernorm_full_attention_alpha", "decoder_bias", "conv_stride", "median_filter_width",
-    "alibi_bias_max",
+    "alibi_bias_max", "add_out_norm", "max_inference_chunksize",
 )  # fmt: skip
+#: What single families do, by the word of their table.
+_SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS}
+#: Kinds of positions that have no weights.
+_WITHOUT_WEIGHTS = ("rotary", "rope", "alibi")
 #: Sizes without which there is no stack, with what a message calls them.
 _NEEDED = ("layers", "hidden_size", "heads", "vocab_size")
 
@@ -77,7 +82,7 @@ def stack(fields: Fields, family: Family) -> Architecture:
     _embeddings(fields, family, found)
     _small(fields, family, found, kinds)
     for name in family.get("special", ()):
-        (DECODERS.get(name) or ENCODERS[name])(fields, family, found, kinds)
+        _SPECIAL[name](fields, family, found, kinds)
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -101,6 +106,8 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
     kv_heads = fields.mean("kv_heads", None)
     if kv_heads is None or (family.get("kv_flag") and not flag(fields, family, "kv_flag")):
         kv_heads = heads
+    if fields.text("attention_head_type") == "multiquery":  # SantaCoder
+        kv_heads = 1
     if fields.flag("multi_query") and not fields.flag("new_decoder_architecture"):
         kv_heads = 1
     found["kv_heads"] = kv_heads
@@ -119,7 +126,7 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
         if hidden % heads and kinds.attends:
             name = fields.named(NAMES["heads"])
             fields.problem(name, f"{heads:g} heads do not divide {hidden:g}; it needs head_dim")
-        head_dim = max(hidden // heads, 1)
+        head_dim = max(hidden * family.get("head_share", 1) // heads, 1)
     found["head_dim"] = head_dim
     if kinds.windowed:
         found["windowed_layers"] = kinds.windowed
@@ -129,7 +136,7 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
                 "windowed layers without a window: their scores are counted over the whole sequence"
             )
     index_heads = fields.whole("index_n_heads", 0, 0)
-    if index_heads:
+    if index_heads and family.get("indexer", True):
         _indexer(fields, found, kinds, index_heads)
 
 
@@ -148,14 +155,14 @@ def _indexer(fields: Fields, found: Architecture, kinds: Kinds, heads: int) -> N
 
 def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Kinds) -> None:
     """Widths of feed-forward blocks, experts and their sharers."""
-    found["gated_ffn"] = flag(fields, family, "gated")
+    found["gated_ffn"] = _gated(fields, family)
     width = None if family.get("ffn_ratio_first") else fields.mean("ffn_hidden_size", None)
     inner = fields.mean("expert_ffn_hidden_size", None)
     if "ffn_key" in family:  # the dense layers' width has a name of its own (Llama 4)
         inner, width = width, fields.whole(family["ffn_key"], None)
         width = width if width is not None else inner
     if width is None:
-        ratio = fields.value(("expansion_ratio", "mlp_ratio"))
+        ratio = fields.value(("expansion_ratio", "mlp_ratio", "intermediate_multiple_size"))
         ratio = ratio if isinstance(ratio, int | float) and not isinstance(ratio, bool) else None
         if ratio is not None and not 0 < ratio < 1000:
             fields.problem("mlp_ratio", f"{str(ratio)[:40]!r} is not a ratio above 0")
@@ -196,6 +203,16 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
         kinds.small += kinds.sparse * kinds.experts * each_bias
 
 
+def _gated(fields: Fields, family: Family) -> bool:
+    """Whether a feed-forward has a third matrix: by the family, or by an activation that is a product."""
+    words = {fields.text(name).lower() for name in ("activation_function", "feed_forward_type")} - {
+        ""
+    }
+    if any(word.endswith("glu") for word in words):
+        return True
+    return flag(fields, family, "gated") and not (words and family.get("gated_if_named"))
+
+
 def _top(fields: Fields, family: Family) -> float:
     top = fields.mean("experts_per_token", family.get("experts_per_token"))
     if top is None:
@@ -227,7 +244,7 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
     norm = weights.norm_size(hidden, norm_bias) if family["norm"] != "none" else 0
     attends = kinds.full + kinds.windowed + kinds.cross + (layers if "encoder" in family else 0)
     small = norm * (kinds.norms(fields, family) + bool(family["final_norm"]))
-    small += norm * bool(family.get("embedding_norm"))
+    small += norm * flag(fields, family, "embedding_norm")
     qkv, out = flag(fields, family, "qkv_bias"), flag(fields, family, "out_bias")
     if found.get("kv_lora_rank"):
         small += attends * ((found["q_lora_rank"] or 0) + found["kv_lora_rank"])
@@ -254,7 +271,8 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
         kinds.matmul += attends * hidden * heads * (head_dim if gate == "full" else 1)
     if family.get("sinks"):
         small += (attends if family["sinks"] == "all" else kinds.windowed) * heads
-    if family.get("positions"):
+    turned = fields.text("position_embedding_type") in _WITHOUT_WEIGHTS
+    if family.get("positions") and not turned:
         count = fields.whole(family["positions"], 0, 0) or 0
         small += (count + family.get("position_offset", 0)) * embedding_width(found)
     if "types" in family:

@@ -32,7 +32,9 @@ def encoder(fields: Fields, family: Family, found: Found, sources: dict[str, str
     if name is None:
         return {}
     inner = families.family(name) or families.plain()
-    own = renamed_fields(fields.plain or fields, inner)
+    own = fields.plain or fields
+    if "keys" in inner:
+        own = renamed_fields(own, inner)
     part = stack(own, {**inner, "vocab_size": 0})
     if not part:
         return {}
@@ -41,6 +43,8 @@ def encoder(fields: Fields, family: Family, found: Found, sources: dict[str, str
         f"default: {length:,} tokens of the encoder a sequence, the most it takes"
     )
     extra = _sound_input(fields, part) if family.get("input") == "sound" else 0.0
+    if "keys" not in inner:  # a configuration of its own, with an embedding of its own
+        extra += part["hidden_size"] * (own.whole("vocab_size", 0) or 0)
     return {**_counted(part, float(length), extra), "cross_layers": found["layers"]}
 
 
@@ -86,7 +90,8 @@ def towers(whole: Fields, family: Family, found: Found, sources: dict[str, str])
         if part is None:
             continue
         length = part["encoder_seq_len"]
-        total["encoder_params"] = total.get("encoder_params", 0.0) + part["encoder_params"]
+        times = family.get("tower_times", 1)  # one of images, one of video
+        total["encoder_params"] = total.get("encoder_params", 0.0) + times * part["encoder_params"]
         width += part["encoder_attention_width"] * length * length
         tokens = max(tokens, length)
     if not total:
@@ -234,6 +239,9 @@ def _own_projection(fields: Fields, family: Family, part: Found, found: Found) -
         )
     out = out or found["hidden_size"]
     wide = hidden * side * side
+    if kind == "gated":  # GLM-4V: a convolution, a projection and a gated feed-forward
+        inner = (fields.plain or fields).whole("intermediate_size", 13696) or 13696
+        return float(side * side * hidden * out + out + out * out + 2 * out + 3 * out * inner)
     norm = hidden * (1 if kind == "rms" else 2)
     total = norm + wide * wide + wide + wide * out + out
     extra = fields.wholes("deepstack_visual_indexes") or []
@@ -259,6 +267,13 @@ def _projector(whole: Fields, family: Family, found: Found) -> float:
         return 2.0
     if kind == "four_wide":  # Step 3
         return float(4 * wide * hidden)
+    if (
+        kind == "four_patches"
+    ):  # Phi-3-vision: four patches to one, and separators of lines and images
+        whole.read.update(("img_processor", "embd_layer"))
+        return float(4 * wide * hidden + hidden * hidden + 2 * hidden + 8 * wide)
+    if kind == "queries":
+        return _queries(whole, wide, hidden)
     bias = whole.flag("multimodal_projector_bias", True)
     if kind == "mlp":  # LLaVA
         return float(wide * hidden + hidden * hidden + 2 * hidden * bias)
@@ -296,6 +311,21 @@ def _projector(whole: Fields, family: Family, found: Found) -> float:
     if kind == "llama4":
         return float((inner.whole("vision_output_dim", 4096) or 4096) * hidden)
     return 0.0
+
+
+def _queries(whole: Fields, wide: int, hidden: float) -> float:
+    """Learned queries that attend to the image in some layers (the Q-Former of BLIP-2)."""
+    part = whole.part("qformer_config") or Fields({}, whole.where, {}, whole)
+    width = part.whole("hidden_size", 768) or 768
+    layers = part.whole("num_hidden_layers", 12) or 12
+    ffn = part.whole("intermediate_size", 3072) or 3072
+    wide = part.whole("encoder_hidden_size", wide) or wide
+    every = part.whole("cross_attention_frequency", 2) or 2
+    block = 4 * width * width + 2 * width * ffn + 9 * width + ffn
+    cross = 2 * width * width + 2 * width * wide + 6 * width
+    queries = (whole.whole("num_query_tokens", 32) or 32) * width
+    total = layers * block + -(-layers // every) * cross + queries + 2 * width
+    return float(total + width * hidden + hidden)
 
 
 def _factor(fields: Fields, name: str, default: float) -> float:

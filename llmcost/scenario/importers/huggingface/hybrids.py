@@ -1,0 +1,119 @@
+"""What single families of hybrids and of compressed attention do that no field or flag of the table can say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmcost.scenario.importers.huggingface.fields import Fields
+from llmcost.scenario.importers.huggingface.kinds import Function, Kinds, add, ratio
+
+Found = dict[str, Any]
+
+
+def _shared_transformer(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """Zamba 2: a few transformer blocks over state and embedding together, used in turn, with adapters for each use."""
+    hidden, ffn, uses = found["hidden_size"], found["ffn_hidden_size"], kinds.full
+    blocks = fields.whole("num_mem_blocks", 1) or 1
+    rank = fields.whole("adapter_rank", 128) or 128
+    wide = fields.whole("attention_hidden_size", 2 * hidden) or 2 * hidden
+    inner = found["heads"] * found["head_dim"]
+    found["ffn_layers"] = uses
+    both = (wide - hidden) * 3 * inner  # query, key and value see the embedding too
+    attention = hidden * (inner + 2 * found["kv_heads"] * found["head_dim"]) + inner * hidden
+    one = attention + both + 3 * hidden * ffn
+    adapters = rank * (hidden + 2 * ffn)
+    if fields.flag("use_shared_attention_adapter"):
+        adapters += 3 * rank * (wide + inner)
+    add(found, matmul=uses * (both + adapters + hidden * hidden), small=blocks * (wide + hidden))
+    add(found, small=-(uses - blocks) * one)  # computed at each use, kept once a block
+    fields.read.update(("num_query_groups", "hybrid_layer_ids", "add_bias_linear"))
+
+
+def _rounded_feed_forward(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """xLSTM: a factor of the width, rounded up."""
+    given = fields.value("ffn_proj_factor")
+    factor = ratio(fields, "ffn_proj_factor", 2.667 if given is None else given)
+    multiple = fields.whole("ffn_round_up_to_multiple_of", 64) or 64
+    found["ffn_hidden_size"] = -(-int(factor * found["hidden_size"]) // multiple) * multiple
+
+
+def _compressed(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """DeepSeek-V4: low ranks before and after attention, a cache that is compressed, streams that are mixed."""
+    hidden, layers, heads, wide = (
+        found[key] for key in ("hidden_size", "layers", "heads", "head_dim")
+    )
+    rank = fields.whole("q_lora_rank", 1024) or 1024
+    groups, out = fields.whole("o_groups", 8) or 8, fields.whole("o_lora_rank", 1024) or 1024
+    found["kv_heads"] = 0.5  # one matrix is key and value
+    inner = heads * wide
+    low = hidden * rank + rank * inner + out * inner + groups * out * hidden - 2 * hidden * inner
+    add(found, matmul=layers * low, small=layers * (rank + wide + heads))
+    index_heads = fields.whole("index_n_heads", 64) or 64
+    index_dim = fields.whole("index_head_dim", 128) or 128
+    for rate in _rates(fields, layers):
+        twice = (
+            2 if rate == _SPARSE_RATE else 1
+        )  # with the indexer, each token counts in two summaries
+        add(found, matmul=2 * twice * wide * hidden, small=rate * twice * wide + wide)
+        if twice == 2:
+            add(found, matmul=4 * index_dim * hidden + rank * index_heads * index_dim + hidden * index_heads,
+                small=rate * 2 * index_dim + index_dim)  # fmt: skip
+    streams = fields.whole("hc_mult", 4) or 4
+    each = streams * (streams + 2)
+    add(found, matmul=2 * layers * each * streams * hidden + streams * streams * hidden,
+        small=2 * layers * (each + 3) + streams + 1)  # fmt: skip
+    fields.read.update(("num_key_value_heads", "qk_rope_head_dim", "index_topk", "num_hash_layers"))
+    fields.note("compressed attention: its scores are counted over the whole sequence")
+
+
+def _low_rank_query(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """Step 3: a query of low rank with a norm between its two matrices."""
+    hidden, inner = found["hidden_size"], found["heads"] * found["head_dim"]
+    rank = fields.whole("share_q_dim")
+    if rank:
+        add(found, matmul=found["layers"] * (rank * (hidden + inner) - hidden * inner),
+            small=found["layers"] * rank)  # fmt: skip
+
+
+def _memory_of_another_width(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """T5Gemma: keys and values of an encoder that may be wider than the decoder."""
+    wide = fields.whole("cross_attention_hidden_size") or found["hidden_size"]
+    inner = 2 * found["kv_heads"] * found["head_dim"]
+    add(found, matmul=found["layers"] * inner * (wide - found["hidden_size"]))
+
+
+#: Tokens a summary of the layers that have an indexer.
+_SPARSE_RATE = 4
+_COMPRESSION = {"compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
+
+
+def _rates(fields: Fields, layers: int) -> list[int]:
+    """Tokens a summary, of each layer that compresses."""
+    listed = fields.wholes("compress_ratios")
+    if listed is None:
+        own = fields.value("compress_rates")
+        rates = {**_COMPRESSION, **(own if isinstance(own, dict) else {})}
+        listed = [rates.get(word, 0) for word in fields.texts("layer_types") or []]
+    if len(listed) < layers or not all(
+        isinstance(rate, int) and 0 <= rate < 10**6 for rate in listed
+    ):
+        fields.problem("compress_ratios", f"does not say the rate of each of {layers} layers")
+        return []
+    return [rate for rate in listed[:layers] if rate]
+
+
+#: By the word of the table of families.
+HYBRIDS: dict[str, Function] = {
+    "shared_transformer": _shared_transformer,
+    "rounded_feed_forward": _rounded_feed_forward,
+    "compressed": _compressed,
+    "memory_of_another_width": _memory_of_another_width,
+    "low_rank_query": _low_rank_query,
+}
