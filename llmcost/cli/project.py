@@ -90,7 +90,14 @@ def command(
             wanted = shown if metrics else ["flops", "peak_power_mw", "cost_total_usd"]
             drawn = plots.projection_plot(found, wanted, thresholds)
         write_atomic(plot, plots.image(drawn, ending))
-    options.warn(found.warnings)
+    asked_for = {"--threshold": thresholds, "--waterfall": falls, "--budget": budgets}
+    apart = [name for name, value in asked_for.items() if value]
+    left = {"csv": apart, "jsonl": apart, "markdown": [n for n in apart if n == "--waterfall"]}
+    unsaid = [
+        f"{n}: is not in {options.format}; table and json have it"
+        for n in left.get(options.format, ())
+    ]
+    options.warn([*found.warnings, *unsaid])
     if options.format == "table":
         from llmcost.render.table import console, text_of
 

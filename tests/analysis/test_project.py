@@ -172,6 +172,14 @@ def test_a_budget_says_what_it_lacks(
     assert said in done.stderr
 
 
+def test_what_a_format_has_no_room_for_is_said(llmcost: Run) -> None:
+    line = ("project", "gpt-4", "--roadmap", "--waterfall", "flops", "--budget", "1e6")
+    for form, left in (("table", 0), ("json", 0), ("markdown", 1), ("csv", 2), ("jsonl", 2)):
+        done = llmcost(*line, "--until", "2026", "--format", form)
+        assert done.returncode == 0
+        assert done.stderr.count(f"is not in {form}") == left
+
+
 @pytest.mark.parametrize("option", [("--budget", "1e6"), ("--roadmap", "--waterfall", "flops")])
 def test_stages_are_no_one_run(llmcost: Run, option: tuple[str, ...]) -> None:
     done = llmcost("project", "olmo-2-13b-stages", "--until", "2026", *option)
