@@ -61,10 +61,10 @@ def _powers(most: int) -> list[int]:
     return [2**i for i in range(min(most, _MOST_STAGES).bit_length()) if 2**i <= most]
 
 
-def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str, Any]:
-    """Layouts that could exist and that nobody runs, by the reason why."""
+def _unwise(known: Mapping[str, Any], table: Mapping[str, Array], name: str) -> dict[str, Any]:
+    """Layouts that could exist and that nobody runs because of one part, by the reason why."""
     found = {}
-    if {"vpp", "dp"} <= table.keys():
+    if name == "vpp":
         rounds = float(known["global_batch_seqs"]) / (table["dp"] * table["micro_batch"])
         split = table["pp"] * table["vpp"]
         chunks = np.ceil(float(known["layers"]) / split - 1e-9) * split
@@ -75,12 +75,12 @@ def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str
         found["interleaved pipeline is longer than its micro-batches"] = (table["vpp"] > 1) & (
             rounds < table["pp"]
         )
-    if {"expert_tp", "tp"} <= table.keys() and "expert_tp" not in known:
+    if name == "expert_tp" and name not in known:
         # Further devices share experts better by holding others.
         found["experts are shared by more devices than layers"] = table["expert_tp"] > table["tp"]
-    if "sharding" in table and "sharding" not in known:
+    if name == "sharding" and name not in known:
         found["weights sharded and pipelined"] = (table["sharding"] > 1) & (table["pp"] > 1)
-    if "recompute_level" in table and "recompute_level" not in known:
+    if name == "recompute_level" and name not in known:
         fused = float(known.get("fused_attention", 1)) > 0
         found["selective recompute without stored scores"] = (table["recompute_level"] == 1) & fused
     return found
@@ -123,7 +123,8 @@ def _candidates(given: tuple[tuple[str, float], ...], devices: float) -> Candida
     rows = 1
     for name, values in options.items():
         rest //= len(values)
-        table = {key: np.repeat(column, len(values)) for key, column in table.items()}
+        if len(values) > 1:
+            table = {key: column.repeat(len(values)) for key, column in table.items()}
         table[name] = np.tile(np.array(values), rows)
         if name == "cp":
             table["dp"] = devices / (table["tp"] * table["pp"] * table["cp"])
@@ -135,12 +136,14 @@ def _candidates(given: tuple[tuple[str, float], ...], devices: float) -> Candida
             for fault, mask in faults({**known, **table, "devices": devices}, tests)
         }
         alive = np.ones(len(table[name]), dtype=bool)
-        for reason, bad in {**reasons, **_unwise(known, table)}.items():
+        for reason, bad in {**reasons, **_unwise(known, table, name)}.items():
             out = int((alive & bad).sum())
             if out:
                 excluded[reason] = excluded.get(reason, 0) + out * rest
                 alive &= ~bad
-        table = {key: column[alive] for key, column in table.items()}
+        if not alive.all():
+            left = np.flatnonzero(alive)
+            table = {key: column[left] for key, column in table.items()}
         rows = len(table[name])
     parallel = known.get("sequence_parallel", table["tp"] > 1)
     table["sequence_parallel"] = np.broadcast_to(np.asarray(parallel, dtype=float), rows)

@@ -39,7 +39,7 @@ SEARCHED = ("predicted_step_s", "step_time_s", "memory_gb_per_device", "predicte
 
 
 #: Layouts that are evaluated at once: arrays of this many numbers stay in the cache of a core.
-_AT_ONCE = 32_768
+_AT_ONCE = 8_192
 _MEMORY = "memory_gb_per_device"
 
 
