@@ -105,11 +105,11 @@ _READ = frozenset((
 def candidates(known: Mapping[str, Any], devices: float) -> Candidates:
     """The layouts of a number of devices that can exist."""
     read = tuple((name, float(known[name])) for name in sorted(_READ & known.keys()))
-    return _candidates(read, devices)
+    return remembered(read, devices)
 
 
 @lru_cache(maxsize=32)
-def _candidates(given: tuple[tuple[str, float], ...], devices: float) -> Candidates:
+def remembered(given: tuple[tuple[str, float], ...], devices: float) -> Candidates:
     """The same, from what decides it.
 
     Each part of a layout multiplies those found so far; what cannot be is left out at once, so
