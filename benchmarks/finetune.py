@@ -1,26 +1,38 @@
-"""Published figures of fine-tuning against the model: ``python -m benchmarks.finetune ROWS.csv``.
+"""Published figures of fine-tuning as cases of ``llmcost validate``: ``python -m benchmarks.finetune ROWS.csv``.
 
 ROWS.csv has a row a figure: source, model, method, lora_rank, lora_targets, gpu, gpus, sharding, offload, seq_len,
 micro_batch, grad_accum, activation_recompute, optimizer, peak_memory_gb_per_gpu, tokens_per_s_per_gpu, notes. A row counts
-where it states model, method, devices, length and batch, and is a measurement; errors are printed by source and method.
+where it states model, method, devices, length and batch, and is a measurement. It becomes one of
+``llmcost/catalog/data/finetune.csv``, whose errors `validate` shows by source and method.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 import sys
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.finetune_cases import COLUMNS
 from llmcost.catalog import Catalog, load_catalog
-from llmcost.errors import LlmcostError
-from llmcost.scenario import parse_scenario
+
+_CASES = Path(__file__).parent.parent / "llmcost" / "catalog" / "data" / "finetune.csv"
 
 #: A row whose notes say so is no measurement, or one of another method.
 _NO_MEASUREMENT = ("ESTIMATE", "RULE", "bound", "statement", "OOM", "largest context", "not LoRA")
+#: What a row leaves open or no key says: lengths of samples that are not packed, an optimizer's step inside the
+#: backward pass, products with adapters.
+_UNSAID = ("not packed", "fused into backward", "targets not stated")
+#: Pieces of torchtune's chunked loss, which its later techniques keep (CEWithChunkedOutputLoss, num_output_chunks).
+_CHUNKS = 8
+#: Tokens of a piece of the logits in LitGPT's training of adapters (lm_head_chunk_size in litgpt/finetune/lora.py).
+_CHUNK_TOKENS = 128
+#: Dropout of adapters: LitGPT's configurations, the default of fsdp_qlora's train.py; others state none.
+_DROPOUTS = {"litgpt": 0.05, "Answer.AI": 0.1}
+#: Sources that trained with Hugging Face's transformers of their time.
+_TRANSFORMERS = ("Answer.AI", "LLaMA-Factory", "PEFT docs")
 #: Names of models in the sources, without case, blanks and the size that stands apart, by preset.
 _MODELS = {
     "llama3.18b": "llama-3.1-8b", "llama3.170b": "llama-3.1-70b", "llama3.1405b": "llama-3.1-405b",
@@ -33,6 +45,10 @@ _DEVICES = {
     "RTX 4090": "rtx-4090", "RTX 3090": "rtx-3090", "A100 40GB": "a100-sxm-40gb", "A100-SXM4-40GB": "a100-sxm-40gb",
     "A100": "a100-sxm-80gb", "L40S": "l40s", "A6000 Ada": "rtx-6000-ada", "H100": "h100-sxm",
 }  # fmt: skip
+#: Products with adapters as the sources name them; a longer list is that of all.
+_PRODUCTS = ("query", "value", "q_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
+#: Adapters of other kinds than LoRA's, by the names of their files.
+_OTHER_ADAPTERS = ("bdlora", "lorafa", "mica")
 #: Stands for a device that the catalog lacks: memory does not depend on it.
 _ANY_DEVICE = "a100-sxm-40gb"
 _GIB = 2**30 / 1e9
@@ -41,7 +57,7 @@ _GIB = 2**30 / 1e9
 def preset(row: dict[str, str]) -> str | None:
     """The catalog's name of a row's model; None where it has none."""
     name = row["model"]
-    if "gemma2" in row["url_or_file"].replace("-", "") and name == "gemma-2b":
+    if "gemma2-2b" in row["url_or_file"]:
         return "gemma-2-2b"
     plain = name.lower().replace(" ", "").replace("-", "")
     size = row["params"].lower()
@@ -53,24 +69,69 @@ def device(row: dict[str, str]) -> str | None:
     return next((value for name, value in _DEVICES.items() if row["gpu"].startswith(name)), None)
 
 
-def scenario(row: dict[str, str]) -> dict[str, Any] | None:
+def software(row: dict[str, str]) -> str:
+    """The profile of the software that a row ran."""
+    if any(row["source"].startswith(name) for name in _TRANSFORMERS):
+        return "transformers-2023"
+    if row["source"].startswith("litgpt"):
+        return "litgpt-2024"
+    steps = row["notes"].partition("cumulative up to: ")[2]
+    compiled = bool(steps) and "Packed" not in steps and "Baseline" not in steps
+    return "pytorch-compile" if compiled or "torch.compile" in row["notes"] else "pytorch-eager"
+
+
+def dropout(row: dict[str, str]) -> float:
+    """Dropout of a row's adapters, by the files that its source names."""
+    return next((value for name, value in _DROPOUTS.items() if row["source"].startswith(name)), 0.0)
+
+
+def states_fit(row: dict[str, str], params: float) -> bool:
+    """Whether what a row says of the optimizer has room in the memory that it measured.
+
+    Some of LitGPT's rows name AdamW and measure less than its weights, moments and summed gradients in 16 bits.
+    """
+    each = 6.0 if row["grad_accum"] in ("", "1") else 8.0
+    found, devices = measured_gb(row), float(row["gpus"])
+    return bool(row["optimizer"]) and (found is None or each * params / devices / 1e9 <= found)
+
+
+def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
     """A row as a scenario; None where it leaves open what memory depends on."""
-    said = any(word in row["notes"] for word in _NO_MEASUREMENT)
+    said = any(word in row["notes"] for word in (*_NO_MEASUREMENT, *_UNSAID))
     model, method = preset(row), row["method"]
+    said = said or any(f"-{word}." in row["url_or_file"] for word in _OTHER_ADAPTERS)
     stated = all(row[name] for name in ("seq_len", "micro_batch", "gpus"))
     if said or not model or not stated or method not in ("full", "lora", "qlora"):
         return None
     if row["offload"] not in ("", "none") or (method != "full" and not row["lora_rank"]):
         return None
+    if method == "full" and not states_fit(row, catalog.entry("models", model)["params"]):
+        return None
     devices, batch = float(row["gpus"]), float(row["micro_batch"])
+    # LitGPT's FSDP strategy checkpoints each block (litgpt/finetune/full.py and lora.py).
+    wraps = row["source"].startswith("litgpt") and row["sharding"] == "fsdp"
+    chunks = 1
+    if "Chunked" in row["notes"] or (
+        row["source"].startswith("torchtune") and row["activation_recompute"] == "full"
+    ):
+        chunks = _CHUNKS
+    elif row["source"].startswith("litgpt") and method != "full":
+        chunks = max(round(float(row["seq_len"]) / _CHUNK_TOKENS), 1)
     training: dict[str, Any] = {
-        "method": method, "activation_recompute": row["activation_recompute"] or "none", "software": "pytorch-eager",
+        "method": method, "software": software(row),
+        "activation_recompute": row["activation_recompute"] or ("full" if wraps else "none"),
         "optimizer": "adamw-bf16" if method == "full" and row["base_precision"] == "bf16" else "adamw",
+        "loss_chunks": chunks,
     }  # fmt: skip
+    if method == "qlora":
+        training["double_quantisation"] = (
+            row["base_precision"].endswith("dq") or "litgpt" not in row["source"]
+        )
     if method != "full":
         targets = row["lora_targets"]
-        training |= {"lora_rank": float(row["lora_rank"])}
-        training["lora_targets"] = "query,value" if targets == "query value" else "all-linear"
+        training |= {"lora_rank": float(row["lora_rank"]), "lora_dropout": dropout(row)}
+        named = all(word in _PRODUCTS for word in targets.split())
+        training["lora_targets"] = targets.replace(" ", ",") if named else "all-linear"
     steps = float(row["grad_accum"] or 1)
     return {
         "name": f"{row['model']} {method}",
@@ -85,17 +146,42 @@ def scenario(row: dict[str, str]) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def predict(table: dict[str, Any], catalog: Catalog) -> Estimate | None:
-    """The estimate of a scenario, None where it is refused."""
-    try:
-        return estimate(parse_scenario(table, catalog=catalog), catalog)
-    except LlmcostError as error:
-        print(f"  {table['name']}: {error}")
-        return None
+def address(origin: str) -> str:
+    """The address of "owner/name:path@commit (what in it)"; what is none stays as it is."""
+    found = re.match(r"(\S+/\S+?):(\S+)@(\w+)", origin)
+    return "https://github.com/{0}/blob/{2}/{1}".format(*found.groups()) if found else origin
+
+
+def case(row: dict[str, str], found: dict[str, Any]) -> dict[str, Any]:
+    """A row of the project's own file of cases, from one of ROWS.csv and its scenario."""
+    training, layout, cluster = found["training"], found["parallelism"], found["cluster"]
+    memory = measured_gb(row)
+    return {
+        "source": row["source"].split(" benchmarks")[0],
+        "url": address(row["url_or_file"]),
+        "model": found["model"]["preset"], "seq_len": f"{found['model']['seq_len']:g}",
+        "accelerator": cluster["accelerator"], "devices": f"{cluster['devices']:g}",
+        **{name: training[name] for name in ("method", "optimizer", "software", "activation_recompute", "loss_chunks")},
+        "lora_rank": f"{training['lora_rank']:g}" if "lora_rank" in training else "",
+        "lora_targets": training.get("lora_targets", ""),
+        "lora_dropout": training.get("lora_dropout", ""),
+        "double_quantisation": int(training["double_quantisation"]) if "double_quantisation" in training else "",
+        **{name: f"{layout[name]:g}" for name in ("micro_batch", "global_batch_seqs")},
+        "sharding": layout["sharding"],
+        "memory_gb": f"{memory:.4g}" if memory else "",
+        "tokens_per_s_per_device": row["tokens_per_s_per_gpu"] if device(row) else "",
+    }  # fmt: skip
 
 
 def measured_gb(row: dict[str, str]) -> float | None:
-    """Peak memory of a row [GB]."""
+    """Peak memory of a row in training [GB].
+
+    LitGPT of 2023 made the whole model on each device before FSDP split it (init_module(empty_init=False) in
+    finetune/lora.py): the peaks of those rows are that, more than twice the shards, whatever the batch.
+    """
+    made_whole = row["source"] == "litgpt resource-tables" and row["sharding"] == "fsdp"
+    if made_whole or "includes evaluation" in row["notes"]:
+        return None
     try:
         value = float(row["peak_memory_gb_per_gpu"])
     except ValueError:
@@ -104,38 +190,29 @@ def measured_gb(row: dict[str, str]) -> float | None:
 
 
 def main() -> None:
-    """Print the errors by source and method."""
+    """Write the cases of the rows that say enough, a figure that two rows repeat once."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m benchmarks.finetune ROWS.csv")
     catalog = load_catalog()
-    errors: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     with Path(sys.argv[1]).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
-        table = scenario(row)
-        found = None if table is None else predict(table, catalog)
-        if table is None or found is None:
-            continue
-        memory, known = measured_gb(row), found.result("memory_gb_per_device")
-        if memory and known:
-            errors["memory", row["source"], row["method"]].append(known / memory - 1)
-            if "--rows" in sys.argv:
-                print(
-                    f"  {row['source'][:22]:22} {table['name']:22} {table['parallelism']['micro_batch']:g} x {row['seq_len']:6} {memory:6.2f} GB, predicted {known:6.2f}"
-                )
-        speed, time = row["tokens_per_s_per_gpu"], found.result("step_time_s")
-        if speed and time and device(row):
-            layout = table["parallelism"]
-            tokens = layout["global_batch_seqs"] * table["model"]["seq_len"] / layout["dp"]
-            errors["speed", row["source"], row["method"]].append(tokens / time / float(speed) - 1)
-    whole: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for (kind, source, method), found_errors in errors.items():
-        whole[kind, method] += found_errors
-        size = median(abs(error) for error in found_errors)
-        print(
-            f"{kind:7} {source[:40]:40} {method:6} {len(found_errors):3} rows {size:6.1%} ({median(found_errors):+.1%})"
-        )
-    for (kind, method), all_errors in whole.items():
-        size = median(abs(error) for error in all_errors)
-        print(f"{kind:7} {'all sources':40} {method:6} {len(all_errors):3} rows {size:6.1%}")
+        table = scenario(row, catalog)
+        made = {} if table is None else case(row, table)
+        if made.get("memory_gb") or made.get("tokens_per_s_per_device"):
+            found.setdefault(
+                tuple(made[name] for name in COLUMNS if name not in ("id", "url")), made
+            )
+    counts: Counter[str] = Counter()
+    with _CASES.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for made in found.values():
+            name = f"{made['model']}_{made['method']}"
+            counts[name] += 1
+            writer.writerow({"id": f"{name}_{counts[name]}", **made})
+    print(f"{len(found)} of {len(rows)} rows: {_CASES}")
 
 
 if __name__ == "__main__":

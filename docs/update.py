@@ -13,7 +13,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+from llmcost.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 SHOWN = re.compile(
@@ -67,6 +70,7 @@ def _folded(command: str) -> str:
 
 def formulas() -> str:
     """Every rule of the engine."""
+    import llmcost.engine.loss
     import llmcost.engine.memory
     import llmcost.engine.performance
     import llmcost.engine.service  # noqa: F401
@@ -128,22 +132,17 @@ def results() -> str:
     return to_markdown(["Key", "What", "Unit", "Source"], rows)
 
 
-def commands() -> str:
-    """The help of every command."""
-    from llmcost.cli.main import COMMANDS
-
-    parts = []
-    for name in COMMANDS:
-        done = subprocess.run(
-            [sys.executable, "-m", "llmcost", name, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"PATH": "", "COLUMNS": WIDTH, "TERM": "dumb", "NO_COLOR": "1"},
-        )
-        text = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
-        parts.append(f"### llmcost {name}\n\n```text\n{text}\n```\n")
-    return "\n".join(parts)
+def help_of(command: str) -> str:
+    """The help of a command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "llmcost", command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "", "COLUMNS": WIDTH, "TERM": "dumb", "NO_COLOR": "1"},
+    )
+    text = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    return f"```text\n{text}\n```\n"
 
 
 def sources() -> str:
@@ -207,8 +206,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "validation": validation,
     "keys": keys,
     "results": results,
-    "commands": commands,
     "sources": sources,
+    **{f"help {name}": partial(help_of, name) for name in COMMANDS},
 }
 
 
@@ -224,7 +223,7 @@ def refreshed(text: str) -> str:
 
 def pages() -> list[Path]:
     """The pages that show output or hold generated parts."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def main() -> None:

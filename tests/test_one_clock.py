@@ -117,7 +117,7 @@ def test_200_random_layouts_have_one_clock() -> None:
 #: Parts of a step as the breakdown shows them.
 _STEP_PARTS = (
     "compute_s", "model_collectives_s", "pipeline_bubble_s", "pipeline_transfer_s",
-    "data_parallel_s", "optimizer_s", "straggler_s",
+    "data_parallel_s", "optimizer_s", "offload_s", "straggler_s",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Inputs, Scenario, check_params, place, resolve
 from llmcost.scenario.resolve import PARAMS_ERROR, params_gap
-from llmcost.scenario.schema import KEYS, by_quantity
+from llmcost.scenario.schema import FLAG, KEYS, by_quantity
 
 #: An MFU above this is derived from inputs that do not fit together, or fits no published run; those
 #: of narrow formats are the highest of the published step times.
@@ -83,7 +83,7 @@ class Estimate(NamedTuple):
             if key.name in self.inputs.sources:
                 value = self.inputs.shown[key.name]
                 entry: dict[str, Any] = {
-                    "value": _plain(value),
+                    "value": _plain(value, key.kind),
                     "source": self.inputs.sources[key.name],
                 }
                 if key.name in self.inputs.distributions:
@@ -94,6 +94,7 @@ class Estimate(NamedTuple):
             ):
                 value = scalar(self.values[key.quantity])
                 if value is not None:
+                    value = bool(value) if key.kind == FLAG else value
                     shown[key.name] = {"value": value, "source": self._derived(key.quantity)}
         return shown
 
@@ -126,7 +127,10 @@ def scalar(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, kind: str) -> Any:
+    """A value as a scenario file holds it."""
+    if kind == FLAG:
+        return bool(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, np.generic | np.ndarray):
@@ -321,14 +325,20 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
             f"an MFU of {mfu:.2f} of the {precision} peak is above any published step in that format ({narrow}); "
             "one that was measured in 16 bits does not hold on another peak"
         )
+    if "loss_floor" in values:
+        from llmcost.analysis.loss import loss_hints
+
+        found += loss_hints(inputs, values)
     if "service_wanted_batch" in values:
         from llmcost.analysis.service import service_hints
 
         found += service_hints(inputs, values)
     known = scenario.get("cost.available_date") or inputs.shown.get("cost.available_date")
     if isinstance(known, date) and scenario.start is not None and scenario.start < known:
+        derived = inputs.sources.get("cost.available_date") == "derived"
+        what = "first known price of the hardware" if derived else "hardware came to market"
         found.append(
-            f"start_date {scenario.start} is before the hardware came to market ({known}); its price is taken undepreciated"
+            f"start_date {scenario.start} is before the {what} ({known}); its price is taken undepreciated"
         )
     return found
 
@@ -347,7 +357,12 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
     if name not in result.values:
         names = [*RESULTS, *result.values]
         if name in RESULTS:
-            raise InputError(f"--explain {key}: this scenario does not determine it")
+            why = ""
+            if name == "loss" and "loss_floor" not in result.values:
+                from llmcost.analysis.loss import CHOOSE
+
+                why = f"; {CHOOSE}"
+            raise InputError(f"--explain {key}: this scenario does not determine it{why}")
         raise InputError(f"--explain {key}: no such result{nearest(key, names)}")
     wanted = {name}
     for step in reversed(result.steps):

@@ -8,17 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.estimate import Estimate, estimate
 from llmcost.analysis.project import Projection, project
 from llmcost.analysis.trends import pull
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import COST_METHODS, RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
+from llmcost.files import packaged, read_toml
+from llmcost.scenario import parse_scenario
 
 #: More levers than this have too many orders to average over exactly.
 MOST_LEVERS = 12
+#: The bundled scenario of the frontier's largest run, which a budget is set beside.
+FRONTIER = "frontier"
 
 
 class Crossing(NamedTuple):
@@ -97,6 +101,7 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
     InputError, NoAnswerError
         If there are no levers, too many, or no such result.
     """
+    _one_run(projection.base, "--waterfall")
     levers = [lever for lever in projection.levers if lever.year <= projection.years[-1]]
     where = projection.base.inputs.scenario.label
     if not levers:
@@ -141,13 +146,18 @@ def _shapley(of_subset: Array, index: int, count: int) -> float:
 def budget(
     base: Estimate, catalog: Catalog, usd: float, until: int | None, roadmap: bool
 ) -> list[dict[str, Any]]:
-    """The largest compute-optimal model that a budget trains, by year, without and with levers.
+    """The largest compute-optimal model that a budget trains, by year, beside the frontier's run.
+
+    Each row has ``without_levers``, ``with_levers`` and ``frontier``, None before its first year.
 
     Raises
     ------
+    InputError
+        If the scenario is one of stages.
     NoAnswerError
         If the cost per FLOP is not known.
     """
+    _one_run(base, "--budget")
     tables = []
     for with_levers in (False, True):
         projection = project(base, catalog, "model", until, with_levers, roadmap)
@@ -172,7 +182,7 @@ def budget(
         values, _ = evaluate({**known, **pull(projection.levers, active_levers, known), **extra})
         if "budget_params" not in values or np.isnan(values["budget_params"]).all():
             raise NoAnswerError(
-                f"{base.inputs.scenario.label}: the cost per FLOP is not known, so a budget cannot be turned into a model"
+                f"{base.inputs.scenario.label}: the cost per FLOP is not known, so a budget cannot be turned into a model: {_lacking(base)}"
             )
         if np.nanmax(values["budget_params"]) == 0:
             fixed = float(np.min(values["fixed_usd"]))
@@ -182,6 +192,7 @@ def budget(
         keys = ("budget_flops", "budget_params", "budget_tokens")
         tables.append({key: np.broadcast_to(values[key], projection.years.shape) for key in keys})
     years = range(first, first + len(tables[0]["budget_params"]))
+    largest = frontier(catalog, years[-1])
     return [
         {
             "year": year,
@@ -189,9 +200,54 @@ def budget(
                 name: {key.removeprefix("budget_"): float(table[key][index]) for key in table}
                 for name, table in zip(("without_levers", "with_levers"), tables, strict=True)
             },
+            "frontier": largest.get(year),
         }
         for index, year in enumerate(years)
     ]
+
+
+def frontier(catalog: Catalog, last: int) -> dict[int, dict[str, float]]:
+    """Compute [FLOP] and cost [USD] of the largest run by year: the bundled scenario of the frontier.
+
+    Its cost is that of the run alone, amortized, and grows as the catalog's trend says.
+    """
+    table = read_toml(packaged("scenarios", f"{FRONTIER}.toml"), "scenario")
+    base = estimate(parse_scenario(table, FRONTIER, catalog=catalog), catalog)
+    start = int(base.inputs.scenario.get("projection.from_year"))
+    if last < start:
+        return {}
+    found = project(base, catalog, "frontier", last)
+    flops, usd = found.values["flops"], found.values["cost_total_usd"]
+    return {
+        int(year): {"flops": float(flops[index]), "cost_usd": float(usd[index])}
+        for index, year in enumerate(found.years)
+    }
+
+
+def _one_run(base: Estimate, option: str) -> None:
+    """Refuse a scenario of stages, whose levers and costs are those of several runs."""
+    if base.stages:
+        raise InputError(
+            f"{base.inputs.scenario.label}: {option}: takes one run, here are {len(base.stages)} stages; project a stage as a file of its own"
+        )
+
+
+def _lacking(base: Estimate) -> str:
+    """What a scenario without a cost per FLOP lacks."""
+    if base.result("flops") is None:
+        return "its compute is not known; give model.params and data.tokens, or training.flops"
+    method = str(base.inputs.shown["cost.method"])
+    run = COST_METHODS[method]
+    if base.result(run) is not None:
+        return "; ".join(["cost_total_usd is not known", *base.warnings])
+    found = [f"{run} is not known"]
+    if method == "cloud":
+        found[0] += "; give cost.cloud_usd_per_device_hour"
+    found += [note for note in base.warnings if run in note or method in note]
+    others = [f'"{other}"' for other, key in COST_METHODS.items() if base.result(key) is not None]
+    if others:
+        found.append(f"cost.method = {' or '.join(others)} would do")
+    return "; ".join(found)
 
 
 def check_metric(name: str, option: str) -> str:

@@ -13,8 +13,10 @@ from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.sampling import quantiles_of
 from llmcost.analysis.trends import (
     PRICE_PERFORMANCE,
+    Dollars,
     Lever,
     Trend,
+    dollars,
     other_trend,
     pull,
     resolve_levers,
@@ -73,7 +75,7 @@ _LAYOUT = (
     "memory_gb_per_device",
     *MEMORY_PARTS,
 )
-_UNCHANGED = ("params", "active_params", "tokens", "steps")
+_UNCHANGED = ("params", "active_params", "tokens", "loss", "steps")
 
 
 class Projection(NamedTuple):
@@ -90,6 +92,7 @@ class Projection(NamedTuple):
     levers: tuple[Lever, ...]
     warnings: list[str]
     known: Mapping[str, Any]
+    dollars: Dollars
     notes: tuple[str, ...] = ()
     samples: Mapping[str, Array] = {}
     shares: tuple[float, ...] = ()
@@ -186,11 +189,12 @@ def project(
     unknown = unsaid(scenario, levers) if trends[PRICE_PERFORMANCE].value else ""
     if unknown:
         warnings.append(unknown)
+    money = dollars(scenario.start.year if scenario.start else first, trends, catalog)
     notes: tuple[str, ...] = ()
     other = other_trend(trends, catalog) if follow == "frontier" else None
     if other is not None:
         notes = _disagreement(known, pull(levers, active, known), values, other, last)
-    return Projection(base, follow, years, values, trends, levers, warnings, known, notes)
+    return Projection(base, follow, years, values, trends, levers, warnings, known, money, notes)
 
 
 def _project_stages(
@@ -233,6 +237,7 @@ def _project_stages(
         first.levers,
         notes,
         first.known,
+        first.dollars,
     )
 
 

@@ -47,6 +47,8 @@ _INSTEAD = {
     "cluster.device_hours": ("cluster.days",),
     "cluster.days": ("cluster.device_hours",),
 }
+#: Keys of a loss, which a scaling law gives of a model trained from nothing.
+_OF_PRETRAINING = ("model.scaling_law", "data.repeat_decay")
 #: Of a run, what a base scenario must not say for all stages together.
 _RUN = (
     "flops", "tokens_per_epoch", "tokens_per_param", "default_tokens_per_param", "devices", "days", "device_hours", "mfu",
@@ -136,7 +138,12 @@ def _stage(scenario: Scenario, given: StageGiven, catalog: Catalog) -> Estimate:
     """One stage, with the passes that train nothing."""
     own, kind = given.own, str(given.own["kind"])
     mine = scenario_of(scenario, given)
+    if kind != "pretrain":
+        mine = mine._replace(
+            values={k: v for k, v in mine.values.items() if k not in _OF_PRETRAINING}
+        )
     extra = sorted(set(own) - {"name", "kind"} - _ALLOWED[kind])
+    extra += [key for key in _OF_PRETRAINING if key in given.values and kind != "pretrain"]
     if extra:
         raise InputError(
             [f"{given.where} {key}: says nothing in a stage of kind {kind}" for key in extra]
@@ -347,6 +354,10 @@ def _together(scenario: Scenario, catalog: Catalog, stages: list[Stage]) -> Esti
         notes.append(
             f"cost_purchase_usd counts a cluster for each of {len(stages)} stages, even if it is the same one;"
             ' cost.method = "amortized" counts the hours that each takes'
+        )
+    if inputs.has("model.scaling_law"):
+        notes.append(
+            "the loss is that of stages of kind pretrain: a scaling law says nothing of later ones"
         )
     return Estimate(inputs, values, (), notes, stages=tuple(stages))
 

@@ -51,7 +51,7 @@ def _check_solvable(solve: Solve, scenario: Scenario, words: Mapping[str, Any]) 
 
 
 class Sweep:
-    """A sweep that is ready to run; it can be sent to another process.
+    """A sweep of one run that is ready to run; it can be sent to another process.
 
     Parameters
     ----------
@@ -91,10 +91,6 @@ class Sweep:
         labels: Mapping[str, Any] | None = None,
         unknown: str = DROP,
     ) -> None:
-        if scenario.stages:
-            raise InputError(
-                f"{scenario.label}: a sweep is of one run, and this is a model of {len(scenario.stages)} stages; compare the file with --set variants, or sweep a stage as a file of its own"
-            )
         self.unknown = unknown
         self.axes = tuple(axes)
         self.shape = tuple(axis.size for axis in axes)
@@ -109,7 +105,7 @@ class Sweep:
         if solve is not None:
             _check_solvable(solve, scenario, self.words)
             arrays[solve.key] = solve.placeholder
-        self.inputs: Inputs = resolve(scenario, catalog, arrays)
+        self.inputs: Inputs = self._resolved(scenario, catalog, arrays)
         self.known = {
             name: np.asarray(value, dtype=np.float64) for name, value in self.inputs.known.items()
         }
@@ -160,12 +156,23 @@ class Sweep:
         quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
         quantities |= {"mfu", "goodput", "dp", "predicted_mfu", *quantities_to_check(self.inputs)}
         self._quantities_wanted = frozenset(quantities - {""})
+        if "loss" in {*quantities, *(name for name, _ in (solve.targets if solve else ()))}:
+            from llmcost.analysis.loss import grid_hints
+
+            self.inputs.warnings += grid_hints(self.inputs)
         self.steps = self._plan(self.known)
         each = 1 if sampling is None else sampling.samples
-        self.grid = Grid.of(self.shape, max(BLOCK_CELLS // each, 1))
+        self.grid = Grid.of(self.shape, max(self.most_cells // each, 1))
         self.blocks = self.grid.blocks
 
+    #: Cells of a block.
+    most_cells = BLOCK_CELLS
+
     # -- set-up -----------------------------------------------------------------
+
+    def _resolved(self, scenario: Scenario, catalog: Catalog, arrays: Mapping[str, Any]) -> Inputs:
+        """What is known, with the axes' values in place of the scenario's."""
+        return resolve(scenario, catalog, arrays)
 
     def _check_first(self) -> None:
         """Run one cell: what the scenario determines, and whether its keys fit together."""
@@ -176,6 +183,10 @@ class Sweep:
         if self.finds:
             first = self._found(first, tuple(1 for _ in self.shape))
         values, _ = evaluate(first)
+        self._name_columns(values)
+
+    def _name_columns(self, values: Columns) -> None:
+        """The results that a cell has, and where the value of a key is found."""
         self.result_names = [key for key in RESULTS if key in values]
         self.key_values: dict[str, Any] = {}
         for key in KEYS.values():
@@ -285,42 +296,46 @@ class Sweep:
             execute(steps, values)
             if self.sampling is not None:
                 values |= self._quantiles(place, layouts)
-            keep, unanswered, unknown = self._keep(values, steps, place, shape)
-            columns = {}
-            for name in (
-                name
-                for name in self._wanted
-                if name in self.select or name in RESULTS or name in KEYS or name in self.labels
-            ):
-                columns[name] = self._column(name, values, place, shape, keep)
+            unanswered = self._unanswered(values, steps, shape)
+            keep, unknown = self._keep(values, place, shape)
+            columns = self._columns(values, place, shape, keep)
         if self.solve is not None:
             columns |= self.solve.columns(shape, keep)
         return Block(columns, cells, unanswered, unknown)
 
-    def _keep(
-        self,
-        values: Columns,
-        steps: Sequence[Rule],
-        place: tuple[slice, ...],
-        shape: tuple[int, ...],
-    ) -> tuple[Any, int, dict[str, int]]:
-        """Which cells pass the conditions, None for all; how many have no answer, and how many no
-        condition can judge, by the name of what is not known."""
+    def _unanswered(self, values: Columns, steps: Sequence[Rule], shape: tuple[int, ...]) -> int:
+        """How many cells have no answer; what they would have is not a number."""
         bad = without_answer(self.inputs, values)
-        unanswered = 0
-        if np.any(bad):
-            if np.all(bad) and self.blocks == 1:
-                check_consistent(self.inputs, values)  # no cell can be: say why
-            unanswered = int(np.broadcast_to(bad, shape).sum())
-            for step in steps:
-                if step.gives in values:
-                    values[step.gives] = np.where(bad, np.nan, values[step.gives])
+        if not np.any(bad):
+            return 0
+        if np.all(bad) and self.blocks == 1:
+            check_consistent(self.inputs, values)  # no cell can be: say why
+        for step in steps:
+            if step.gives in values:
+                values[step.gives] = np.where(bad, np.nan, values[step.gives])
+        return int(np.broadcast_to(bad, shape).sum())
+
+    def _keep(
+        self, values: Columns, place: tuple[slice, ...], shape: tuple[int, ...]
+    ) -> tuple[Any, dict[str, int]]:
+        """Which cells pass the conditions, None for all; how many no condition can judge, by the
+        name of what is not known."""
         if not self.conditions:
-            return None, unanswered, {}
+            return None, {}
         names = set().union(*(condition.names() for condition in self.conditions))
         operands = {name: self._raw(name, values, place) for name in names}
         passed, unknown = judge(self.conditions, operands, shape, self.unknown == KEEP)
-        return np.flatnonzero(passed), unanswered, unknown
+        return np.flatnonzero(passed), unknown
+
+    def _columns(
+        self, values: Columns, place: tuple[slice, ...], shape: tuple[int, ...], keep: Any
+    ) -> Columns:
+        """The wanted columns of the rows that are kept."""
+        return {
+            name: self._column(name, values, place, shape, keep)
+            for name in self._wanted
+            if name in self.select or name in RESULTS or name in KEYS or name in self.labels
+        }
 
     def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:
         """A result or key in a block, not yet broadcast."""

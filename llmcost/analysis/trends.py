@@ -40,6 +40,14 @@ class Trend(NamedTuple):
     source: str
 
 
+class Dollars(NamedTuple):
+    """Of what year's money a projection speaks, and whether inflation is in it."""
+
+    basis: str
+    base_year: int
+    note: str
+
+
 class Lever(NamedTuple):
     """A step of the roadmap: multipliers that apply from a year on."""
 
@@ -134,6 +142,24 @@ def resolve_trends(base: Estimate, catalog: Catalog, follow: str) -> dict[str, T
             1.0, "default: compute is physical"
         )
     return trends
+
+
+def dollars(year: int, trends: Mapping[str, Trend], catalog: Catalog) -> Dollars:
+    """What the costs of a projection are stated in, with the trends of the catalog that are not.
+
+    Parameters
+    ----------
+    year : int
+        The year whose prices year 0 takes.
+    """
+    note = f"Costs are in constant money of {year}: no inflation is added"
+    for entry in catalog.kind("trends").values():
+        trend = trends.get(entry["key"].rpartition(".")[2])
+        stated = entry.get("dollars")
+        if trend is None or stated is None or not trend.source.startswith("catalog"):
+            continue
+        note += f"; the trend in {entry['key'].partition('.')[2].partition('_')[0]} is of {stated}"
+    return Dollars("constant", year, note)
 
 
 def other_trend(trends: Mapping[str, Trend], catalog: Catalog) -> tuple[str, Trend] | None:

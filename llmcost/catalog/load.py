@@ -39,6 +39,7 @@ KINDS = {
     "flavors": "models by torchtitan's names for them",
     "serving": "constants of the serving model by the software that serves",
     "service": "constants of the serving model of any software",
+    "scaling_laws": "loss by parameters and tokens: constants, and what they were fitted to",
     "tokenizers": "sizes of vocabularies by the names that trainers give tokenizers",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
@@ -50,10 +51,18 @@ PROFILE = (
     "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early", "selective_products", "saves_gathered",
+    "gradient_buffer", "packed_inputs",
 )  # fmt: skip
+#: Constants that profiles of users from before them do without, and what then holds.
+LATER = {"gradient_buffer": 1.0, "packed_inputs": 0.0}
 #: The constants of a profile of software that serves.
 SERVING = (
     "step_s", "sequence_s", "overlap", "default_sequences", "memory_share", "narrow_cache",
+)  # fmt: skip
+#: What a scaling law gives: its constants and the models that it was fitted to.
+SCALING_LAW = (
+    "floor", "params_constant", "params_exponent", "tokens_constant", "tokens_exponent",
+    "fitted_params_low", "fitted_params_high", "fitted_tokens_low", "fitted_tokens_high",
 )  # fmt: skip
 #: Kinds of which each entry is a file of its own, named after it.
 _ONE_FILE_EACH = ("models",)
@@ -71,6 +80,7 @@ REQUIRED = {
     "optimizers": ("state_bytes", "weight_bytes", "traffic_bytes"),
     "tokenizers": ("vocab_size",),
     "serving": SERVING,
+    "scaling_laws": SCALING_LAW,
 }
 
 
@@ -198,7 +208,9 @@ def _plain(name: str) -> str:
 
 def _unbased(kind: str, entry: Entry) -> tuple[str, ...]:
     """Fields that a profile of software needs where no other profile gives them."""
-    return PROFILE if kind == "software" and "base" not in entry else ()
+    if kind != "software" or "base" in entry:
+        return ()
+    return tuple(name for name in PROFILE if name not in LATER)
 
 
 def _samples(kind: str, table: Mapping[str, Any]) -> Entry:

@@ -50,7 +50,7 @@ class Quote(NamedTuple):
     """A price at a date, with its range (90 %, around it) and where it comes from.
 
     `others` are the lowest and the highest offer of any vendor; `warning` says that the price is
-    of another time than the run.
+    of another time than the run; `day` is the ordinal day that a price of buying is of.
     """
 
     usd: float
@@ -60,6 +60,7 @@ class Quote(NamedTuple):
     source: str
     warning: str = ""
     includes_server: bool = True
+    day: int | None = None
 
 
 def at(known: Sequence[tuple[int, float]], day: int | None) -> tuple[float, int, bool]:
@@ -251,8 +252,8 @@ def _median(prices: Sequence[float]) -> float:
 def buy(prices: Sequence[Purchase], day: int) -> Quote | None:
     """Price of buying a new device [USD], at a day.
 
-    The price with its share of the server where such prices are of the run's time, else that of
-    the bare device, else whichever is nearer. The quotes of half a year are one point: their
+    The price with its share of the server, unless that of the bare device is nearer by more than
+    a year: what a server adds is an average of other devices. The quotes of half a year are one point: their
     median at their mean date, without those of low confidence where there are others.
 
     Parameters
@@ -277,8 +278,9 @@ def buy(prices: Sequence[Purchase], day: int) -> Quote | None:
         found.append((abs(nearest - day), server, usd, nearest, between, around))
     if not found:
         return None
-    fresh = [one for one in found if one[0] <= STALE_DAYS]
-    _, server, usd, nearest, between, around = fresh[0] if fresh else min(found)
+    _, server, usd, nearest, between, around = min(
+        found, key=lambda one: one[0] + (0 if one[1] else STALE_DAYS)
+    )
     low, high = _range(usd, [price.usd for price in around])
     closest = min(
         (price for price in prices if price.includes_server == server and not price.used),
@@ -289,7 +291,7 @@ def buy(prices: Sequence[Purchase], day: int) -> Quote | None:
     where = f"nearest {date.fromordinal(closest.day)}, {closest.basis}, {closest.source}"
     return Quote(
         usd, low, high, (min(others), max(others)), f"{what}, {where}",
-        _stale(nearest, day, between), server,
+        _stale(nearest, day, between), server, day if between else nearest,
     )  # fmt: skip
 
 

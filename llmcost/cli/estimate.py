@@ -41,7 +41,7 @@ def command(
     plot: Annotated[
         str | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Draw the tornado: svg, png or pdf (llmcost[plot])."
+            "--plot", metavar="FILE", help="Draw the tornado: svg, png or pdf (llmcost\\[plot])."
         ),
     ] = None,
     emit: Annotated[

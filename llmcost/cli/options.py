@@ -37,7 +37,7 @@ Metrics = Annotated[
 ]
 Plot = Annotated[
     str | None,
-    typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost[plot])."),
+    typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost\\[plot])."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 

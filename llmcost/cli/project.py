@@ -78,6 +78,7 @@ def command(
     crossings = [milestones.crossing(found, *item) for item in thresholds]
     steps = {name: milestones.waterfall(found, name) for name in falls}
     rows = None if usd is None else milestones.budget(base, entries, usd, until, roadmap)
+    budgets = None if usd is None else {"usd": usd, "years": rows}
     if plot is not None:
         from llmcost.files import write_atomic
         from llmcost.render import plots
@@ -111,12 +112,6 @@ def command(
     elif options.format == "json":
         from llmcost.render.data import to_json
 
-        options.deliver(
-            to_json(
-                show.project_object(
-                    found, crossings, steps, None if usd is None else {"usd": usd, "years": rows}
-                )
-            )
-        )
+        options.deliver(to_json(show.project_object(found, crossings, steps, budgets)))
     else:
-        options.deliver(show.project_markdown(found, shown, crossings))
+        options.deliver(show.project_markdown(found, shown, crossings, budgets))

@@ -85,7 +85,7 @@ def command(
         typer.Option(
             "--engine",
             metavar="local|dask",
-            help="Threads here, or a dask cluster (llmcost[dask]).",
+            help="Threads here, or a dask cluster (llmcost\\[dask]).",
         ),
     ] = "local",
     scheduler: Annotated[

@@ -11,6 +11,7 @@ from llmcost.analysis.rank import Best, Everything, First, Pareto
 from llmcost.analysis.rows import read_rows
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.solve import Solve
+from llmcost.analysis.staged_sweep import sweep_of
 from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import Catalog
 from llmcost.engine.results import RESULTS
@@ -109,7 +110,7 @@ class Question(NamedTuple):
             raise InputError(
                 f'--unknown "{unjudged}": is not one of {", ".join(UNKNOWN)}{nearest(unjudged, UNKNOWN)}'
             )
-        sweep = Sweep(
+        sweep = sweep_of(
             scenario, parsed, catalog, where, wanted, needed, unknown, sampling, labels, unjudged
         )
         return cls(sweep, best, maximize is not None, top, objectives, wanted is not None)

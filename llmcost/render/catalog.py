@@ -52,6 +52,7 @@ COLUMNS = {
     ),
     "optimizers": ("full_name", "state_bytes", "weight_bytes", "traffic_bytes"),
     "flavors": ("preset", "layers", "hidden_size", "experts"),
+    "scaling_laws": ("full_name", "floor", "params_exponent", "tokens_exponent"),
     "tokenizers": ("full_name", "vocab_size"),
     "serving": SERVING,
     "service": ("weight_share", "cache_share", "product_share", "layer_s", "expert_layer_s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from llmcost.analysis.estimate import Estimate
@@ -24,30 +25,53 @@ class Part(NamedTuple):
     usd: float
 
 
-def method_of(result: Estimate) -> str:
-    """The method of accounting whose cost the total counts."""
-    return str(result.inputs.shown["cost.method"])
+def methods_of(result: Estimate) -> list[str]:
+    """The methods of accounting that the total counts: of each stage its own, in their order."""
+    runs = _runs(result)
+    return list(dict.fromkeys(str(run.inputs.shown["cost.method"]) for run, _ in runs))
+
+
+def _runs(result: Estimate) -> list[tuple[Estimate, str]]:
+    """The runs that the total counts with their names: the stages, or the one run."""
+    return [(stage.estimate, stage.name) for stage in result.stages] or [(result, "")]
 
 
 def cost_parts(result: Estimate) -> list[Part]:
-    """What adds up to the total by the chosen method; parts that cost nothing are left out."""
+    """What adds up to the total, each run's by its own method; parts that cost nothing are left out.
+
+    Where stages differ in their method, a part says whose it is.
+    """
     found = []
-    for key in (*METHOD_PARTS[method_of(result)], *ADDED_PARTS):
-        usd = result.result(key)
-        if key == "cost_items_usd" and usd is not None:
+    for method in COST_METHODS:
+        runs = [one for one in _runs(result) if methods_of(one[0]) == [method]]
+        whose = f" ({', '.join(name for _, name in runs)})" if len(methods_of(result)) > 1 else ""
+        for key in METHOD_PARTS[method] if runs else ():
+            usd = math.fsum(run.result(key) or 0.0 for run, _ in runs)
+            if usd:
+                found.append(Part(RESULTS[key].label + whose, key, usd))
+    for key in ADDED_PARTS:
+        amount = result.result(key)
+        if key == "cost_items_usd" and amount is not None:
             found += [Part(item.name, key, item.usd) for item in result.items]
-        elif usd:
-            found.append(Part(RESULTS[key].label, key, usd))
+        elif amount:
+            found.append(Part(RESULTS[key].label, key, amount))
     return found
 
 
+def subtotal(result: Estimate) -> str | None:
+    """The result that the parts of the run add up to, where it is none of them."""
+    methods = methods_of(result)
+    key = COST_METHODS[methods[0]]
+    return key if len(methods) == 1 and key not in METHOD_PARTS[methods[0]] else None
+
+
 def alternatives(result: Estimate) -> list[str]:
-    """Results of the methods that were not chosen, each for the run alone."""
-    chosen = method_of(result)
+    """Results of the methods that the total does not count as they are, each for the run alone."""
+    methods = methods_of(result)
     return [
         key
         for method, key in COST_METHODS.items()
-        if method != chosen and result.result(key) is not None
+        if methods != [method] and result.result(key) is not None
     ]
 
 
@@ -55,32 +79,29 @@ def cost_note(result: Estimate) -> str:
     """What the total counts, in a sentence."""
     added = [part.label.lower() for part in cost_parts(result) if part.key in ADDED_PARTS]
     more = f" with {', '.join(added)}" if added else ""
-    counted = f"the {method_of(result)} cost{more} (cost.method)"
+    counted = f"the {' and '.join(methods_of(result))} cost{more} (cost.method)"
     known = result.result("cost_total_usd") is not None
     return f"Total is {counted}." if known else f"The total, {counted}, is not known."
 
 
 def undetermined(result: Estimate) -> list[str]:
     """Labels of what is not known; nobody misses a layout, a service or items that nobody gave,
-    nor a publisher's count that is ours."""
+    nor a publisher's count that is ours, nor the loss by a law that nobody chose."""
     missed = [
         item.label.lower()
         for item in RESULTS.values()
         if result.result(item.key) is None
         and item.group not in (LAYOUT, SERVICE, LIFE)
         and (item.key != "cost_items_usd" or result.inputs.items)
-        and item.key != "published_active_params"
+        and item.key not in ("published_active_params", "loss")
     ]
     return list(dict.fromkeys(missed))
 
 
 def cost_label(result: Estimate, key: str) -> str:
-    """The label of a result; costs of the methods that were not chosen say so."""
-    label, method = RESULTS[key].label, method_of(result)
-    others = {
-        part
-        for name, parts in METHOD_PARTS.items()
-        if name != method
-        for part in (*parts, COST_METHODS[name])
-    }
-    return f"{label} (not in the total)" if key in others else label
+    """The label of a result; costs of the methods that the total does not count as they are say so."""
+    label, methods = RESULTS[key].label, methods_of(result)
+    counting = [name for name, parts in METHOD_PARTS.items() if key in (*parts, COST_METHODS[name])]
+    if not counting or methods == counting:
+        return label
+    return f"{label} ({'partly' if set(counting) & set(methods) else 'not'} in the total)"

@@ -91,9 +91,13 @@ def performance_object(result: Estimate) -> dict[str, Any]:
 
 
 def step_parts(result: Estimate) -> dict[str, float]:
-    """Time of each part of a step; they add up to it."""
+    """Time of each part of a step; they add up to it. The host has one only where something is offloaded."""
     found = {name: scalar(result.values.get(name)) for name in STEP_PARTS}
-    return {name: value for name, value in found.items() if value is not None}
+    return {
+        name: value
+        for name, value in found.items()
+        if value is not None and (value or name != "offload_s")
+    }
 
 
 #: Parts of a step as a reader knows them.
@@ -104,6 +108,7 @@ STEP_LABELS = {
     "pipeline_transfer_s": "Pipeline transfers",
     "data_parallel_s": "Data parallel",
     "optimizer_s": "Optimizer",
+    "offload_s": "Host memory",
     "straggler_s": "Waiting for the slowest",
 }
 

@@ -47,6 +47,8 @@ def readable(number: float | None, unit: str) -> str:
         if not exponent:
             mantissa, _, exponent = f"{number:.2e}".partition("e")
         return f"{mantissa}e{int(exponent)} FLOP"
+    if unit == "nats/token":
+        return f"{significant(number, 4)} {unit}"  # a hundredth of it is much
     if unit in _SCALED:
         fits = [scale for scale in _SCALED[unit] if abs(number) >= scale[0]]
         size, name = fits[0] if fits else _SCALED[unit][-1]

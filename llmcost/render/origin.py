@@ -33,5 +33,8 @@ def origin(result: Estimate, key: str) -> str:
             and "identity" in step.reference
         ):
             return "derived"
+        if key == "loss":
+            law = result.inputs.entry("scaling_laws", result.inputs.shown["model.scaling_law"])
+            return short_source(str(law["source"]))
         return short_source(step.reference)
     return {"file": "scenario", "set": "--set"}.get(source, source.partition(":")[0])

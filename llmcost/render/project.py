@@ -61,6 +61,7 @@ def project_object(
         "llmcost_version": __version__,
         "scenario": found.base.name,
         "follow": found.follow,
+        "dollars": found.dollars._asdict(),
         "trends": {f"projection.{key}": trend._asdict() for key, trend in found.trends.items()},
         "levers": [lever._asdict() for lever in found.levers],
         "years": year_rows(found),
@@ -139,12 +140,15 @@ def _cell(text: str, key: str) -> str:
 
 
 def project_markdown(
-    found: Projection, metrics: Sequence[str], crossings: Sequence[Crossing]
+    found: Projection,
+    metrics: Sequence[str],
+    crossings: Sequence[Crossing],
+    budgets: Mapping[str, Any] | None = None,
 ) -> str:
-    """The years, then the crossings."""
+    """The years, the crossings, and what a budget trains."""
     header = ["Year", *(f"{RESULTS[key].label}" for key in metrics)]
     text = to_markdown(header, _cells(found, metrics), range(1, len(header)))
-    for note in found.notes:
+    for note in (found.dollars.note, *found.notes):
         text += f"\n{note}.\n"
     if crossings:
         rows = [
@@ -152,6 +156,10 @@ def project_markdown(
             for c in crossings
         ]
         text += "\n" + to_markdown(["Threshold", "Value", "Crossed", ""], rows, [1])
+    if budgets is not None:
+        header, cells = _budget_cells(budgets["usd"], budgets["years"], bool(found.levers))
+        text += "\n" + to_markdown(header, cells, range(1, len(header)))
+        text += f"\n{_BESIDE}.\n"
     return text
 
 
@@ -188,7 +196,7 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
         unit = "OOM/yr" if "_ooms_" in key else "×/yr"
         trends.add_row("  " + name.replace("_", " "), f"{significant(trend.value)} {unit}", source)
     target.print(trends)
-    for note in found.notes:
+    for note in (found.dollars.note, *found.notes):
         target.print()
         target.print(f"{note}.", style="dim")
     if found.levers:
@@ -253,30 +261,45 @@ def waterfall_table(metric: str, steps: Sequence[Step], year: int, target: Conso
     )  # fmt: skip
 
 
+#: What stands beside the models of a budget.
+_BESIDE = (
+    "Frontier: the largest run of the year alone, amortized: GPT-4 by Epoch AI's inputs (scenario "
+    "frontier), its cost growing by the catalog's trend (catalog trends frontier_cost)"
+)
+
+
+def _budget_cells(
+    usd: float, rows: Sequence[Mapping[str, Any]], levers: bool
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of what a budget trains, beside the frontier of the year."""
+    pulled = ["with levers", "tokens"] if levers else []
+    header = [f"{readable(usd, 'USD')} trains", "params", "tokens", "FLOP", *pulled]
+    header += ["Frontier", "FLOP"]
+    cells = []
+    for row in rows:
+        line = [str(row["year"])]
+        for one in (row["without_levers"], *([row["with_levers"]] if levers else [])):
+            line += [readable(one["params"], ""), readable(one["tokens"], "tokens")]
+            if one is row["without_levers"]:
+                line.append(readable(one["flops"], "FLOP").removesuffix(" FLOP"))
+        run = row["frontier"]
+        line.append("—" if run is None else readable(run["cost_usd"], "USD"))
+        line.append("—" if run is None else readable(run["flops"], "FLOP").removesuffix(" FLOP"))
+        cells.append(line)
+    return header, cells
+
+
 def budget_table(
     usd: float, rows: Sequence[Mapping[str, Any]], levers: bool, target: Console
 ) -> None:
     """Print the largest model that a budget trains, by year."""
-    table = grid(
-        f"{readable(usd, 'USD')} trains",
-        "params",
-        "tokens",
-        "FLOP",
-        *(("params", "tokens") if levers else ()),
-        right=range(1, 6),
-    )
-    if levers:
-        target.print()
-        target.print("Largest compute-optimal model, without levers (left) and with them (right):")
+    header, cells = _budget_cells(usd, rows, levers)
+    table = grid(*header, right=range(1, len(header)))
+    for first, *rest in cells:
+        table.add_row(f"  {first}", *rest)
     target.print()
-    for row in rows:
-        plain, pulled = row["without_levers"], row["with_levers"]
-        cells = [
-            readable(plain["params"], ""),
-            readable(plain["tokens"], "tokens"),
-            readable(plain["flops"], "FLOP").removesuffix(" FLOP"),
-        ]
-        if levers:
-            cells += [readable(pulled["params"], ""), readable(pulled["tokens"], "tokens")]
-        table.add_row(f"  {row['year']}", *cells)
+    target.print("Largest compute-optimal model, beside the frontier's largest run:")
+    target.print()
     target.print(table)
+    target.print()
+    target.print(f"{_BESIDE}.", style="dim")

@@ -13,7 +13,7 @@ from llmcost.analysis.report import Section
 from llmcost.analysis.sampling import Sampling
 from llmcost.engine.results import RESULTS
 from llmcost.render import plots, stages
-from llmcost.render.cost import cost_label, cost_note, cost_parts, method_of, undetermined
+from llmcost.render.cost import cost_label, cost_note, cost_parts, methods_of, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.numbers import plain, readable, show_in, span
 from llmcost.render.project import COLUMNS, LIFE_COLUMNS
@@ -289,7 +289,7 @@ def _cost_chart(result: Estimate, charts: _Charts) -> list[str]:
     if not total:
         return []
     said = ", ".join(f"{name} {value / total:.0%}" for name, value in parts)
-    drawn = plots.parts_plot(parts, "USD", f"Total, {method_of(result)}")
+    drawn = plots.parts_plot(parts, "USD", f"Total, {' and '.join(methods_of(result))}")
     return [charts.figure(drawn, f"Total cost of {readable(total, 'USD')} by part: {said}.")]
 
 

@@ -15,14 +15,12 @@ from llmcost.analysis.estimate import Estimate, explain_quantities, input_place,
 from llmcost.engine.results import (
     ADDED_PARTS,
     COST,
-    COST_METHODS,
     ENERGY,
     MEMORY_PARTS,
-    METHOD_PARTS,
     RESULTS,
 )
 from llmcost.errors import whole
-from llmcost.render.cost import alternatives, cost_note, cost_parts, method_of, undetermined
+from llmcost.render.cost import alternatives, cost_note, cost_parts, subtotal, undetermined
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.grid import grid
 from llmcost.render.memory import ledger
@@ -124,13 +122,13 @@ def _cost(sheet: _Sheet) -> None:
     result = sheet.result
     total = result.result("cost_total_usd")
     parts = cost_parts(result)
-    rows, run = [], COST_METHODS[method_of(result)]
+    rows, run = [], subtotal(result)
     for part in parts:
         share = part.usd / total if total else None
         rows.append(Row(part.label, part.key, share=share, usd=part.usd))
-    subtotal = len([part for part in parts if part.key not in ADDED_PARTS])
-    if run not in METHOD_PARTS[method_of(result)] and sheet.says(run):
-        rows.insert(subtotal, Row(RESULTS[run].label, run))
+    if run is not None and sheet.says(run):
+        at = len([part for part in parts if part.key not in ADDED_PARTS])
+        rows.insert(at, Row(RESULTS[run].label, run))
     if result.items and sheet.says("cost_development_usd"):
         rows.insert(len(rows) - len(result.items), Row("Development", "cost_development_usd"))
     if sheet.says("cost_total_usd"):
@@ -194,7 +192,7 @@ class _Sheet:
                 "range": _short(span(result.intervals.get(row.key, {}) if own else {}, unit)),
                 "Published": "" if known is None else _short(readable(known, unit)),
                 "Share": "" if row.share is None else f"{row.share:4.0%} {share_bar(row.share, 8)}",
-                "From": origin(result, row.key) if own else "scenario",
+                "From": "scenario" if row.key == "cost_items_usd" else origin(result, row.key),
             }
             table.add_row(*[cells[name] for name in names], style=row.style)
         if rows:

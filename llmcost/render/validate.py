@@ -63,7 +63,9 @@ def _summary_rows(groups: Sequence[Summary]) -> list[list[str]]:
 def _tolerance(summary: Summary) -> str:
     if summary.median_tolerance is None:
         return f"{100 * (summary.mean_tolerance or 0):g}% / {100 * (summary.tolerance or 0):g}%"
-    low, high = summary.coverage_tolerance or (0.0, 1.0)
+    if summary.coverage_tolerance is None:
+        return f"{summary.median_tolerance:.0%}"
+    low, high = summary.coverage_tolerance
     return f"{summary.median_tolerance:.0%}, {low:.0%}–{high:.0%}"
 
 

@@ -206,6 +206,30 @@ def _json_cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+class _Sink:
+    """A stream as pyarrow's writer sees it: what its destructor writes to a closed one goes nowhere.
+
+    An interruption may fall between the making of the writer and the ``with`` that would close it.
+    """
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        """Write, where there is still a file."""
+        return len(data) if self._stream.closed else self._stream.write(data)
+
+    def flush(self) -> None:
+        """Pass on what waits."""
+        if not self._stream.closed:
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing: whoever opened the stream closes it."""
+
+
 class ParquetWriter:
     """Rows as Parquet into a binary stream."""
 
@@ -216,7 +240,7 @@ class ParquetWriter:
         words = [name for name in self.names if samples[name].dtype == object]
         axes = [name for name in self.names if name in KEYS]
         self._writer = pa.parquet.ParquetWriter(
-            stream, self._schema, compression="zstd", compression_level=1,
+            _Sink(stream), self._schema, compression="zstd", compression_level=1,
             use_dictionary=sorted({*words, *axes}) or False, write_statistics=True,
         )  # fmt: skip
         self._waiting: dict[str, list[Any]] = {name: [] for name in self.names}

@@ -89,6 +89,7 @@ SHARDINGS = ("none", "zero1", "zero2", "zero3")
 TRAINING_METHODS = ("full", "lora", "qlora")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
 ATTENTION_FLOPS = ("full", "causal")
+OFFLOADS = ("none", "optimizer", "activations")
 PARAM_PRECISIONS = ("bf16", "fp8")
 #: How tokens reach the experts: once to each device and node that wants them (DeepEP, HybridEP), or
 #: a copy for each expert (NCCL's all-to-all).
@@ -106,6 +107,7 @@ _KEYS = [
     Key("model.config", TEXT, "A Hugging Face config.json, its path relative to the scenario"),
     _positive("model.params", "Parameters, in total"),
     _positive("model.active_params", "Parameters used per token (mixture of experts)"),
+    Key("model.scaling_law", ENTRY, "Scaling law that the loss follows; no loss without one", catalog="scaling_laws"),
     Key("model.sparsity", NUMBER, "params / active_params, the K of 120·P²/K", low=1, quantity="sparsity"),
     _whole("model.layers", "Transformer blocks"),
     _whole("model.hidden_size", "Width of the model"),
@@ -154,6 +156,7 @@ _KEYS = [
     _positive("data.tokens_per_param", "Tokens as a multiple of the parameters", "tokens"),
     Key("data.tokens_basis", CHOICE, "What tokens_per_param multiplies", choices=("total", "active"), quantity="tokens_basis_active"),
     _positive("data.epochs", "Passes over the data"),
+    _positive("data.repeat_decay", "Repeats after which another pass is worth 1/e of the first, to the loss"),
     # training
     _positive("training.flops", "Training compute; replaces the formula", "FLOP"),
     _positive("training.flops_per_param_token", "C0: 6 in full training, 4 with frozen weights", "FLOP"),
@@ -164,7 +167,11 @@ _KEYS = [
     Key("training.software", ENTRY, "Software that trains: its profile of the performance model; by the layout and the accelerator if not given", catalog="software"),
     Key("training.recompute_share", NUMBER, "Share of a layer's forward pass that the backward pass does again; by activation_recompute if not given", "1", high=1.0, quantity="recompute_share"),
     Key("training.method", CHOICE, "Whether all weights are trained, or adapters beside frozen ones, in 16 or 8 bits (lora) or in 4 (qlora)", choices=TRAINING_METHODS),
+    Key("training.offload", CHOICE, "What is kept in the hosts' memory: the optimizer's states (ZeRO-Offload), or activations", choices=OFFLOADS),
+    Key("training.double_quantisation", FLAG, "Whether the constants of 4-bit weights are in 8 bits themselves (qlora); true if not given"),
+    _whole("training.loss_chunks", "Pieces of a micro-batch that the loss is computed in, one after the other (chunked cross-entropy); 1 if not given"),
     _whole("training.lora_rank", "Rank of the adapters"),
+    Key("training.lora_dropout", NUMBER, "Dropout of the adapters' inputs; 0 if not given", "1", high=1.0, open_high=True, quantity="lora_dropout"),
     Key("training.lora_targets", TEXT, "Products with adapters: all-linear, attention, or names like q_proj,v_proj"),
     Key("training.optimizer", ENTRY, "Optimizer: bytes of its states", catalog="optimizers"),
     Key("training.param_precision", CHOICE, "Format of the weights that compute, beside their master copy", choices=PARAM_PRECISIONS),
@@ -195,6 +202,8 @@ _KEYS = [
     _positive("cluster.memory_tb_s", "Memory bandwidth of one device", "TB/s"),
     _positive("cluster.tdp_w", "Thermal design power of one device", "W"),
     _positive("cluster.scale_up_gb_s_each_way", "Bandwidth of one device inside its domain, each way", "GB/s"),
+    _positive("cluster.host_link_gb_s_each_way", "Bandwidth between one device and its host, each way", "GB/s"),
+    _positive("cluster.host_memory_gb_s", "One device's share of the bandwidth of its host's memory", "GB/s"),
     _whole("cluster.scale_up_domain", "Devices that the fast network joins"),
     _positive("cluster.scale_out_gbit_s_per_device", "Network bandwidth of one device between nodes", "Gbit/s"),
     _positive("cluster.max_power_mw", "Most facility power that a search may take", "MW"),

@@ -14,6 +14,7 @@ from llmcost.analysis.variants import estimate_variants
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario
+from llmcost.scenario.schema import FLAG, KEYS
 from tests.conftest import Run
 from tests.layouts import CATALOG
 
@@ -126,3 +127,16 @@ def test_metrics_by_group() -> None:
     assert len(checked_metrics("run,run,days", ())) == len(set(checked_metrics("run", ())))
     with pytest.raises(InputError, match="cost"):
         checked_metrics("costs", ())
+
+
+def test_a_flag_is_shown_as_one_whoever_gave_it() -> None:
+    """A price of the catalog says true or false, one that is derived too."""
+    found = [
+        estimate(load_scenario("llama-3.1-8b", [f"cluster.accelerator={name}"]))
+        for name in ("h100-sxm", "h200-sxm")
+    ]
+    flags = {key.name for key in KEYS.values() if key.kind == FLAG}
+    for item in found:
+        shown = {key: entry["value"] for key, entry in item.provenance().items() if key in flags}
+        assert len(shown) > 2
+        assert all(isinstance(value, bool) for value in shown.values()), shown

@@ -109,6 +109,76 @@ def test_json_and_csv(llmcost: Run) -> None:
     assert "| Year |" in llmcost("project", "gpt-4", "--format", "markdown").stdout
 
 
+def test_a_projection_says_of_what_year_its_money_is(llmcost: Run) -> None:
+    found = json.loads(llmcost("project", "gpt-4", "--follow", "frontier", "--json").stdout)
+    said = "Costs are in constant money of 2022: no inflation is added"
+    dollars = found["dollars"]
+    assert (dollars["basis"], dollars["base_year"]) == ("constant", 2022)  # as its prices
+    assert dollars["note"].startswith(said)
+    assert "the trend in cost is of inflation-adjusted costs" in dollars["note"]
+    assert "the trend in electricity is of current prices" in dollars["note"]
+    own = ("--set", "projection.electricity_growth_per_year=1.0")
+    for form in ("table", "markdown"):
+        text = " ".join(llmcost("project", "gpt-4", *own, "--format", form).stdout.split())
+        assert f"{said}." in text
+    staged = json.loads(llmcost("project", "olmo-2-13b-stages", "--until", "2025", "--json").stdout)
+    assert staged["dollars"]["base_year"] == 2024
+
+
+RENTED = """
+name = "rented"
+start_date = 2022-06-01
+cluster = { accelerator = "a100-sxm-80gb", devices = 64 }
+cost = { method = "cloud", cloud_usd_per_device_hour = 2.5, items = [{ name = "reserve", share = 0.1 }] }
+staff = { fte = 2, months = 12, usd_per_fte_year = 150_000 }
+"""
+
+
+def test_a_budget_stands_beside_the_frontier_of_its_year(llmcost: Run, tmp_path: Path) -> None:
+    (tmp_path / "rented.toml").write_text(RENTED)
+    (tmp_path / "frontier").write_text("a file of the user's, not the bundled scenario")
+    line = ("project", "rented.toml", "--budget", "1e6", "--until", "2027")
+    model = ("--set", "model.params=7B", "--set", "data.tokens=1T")
+    budget = json.loads(llmcost(*line, *model, "--json").stdout)["budget"]
+    (tmp_path / "frontier").unlink()
+    followed = llmcost("project", "frontier", "--follow", "frontier", "--until", "2027", "--json")
+    frontier = {row["year"]: row for row in json.loads(followed.stdout)["years"]}
+    assert budget["years"][0]["frontier"] is None  # 2022: before the first year of that scenario
+    for row in budget["years"][1:]:
+        run = frontier[row["year"]]
+        assert row["frontier"] == {"flops": run["flops"], "cost_usd": run["cost_total_usd"]}
+        assert row["without_levers"]["flops"] < run["flops"] / 100
+    page = llmcost(*line, *model, "--format", "markdown").stdout
+    assert "| $1.00M trains | params | tokens | FLOP | Frontier | FLOP |" in page
+    assert "| 2023 |" in page.partition("trains")[2]
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ((), "give model.params and data.tokens, or training.flops"),
+        (("training.flops=1e22", "cluster.accelerator=h800-sxm", "cost.cloud_usd_per_device_hour="), "give cost.cloud_usd_per_device_hour"),
+        (("training.flops=1e22", "cost.method=amortized", "start_date=2026-01-01", "cluster.accelerator=h800-sxm"), 'give cost.device_price_usd; cost.method = "cloud" would do'),
+        (("training.flops=1e22", "staff.months="), "staff.months"),
+    ],
+)  # fmt: skip
+def test_a_budget_says_what_it_lacks(
+    llmcost: Run, tmp_path: Path, sets: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "rented.toml").write_text(RENTED)
+    given = [word for text in sets for word in ("--set", text)]
+    done = llmcost("project", "rented.toml", "--budget", "1e6", "--until", "2027", *given)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--budget", "1e6"), ("--roadmap", "--waterfall", "flops")])
+def test_stages_are_no_one_run(llmcost: Run, option: tuple[str, ...]) -> None:
+    done = llmcost("project", "olmo-2-13b-stages", "--until", "2026", *option)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "takes one run, here are 5 stages" in done.stderr
+
+
 def test_tables_fit_and_plots_are_drawn(llmcost: Run, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     for arguments in (

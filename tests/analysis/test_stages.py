@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.stages import SUMMED
 from llmcost.analysis.stages import estimate_any as estimate
 from llmcost.catalog import load_catalog
+from llmcost.engine.results import COST_METHODS
 from llmcost.errors import InputError
-from llmcost.render.cost import cost_parts
+from llmcost.render.cost import cost_label, cost_note, cost_parts, methods_of
 from llmcost.scenario import load_scenario, parse_scenario
 from llmcost.scenario.schema import METHODS
 from tests.conftest import Run
@@ -136,12 +139,6 @@ def test_a_wrong_stage_is_named(given: dict[str, Any], said: str) -> None:
     assert all("stages" in text for text in error.value.problems)
 
 
-def test_a_sweep_of_stages_says_what_works_instead(llmcost: Run) -> None:
-    done = llmcost("sweep", "olmo-2-13b-stages", "--axis", "energy.pue=1.1,1.2")
-    assert done.returncode == 2
-    assert "stages" in done.stderr
-
-
 @pytest.mark.parametrize(
     "inference", [{}, {"inference": {"output_tokens_per_day": 1e8, "days": 100}}]
 )
@@ -171,6 +168,58 @@ def test_parts_add_up_to_the_total(
     assert counted == (staged and method == "purchase")
     if staged and method != "purchase":
         assert found.result("cost_purchase_usd") is None
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from(METHODS),
+    st.lists(st.sampled_from(METHODS), min_size=1, max_size=3),
+    st.floats(0, 2),
+    st.booleans(),
+    st.lists(st.sampled_from([{"usd": 1e4}, {"share": 0.1}]), max_size=2),
+)
+def test_printed_parts_add_up_where_stages_have_methods_of_their_own(
+    base: str, own: list[str], experiments: float, staffed: bool, items: list[dict[str, float]]
+) -> None:
+    stages = [
+        stage("sft", cost={"method": method}) | {"name": f"stage {i}"}
+        for i, method in enumerate(own)
+    ]
+    named = [{"name": f"item {i}", **one} for i, one in enumerate(items)]
+    cost = {"method": base, "experiments_ratio": experiments, "items": named}
+    staff = {"staff": {"fte": 1, "months": 1, "usd_per_fte_year": 1e5}} if staffed else {}
+    found = made(stage("pretrain"), *stages, cost=cost, **staff)
+    parts = cost_parts(found)
+    assert sum(part.usd for part in parts) == pytest.approx(found.result("cost_total_usd"))
+    methods = {base, *own}
+    assert set(methods_of(found)) == methods
+    assert all(method in cost_note(found) for method in methods)
+    # What the total counts of a method for some stages is not what the method costs for all.
+    for method, key in COST_METHODS.items():
+        counted = method in methods
+        assert ("(not in the total)" in cost_label(found, key)) == (not counted)
+        assert ("(partly in the total)" in cost_label(found, key)) == (counted and len(methods) > 1)
+
+
+def test_the_table_says_which_stage_a_part_is_of(llmcost: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.toml"
+    path.write_text(
+        """
+        name = "mixed"
+        start_date = 2026-01-01
+        model.params = "7B"
+        cluster = { accelerator = "h100-sxm", devices = 64 }
+        stages = [
+          { name = "base", kind = "pretrain", data.tokens = "2T" },
+          { name = "more", kind = "continue", data.tokens = "100B", cost.method = "cloud" },
+        ]
+        """
+    )
+    done = llmcost("estimate", str(path))
+    assert done.returncode == 0
+    assert "Accelerators (base)" in done.stdout
+    assert "Cloud rental (more)" in done.stdout
+    assert "Total is the amortized and cloud cost (cost.method)." in done.stdout
 
 
 def test_experiments_of_a_stage_of_its_own_count() -> None:

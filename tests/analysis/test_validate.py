@@ -19,6 +19,8 @@ def test_validate(llmcost: Run) -> None:
         "throughput, further",
         "memory",
         "memory, measured",
+        "fine-tuning, memory",
+        "fine-tuning, speed",
         "cost",
         "cost, by name and dates",
         "energy and carbon",

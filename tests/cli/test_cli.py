@@ -162,6 +162,20 @@ def test_usage(llmcost: Run, arguments: list[str], message: str | None) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("estimate", "plot"),
+        ("sweep", "plot"),
+        ("sweep", "dask"),
+        ("project", "plot"),
+    ],
+)
+def test_help_names_the_extra(llmcost: Run, command: str, extra: str) -> None:
+    """Square brackets are markup to what draws the help, which would swallow them."""
+    assert f"llmcost[{extra}]" in llmcost(command, "--help").stdout
+
+
 def test_help_shows_an_example(llmcost: Run) -> None:
     for command in ("estimate", "compare", "sweep", "project", "validate", "catalog", "init"):
         done = llmcost(command, "--help")

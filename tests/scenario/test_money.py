@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,52 @@ def test_a_price_follows_the_date_and_an_old_one_warns() -> None:
     assert (late.result("cost_purchase_usd") or 9e9) != early.result("cost_purchase_usd")
     far = made("p100-sxm", start="2026-06-01")
     assert any("older than the run" in note for note in far.warnings)
+
+
+@pytest.mark.parametrize("accelerator", [*CATALOG.kind("accelerators")])
+def test_the_value_of_every_device_falls_from_a_dated_price(accelerator: str) -> None:
+    found = [made(accelerator, f"{year}-10-01") for year in (2026, 2027)]
+    first, second = (item.result("cost_accelerator_usd") for item in found)
+    price = found[0].inputs.shown.get("cost.device_price_usd")
+    assert (first is None) == (price is None)
+    if first is None or second is None:
+        return
+    assert second / first == pytest.approx(10 ** (-0.14 * 365 / 365.25))
+    known = found[0].inputs.shown["cost.available_date"]
+    assert known >= CATALOG.entry("accelerators", accelerator)["available"]
+    assert known < date(2026, 10, 1)
+
+
+def test_h200_and_h100_are_depreciated_alike() -> None:
+    one, other = made("h100-sxm", "2026-01-01"), made("h200-sxm", "2026-01-01")
+    assert other.inputs.shown["cost.device_price_usd"] == 39083.38
+    assert other.inputs.shown["cost.available_date"] == date(2025, 1, 31)
+    value = 39083.38 * 10 ** (-0.14 * 335 / 365.25) / (44489.88 * 10 ** (-0.14 * 1109 / 365.25))
+    ratio = (other.result("cost_accelerator_usd") or 0) / (one.result("cost_accelerator_usd") or 1)
+    assert ratio == pytest.approx(value, rel=1e-9)
+    early = made("h200-sxm", "2024-12-01")
+    assert any(
+        "before the first known price of the hardware (2025-01-31)" in note
+        for note in early.warnings
+    )
+    own = made("h200-sxm", "2026-01-01", cost={"available_date": "2025-06-01"})
+    assert own.inputs.sources["cost.available_date"] == "file"
+
+
+def test_a_sweep_over_devices_values_them_as_an_estimate_does(llmcost: Run) -> None:
+    devices = ("h100-sxm", "h200-sxm", "mi355x", "b300-sxm", "tpu-v7")
+    line = (
+        "sweep", "llama-3.1-8b", "--set", "start_date=2026-10-01", "--format", "jsonl",
+        "--select", "cost_amortized_usd,cost_purchase_usd",
+    )  # fmt: skip
+    done = llmcost(*line, "--axis", f"cluster.accelerator={','.join(devices)}")
+    for row, device in zip(map(json.loads, done.stdout.splitlines()), devices, strict=True):
+        single = llmcost(
+            "estimate", "llama-3.1-8b", "--json", "--set", "start_date=2026-10-01",
+            "--set", f"cluster.accelerator={device}",
+        )  # fmt: skip
+        for key in ("cost_amortized_usd", "cost_purchase_usd"):
+            assert row[key] == json.loads(single.stdout)["results"][key], (device, key)
 
 
 def test_a_vendor_is_found_however_it_is_spelt_and_an_unknown_one_names_the_nearest() -> None:

@@ -20,7 +20,7 @@ SUM_BYTES = 4.0
     " values and output of attention, that output again where saved inputs are 8-bit copies, 4 heads of a fused"
     " softmax's sums, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies of a token for its"
     " experts in and out, 5 heads seq_len of unfused scores; times saved_factor. Of"
-    " frozen products only inputs that adapters read",
+    " frozen products only inputs that adapters read, all of 4-bit ones with packed_inputs; dropped_token_bytes",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841; Dao 2023, arXiv:2307.08691",
 )
 def full_token_bytes(
@@ -57,6 +57,9 @@ def full_token_bytes(
     adapted_gate: Array,
     adapted_up: Array,
     adapted_down: Array,
+    frozen_bytes: Array,
+    packed_inputs: Array,
+    dropped_token_bytes: Array,
 ) -> Array:
     """What a layer keeps of a token where nothing is recomputed.
 
@@ -85,6 +88,10 @@ def full_token_bytes(
         Bytes of a number outside products [B].
     trains_base, adapted_query, adapted_key, adapted_value, adapted_gate, adapted_up, adapted_down : array_like
         0 where the weights are frozen, and which products then have adapters [1].
+    frozen_bytes, packed_inputs : array_like
+        Bytes of a frozen weight [B], and 1 where products of 4-bit weights keep their inputs [1].
+    dropped_token_bytes : array_like
+        Inputs of adapters with dropout, which are copies of their own [B].
 
     Returns
     -------
@@ -102,8 +109,10 @@ def full_token_bytes(
     entering = np.maximum(np.maximum(adapted_query, adapted_key), adapted_value)
     widening = np.maximum(adapted_gate, adapted_up)
     trains = trains_base > 0
+    own = np.where(dropped_token_bytes > 0, 0.0, 1.0)
+    packed = np.where((frozen_bytes < 1) & (packed_inputs > 0), 1.0, 0.0)
     first, second, third = (
-        np.where(trains, saved_input_bytes, activation_width * adapted)
+        np.where(trains, saved_input_bytes, activation_width * np.maximum(adapted * own, packed))
         for adapted in (entering, widening, adapted_down)
     )
     outer = outer + (first + second) * hidden_size / whole
@@ -126,7 +135,40 @@ def full_token_bytes(
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     stored = stored * (attending_share + windowed_share)
     kept = (attention + states + inner + copies + stored) / tp
-    return np.asarray(saved_factor * (outer + kept))
+    return np.asarray(saved_factor * (outer + kept) + dropped_token_bytes)
+
+
+@rule(
+    "dropped_token_bytes",
+    formula="where adapters have dropout: (activation_width + 1 byte of mask) * the input of each adapted product, hidden_size"
+    " or per tp attention's output and feed_forward_width; else 0",
+    reference="Hu et al. 2021, arXiv:2106.09685; PEFT, lora/layer.py: a dropout for each product",
+)
+def dropped_token_bytes(
+    lora_dropout: Array,
+    trains_base: Array,
+    activation_width: Array,
+    hidden_size: Array,
+    heads: Array,
+    head_dim: Array,
+    v_head_dim: Array,
+    feed_forward_width: Array,
+    gated_ffn: Array,
+    tp: Array,
+    adapted_query: Array,
+    adapted_key: Array,
+    adapted_value: Array,
+    adapted_output: Array,
+    adapted_gate: Array,
+    adapted_up: Array,
+    adapted_down: Array,
+) -> Array:
+    """Inputs of a layer's adapters after dropout, and its masks, of a token [B]."""
+    value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    entering = adapted_query + adapted_key + adapted_value + adapted_gate * gated_ffn + adapted_up
+    inner = adapted_output * heads * value_dim + adapted_down * feed_forward_width
+    found = (activation_width + 1) * (entering * hidden_size + inner / tp)
+    return np.where((trains_base <= 0) & (lora_dropout > 0), found, 0.0)
 
 
 @rule(
@@ -244,16 +286,25 @@ def in_flight(stage: Any, pp: Array, vpp: Array, micro_batches: Array, schedule:
     return np.where((schedule > 1) & (pp > 1), np.minimum(pp + 1, micro_batches), plain)
 
 
+def _on_device(kept: Array, layer: Array, offloads: Array) -> Array:
+    """What of the activations stays: of the layer at work, and of the one on the link [B]."""
+    return np.where(offloads > 0, np.minimum(kept, 2 * layer), kept)
+
+
 @rule(
     "activation_bytes",
-    formula="first_stage_layers * layer_activation_bytes * flight",
+    formula="first_stage_layers * layer_activation_bytes * flight; at most two layers' where offloaded",
     reference=KORTHIKANTI,
 )
 def activation_bytes(
-    first_stage_layers: Array, layer_activation_bytes: Array, flight: Array
+    first_stage_layers: Array,
+    layer_activation_bytes: Array,
+    flight: Array,
+    offloads_activations: Array,
 ) -> Array:
     """Activations on the first stage, which keeps most micro-batches in flight [B]."""
-    return first_stage_layers * layer_activation_bytes * flight
+    kept = first_stage_layers * layer_activation_bytes * flight
+    return _on_device(kept, layer_activation_bytes, offloads_activations)
 
 
 @rule(
@@ -268,9 +319,11 @@ def middle_activation_bytes(
     vpp: Array,
     micro_batches: Array,
     schedule: Array,
+    offloads_activations: Array,
 ) -> Array:
     """Activations on the second of three or more stages [B]."""
     kept = stage_layers * layer_activation_bytes * in_flight(1.0, pp, vpp, micro_batches, schedule)
+    kept = _on_device(kept, layer_activation_bytes, offloads_activations)
     return np.where(pp > 2, kept, 0.0)
 
 
@@ -287,16 +340,19 @@ def last_activation_bytes(
     vpp: Array,
     micro_batches: Array,
     schedule: Array,
+    offloads_activations: Array,
 ) -> Array:
     """Activations on the last stage: one micro-batch, more where it is interleaved [B]."""
     kept = last_stage_layers * in_flight(pp - 1, pp, vpp, micro_batches, schedule)
-    return (kept + mtp_layers) * layer_activation_bytes
+    kept = (kept + mtp_layers) * layer_activation_bytes
+    return _on_device(kept, layer_activation_bytes, offloads_activations)
 
 
 @rule(
     "logit_bytes",
-    formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism))",
-    reference=f"{KORTHIKANTI}, section 4.3",
+    formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism));"
+    " of the bytes above logits and their gradient 1 / loss_chunks",
+    reference=f"{KORTHIKANTI}, section 4.3; torchtune, CEWithChunkedOutputLoss",
 )
 def logit_bytes(
     micro_tokens: Array,
@@ -306,7 +362,14 @@ def logit_bytes(
     sequence_parallel: Array,
     logit_memory_bytes: Array,
     activation_width: Array,
+    loss_chunks: Array,
 ) -> Array:
-    """Logits of a micro-batch, their loss and its gradient, on the last stage [B]."""
+    """Logits of a micro-batch, their loss and its gradient, on the last stage [B].
+
+    In chunks, logits and their gradient stay whole; their 32-bit copies are of one chunk at a time.
+    """
     saved = 2 * activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
-    return micro_tokens * (logit_memory_bytes * vocab_size / tp + saved)
+    whole = np.minimum(2 * activation_width, logit_memory_bytes)
+    chunked = whole + (logit_memory_bytes - whole) / loss_chunks
+    each = np.where(loss_chunks > 1, chunked, logit_memory_bytes)
+    return micro_tokens * (each * vocab_size / tp + saved)

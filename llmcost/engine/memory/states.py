@@ -32,6 +32,7 @@ def weights(
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
+    offloads_optimizer: Array,
 ) -> Array:
     """Weights of a device.
 
@@ -50,6 +51,8 @@ def weights(
     trains_base, trained_share, frozen_bytes : array_like
         0 where the weights are frozen and adapters are trained, their share of the weights [1], and
         bytes of a frozen weight [B].
+    offloads_optimizer : array_like
+        1 where the host has the optimizer's copy, so that the device keeps weights of its own [1].
 
     Returns
     -------
@@ -63,7 +66,8 @@ def weights(
     wide = np.minimum(table_params, params)
     narrow = np.where(param_bytes < 2, 2.0 - param_bytes, 0.0) - weight_copy_bytes
     whole = (param_bytes + weight_copy_bytes) * params + narrow * wide
-    apart = param_bytes * np.where(master_is_weight > 0, 0.0, 1.0)
+    shared = (master_is_weight > 0) & (offloads_optimizer <= 0)
+    apart = param_bytes * np.where(shared, 0.0, 1.0)
     trained = np.where(sharding > 2, apart * own_params, whole)
     share = wide / np.maximum(params, 1.0)
     held = np.where(sharding > 2, own_params, params)
@@ -82,6 +86,9 @@ def gradients(
     master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
+    offloads_optimizer: Array,
+    gradient_buffer: Array,
+    layer_device_params: Array,
 ) -> Array:
     """Gradients of a device, between micro-batches.
 
@@ -91,6 +98,9 @@ def gradients(
         As :func:`weights`.
     grad_bytes, master_bytes : array_like
         Bytes of a gradient, and of a weight of the optimizer's copy [B].
+    offloads_optimizer, gradient_buffer, layer_device_params : array_like
+        1 where the host steps the weights; gradients without a buffer on the device then leave it as
+        they are made, all but those of a layer of so many parameters [2] [1].
 
     Returns
     -------
@@ -100,9 +110,12 @@ def gradients(
     References
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
+    .. [2] Ren et al. (2021), arXiv:2101.06840.
     """
     shard = np.where(master_is_weight > 0, np.maximum(grad_bytes, master_bytes), grad_bytes)
     whole = np.where(sharding > 1, shard * own_params, grad_bytes * params)
+    leaves = (offloads_optimizer > 0) & (gradient_buffer <= 0)
+    whole = np.where(leaves, np.minimum(whole, grad_bytes * layer_device_params), whole)
     adapters = _adapters(params, own_params, table_params, sharding, trained_share)
     return np.where(trains_base > 0, whole, _ADAPTER_WEIGHT_BYTES * adapters)
 
@@ -115,6 +128,7 @@ def optimizer(
     optimizer_bytes: Array,
     trains_base: Array,
     trained_share: Array,
+    offloads_optimizer: Array,
 ) -> Array:
     """Master weights and moments of a device.
 
@@ -124,6 +138,8 @@ def optimizer(
         As :func:`weights`.
     optimizer_bytes : array_like
         Bytes of a parameter's states beside the weight that computes [B].
+    offloads_optimizer : array_like
+        1 where they are in the host's memory [1].
 
     Returns
     -------
@@ -137,13 +153,14 @@ def optimizer(
     held = np.where(sharding > 0, own_params, params)
     adapters = _adapters(params, own_params, table_params, sharding, trained_share)
     rest = ADAPTER_STATE_BYTES - 2 * _ADAPTER_WEIGHT_BYTES
-    return np.where(trains_base > 0, optimizer_bytes * held, rest * adapters)
+    found = np.where(trains_base > 0, optimizer_bytes * held, rest * adapters)
+    return np.where(offloads_optimizer > 0, 0.0, found)
 
 
 _FORMULA = (
     "param_bytes + weight_copy_bytes + grad_bytes + optimizer_bytes a parameter of the stage, or of its own where"
     " sharded: the optimizer with zero1, gradients with zero2, weights with zero3; embedding and head in 16 bits at"
-    " least; frozen_bytes where adapters alone are trained, and 16 bytes a parameter of theirs"
+    " least; frozen_bytes where adapters alone are trained, and 16 bytes a parameter of theirs; what is offloaded is left out"
 )
 
 
@@ -167,11 +184,16 @@ def states(
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
+    offloads_optimizer: Array,
+    gradient_buffer: Array,
+    layer_device_params: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of a stage [B], of the arguments of the three."""
     held = (params, own_params, table_params, sharding)
     adapted = (trains_base, trained_share)
     copies = (param_bytes, weight_copy_bytes, master_is_weight)
     summed = (grad_bytes, master_is_weight, master_bytes)
-    found = weights(*held, *copies, *adapted, frozen_bytes) + gradients(*held, *summed, *adapted)
-    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted))
+    leaving = (offloads_optimizer, gradient_buffer, layer_device_params)
+    found = weights(*held, *copies, *adapted, frozen_bytes, offloads_optimizer)
+    found = found + gradients(*held, *summed, *adapted, *leaving)
+    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted, offloads_optimizer))

@@ -8,6 +8,8 @@ from llmcost.engine.chain import Array, rule
 from llmcost.engine.memory.states import gradients, optimizer, weights
 from llmcost.engine.papers import KORTHIKANTI
 
+_PYTORCH = "PyTorch, Optimizer.zero_grad(set_to_none=True); torchtune, README (optimizations)"
+
 
 @rule(
     "first_buffer_bytes",
@@ -137,6 +139,7 @@ def memory_parameters_gb(
     trains_base: Array,
     trained_share: Array,
     frozen_bytes: Array,
+    offloads_optimizer: Array,
 ) -> Array:
     """Weights on the fullest device [GB]."""
     return (
@@ -151,15 +154,62 @@ def memory_parameters_gb(
             trains_base,
             trained_share,
             frozen_bytes,
+            offloads_optimizer,
         )
         / 1e9
     )
 
 
 @rule(
+    "gradient_room_gb",
+    formula="memory_activations_gb + what logits take over working_bytes, where gradients have no gradient_buffer, one"
+    " micro-batch makes them, no pipeline and no replica holds others; else 0",
+    reference=_PYTORCH,
+)
+def gradient_room_gb(
+    memory_activations_gb: Array,
+    memory_buffers_gb: Array,
+    gathered_first_bytes: Array,
+    working_bytes: Array,
+    gradient_buffer: Array,
+    micro_batches: Array,
+    pp: Array,
+    dp: Array,
+    cp: Array,
+) -> Array:
+    """Room that the backward pass frees before the last gradient is made.
+
+    Parameters
+    ----------
+    memory_activations_gb, memory_buffers_gb : array_like
+        Activations and buffers at the peak of the forward pass [GB].
+    gathered_first_bytes, working_bytes : array_like
+        Buffers that are there at the end of the backward pass too [B].
+    gradient_buffer : array_like
+        1 where the software keeps a buffer of all gradients through the step [1].
+    micro_batches, pp, dp, cp : array_like
+        A second micro-batch finds the gradients of the first; replicas sum them in buckets, and the
+        reserved memory of sharded ones, as published, does not show the room [1].
+
+    Returns
+    -------
+    ndarray
+        Memory [GB]: a layer's gradients are made as its activations go.
+
+    References
+    ----------
+    .. [1] PyTorch, `Optimizer.zero_grad(set_to_none=True)`.
+    """
+    late = (gradient_buffer <= 0) & (micro_batches <= 1) & (pp * dp * cp <= 1)
+    stays = (gathered_first_bytes + working_bytes) / 1e9
+    goes = memory_activations_gb + np.maximum(memory_buffers_gb - stays, 0.0)
+    return np.where(late, goes, 0.0)
+
+
+@rule(
     "memory_gradients_gb",
     formula="grad_bytes * peak_params, from zero2 on of peak_own_params, of at least master_bytes where master_is_weight; of adapters alone where the weights are"
-    " frozen, / 1e9",
+    " frozen, / 1e9; less gradient_room_gb, whose place they take; of a layer where offloaded",
     reference=KORTHIKANTI,
 )
 def memory_gradients_gb(
@@ -172,28 +222,33 @@ def memory_gradients_gb(
     master_bytes: Array,
     trains_base: Array,
     trained_share: Array,
+    offloads_optimizer: Array,
+    gradient_buffer: Array,
+    layer_device_params: Array,
+    gradient_room_gb: Array,
 ) -> Array:
-    """Gradients on the fullest device [GB]."""
-    return (
-        gradients(
-            peak_params,
-            peak_own_params,
-            peak_table_params,
-            sharding,
-            grad_bytes,
-            master_is_weight,
-            master_bytes,
-            trains_base,
-            trained_share,
-        )
-        / 1e9
+    """Gradients on the fullest device, beyond the room that activations leave to them [GB]."""
+    found = gradients(
+        peak_params,
+        peak_own_params,
+        peak_table_params,
+        sharding,
+        grad_bytes,
+        master_is_weight,
+        master_bytes,
+        trains_base,
+        trained_share,
+        offloads_optimizer,
+        gradient_buffer,
+        layer_device_params,
     )
+    return np.maximum(found / 1e9 - gradient_room_gb, 0.0)
 
 
 @rule(
     "memory_optimizer_gb",
     formula="optimizer_bytes * peak_params, from zero1 on of peak_own_params; of adapters alone where the weights are"
-    " frozen, / 1e9",
+    " frozen, 0 where offloaded, / 1e9",
     reference=KORTHIKANTI,
 )
 def memory_optimizer_gb(
@@ -204,6 +259,7 @@ def memory_optimizer_gb(
     optimizer_bytes: Array,
     trains_base: Array,
     trained_share: Array,
+    offloads_optimizer: Array,
 ) -> Array:
     """Master weights and moments on the fullest device [GB]."""
     return (
@@ -215,6 +271,7 @@ def memory_optimizer_gb(
             optimizer_bytes,
             trains_base,
             trained_share,
+            offloads_optimizer,
         )
         / 1e9
     )

@@ -18,5 +18,6 @@ from llmcost.engine.performance import products  # noqa: F401
 from llmcost.engine.performance import communication  # noqa: F401
 from llmcost.engine.performance import pipeline  # noqa: F401
 from llmcost.engine.performance import data_parallel  # noqa: F401
+from llmcost.engine.performance import offload  # noqa: F401
 from llmcost.engine.performance import step  # noqa: F401
 from llmcost.engine.performance import power  # noqa: F401

@@ -192,7 +192,7 @@ def data_parallel_s(
 @rule(
     "optimizer_s",
     formula="optimizer_passes * optimizer_traffic_bytes a trained parameter / memory_bytes_s: of own_params where states are"
-    " sharded, else of all of the device",
+    " sharded, else of all of the device; 0 where the host steps them",
     reference=ZERO,
 )
 def optimizer_s(
@@ -204,10 +204,12 @@ def optimizer_s(
     optimizer_traffic_bytes: Array,
     optimizer_passes: Array,
     trained_share: Array,
+    offloads_optimizer: Array,
 ) -> Array:
     """Optimizer's step: gradients, parameters and states read and written once [s].
 
     `optimizer_passes` is what unfused updates, the norm of the gradients and their clipping make of it.
     """
     updated = np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
-    return optimizer_passes * optimizer_traffic_bytes * trained_share * updated / memory_bytes_s
+    found = optimizer_passes * optimizer_traffic_bytes * trained_share * updated / memory_bytes_s
+    return np.where(offloads_optimizer > 0, 0.0, found)

@@ -47,7 +47,7 @@ def straggler_s(
 @rule(
     "predicted_step_s",
     formula="compute_s + model_collectives_s + pipeline_bubble_s + pipeline_transfer_s + data_parallel_s"
-    " + optimizer_s + straggler_s",
+    " + optimizer_s + offload_s + straggler_s",
     reference=_ISAEV,
 )
 def predicted_step_s(
@@ -57,6 +57,7 @@ def predicted_step_s(
     pipeline_transfer_s: Array,
     data_parallel_s: Array,
     optimizer_s: Array,
+    offload_s: Array,
     straggler_s: Array,
 ) -> Array:
     """Time of a training step that the layout predicts: the sum of its parts [s]."""
@@ -67,6 +68,7 @@ def predicted_step_s(
         + pipeline_transfer_s
         + data_parallel_s
         + optimizer_s
+        + offload_s
         + straggler_s
     )
 

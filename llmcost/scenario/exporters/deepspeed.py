@@ -28,6 +28,13 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
         raise layout.cannot("DeepSpeed", "training.activation_recompute", "selective")
     if words["recompute"] == "share":
         raise layout.cannot("DeepSpeed", "training.recompute_share", layout.recompute_share)
+    stage = int(words["sharding"].removeprefix("zero").replace("none", "0"))
+    if words["offload"] == "optimizer" and stage < 1:
+        raise layout.cannot("DeepSpeed", "training.offload", "optimizer", "not without ZeRO")
+    if words["offload"] == "activations" and words["recompute"] != "full":
+        raise layout.cannot(
+            "DeepSpeed", "training.offload", "activations", "only those of full recomputation"
+        )
     kinds = {"adamw": "AdamW", "muon": "Muon", "sgd": "SGD"}
     if words["optimizer"] not in kinds:
         raise layout.cannot("DeepSpeed's JSON", "training.optimizer", words["optimizer"])
@@ -36,7 +43,8 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
         "train_micro_batch_size_per_gpu": one["micro_batch"],
         "gradient_accumulation_steps": int(layout.rounds),
         "zero_optimization": {
-            "stage": int(words["sharding"].removeprefix("zero").replace("none", "0"))
+            "stage": stage,
+            **({"offload_optimizer": {"device": "cpu"}} if words["offload"] == "optimizer" else {}),
         },
     }
     if words["precision"] in ("bf16", "fp16"):
@@ -52,5 +60,7 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
     if words["recompute"] == "full":
         layers = layout.sizes.get("layers", 1)
         config["activation_checkpointing"] = {"number_checkpoints": layers}
+        if words["offload"] == "activations":
+            config["activation_checkpointing"]["cpu_checkpointing"] = True
     config["optimizer"] = {"type": kinds[words["optimizer"]]}
     return json.dumps(config, indent=2) + "\n"

@@ -30,7 +30,7 @@ class Layout(NamedTuple):
         ``tp``, ``pp``, ``vpp``, ``cp``, ``ep``, ``dp``, ``micro_batch``, ``global_batch_seqs``; ``expert_tp``
         where the model has experts.
     words : dict of str to str
-        ``precision``, ``recompute``, ``sharding`` and ``optimizer`` as a scenario writes them.
+        ``precision``, ``recompute``, ``sharding``, ``optimizer`` and ``offload`` as a scenario writes them.
     sequence_parallel : bool
         Whether tensor parallelism splits the sequence too.
     devices_per_node : int
@@ -125,6 +125,7 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
         "recompute": value("training.activation_recompute", "none") if share is None else whole,
         "sharding": value("parallelism.sharding", "none"),
         "optimizer": value("training.optimizer", "adamw"),
+        "offload": value("training.offload", "none"),
     }
     degrees = {short: value(f"parallelism.{short}") for short in _DEGREES}
     if value("model.experts") and isinstance(value("parallelism.expert_tp"), int):

@@ -69,6 +69,17 @@ def megatron(layout: Layout, catalog: Catalog) -> str:
         )
     if layout.words["optimizer"] not in ("adamw", "sgd", "muon"):
         raise layout.cannot("Megatron-LM", "training.optimizer", layout.words["optimizer"])
+    if layout.words["offload"] == "activations":
+        raise layout.cannot("Megatron-LM", "training.offload", "activations")
+    if layout.words["offload"] == "optimizer":
+        if layout.words["sharding"] == "none":
+            raise layout.cannot(
+                "Megatron-LM",
+                "training.offload",
+                "optimizer",
+                "not without a distributed optimizer",
+            )
+        options.append("--optimizer-cpu-offload --use-precision-aware-optimizer")
     options.append(f"--optimizer {layout.words['optimizer'].replace('adamw', 'adam')}")
     if layout.tokens:
         options.append(f"--train-samples {-(-layout.tokens // layout.seq_len)}")

@@ -33,6 +33,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
         )
     if sharding != "none" and one["dp"] * one["cp"] == 1:
         raise layout.cannot("torchtitan", "parallelism.sharding", sharding, "one replica has none")
+    if words["offload"] == "activations" or (words["offload"] != "none" and sharding == "none"):
+        raise layout.cannot("torchtitan", "training.offload", words["offload"])
     name, flavor = _flavor(layout, catalog)
     model = {"name": name, "flavor": flavor} if name else {}
     local = one["global_batch_seqs"] // one["dp"] if pp > 1 else one["micro_batch"]
@@ -63,6 +65,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
     if sharding != "none":
         policy = "never" if sharding == "zero2" else "always"
         sections["parallelism"]["fsdp_reshard_after_forward"] = policy
+    if words["offload"] == "optimizer":
+        sections["training"]["enable_cpu_offload"] = True
     if words["recompute"] == "selective":
         sections["activation_checkpoint"]["selective_ac_option"] = "op"
     elif words["recompute"] == "share":

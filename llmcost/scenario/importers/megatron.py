@@ -40,8 +40,8 @@ _STRATEGIES = {
 _NOTED = {
     "moe_expert_capacity_factor": "tokens above an expert's capacity are dropped, no key says it",
     "overlap_moe_expert_parallel_comm": "training.expert_overlap says how much of the exchange is hidden",
-    "cpu_offloading": "activations are kept on the host, no key says it",
-    "fine_grained_activation_offloading": "activations are kept on the host, no key says it",
+    "cpu_offloading": 'activations are kept on the host: training.offload = "activations" says it, of all layers',
+    "fine_grained_activation_offloading": 'activations are kept on the host: training.offload = "activations" says it, of all layers',
     "tensor_parallel_num_weight_shards": "weights are sharded further, no key says it",
     "use_precision_aware_optimizer": "states of the optimizer in fewer bits, no key says it",
     "hierarchical_context_parallel_sizes": "context parallelism in two levels, no key says it",

@@ -13,8 +13,16 @@ from llmcost.scenario.resolve.inputs import Inputs
 
 #: Bytes of a weight in NF4 with its constants quantised twice: 4 + 8 / 64 + 32 / (64 * 256) bits.
 NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+#: The same with constants of 32 bits, one for 64 weights.
+NF4_PLAIN_BYTES = (4 + 32 / 64) / 8
 #: Rank where nothing says; that of most published recipes of 7B to 70B models.
 _RANK = 16.0
+_OF_ADAPTERS = (
+    "training.lora_rank",
+    "training.lora_targets",
+    "training.double_quantisation",
+    "training.lora_dropout",
+)
 _PARTS = ("query", "key", "value", "output", "gate", "up", "down")
 _ATTENTION = ("query", "key", "value", "output")
 #: What the names of products in trainers' files stand for.
@@ -41,19 +49,21 @@ def fill(inputs: Inputs) -> None:
     known["trains_base"] = 1.0 - np.asarray(frozen)
     adapts = bool(np.any(np.asarray(frozen) > 0))
     if not adapts:
-        for key in ("training.lora_rank", "training.lora_targets"):
+        for key in _OF_ADAPTERS:
             if inputs.has(key):
                 inputs.problem(key, 'says nothing without training.method = "lora" or "qlora"')
     weights = inputs.word("training.param_precision")
+    twice = inputs.word("training.double_quantisation", True)
 
-    def each(word: str, form: str | None) -> float:
+    def each(word: str, form: str | None, double: Any) -> float:
         if word == "qlora":
-            return NF4_BYTES
+            return NF4_BYTES if double else NF4_PLAIN_BYTES
         return 1.0 if form == "fp8" else 2.0
 
-    known["frozen_bytes"] = inputs.look(each, method, weights)
+    known["frozen_bytes"] = inputs.look(each, method, weights, twice)
     if adapts:
         inputs.enter_missing("training.lora_rank", _RANK, "default: that of most recipes")
+    known.setdefault("lora_dropout", 0.0)
     known["lora_rank"] = np.where(np.asarray(frozen) > 0, known.get("lora_rank", 0.0), 0.0)
     for name in ("trains_base", "frozen_bytes", "lora_rank", *(f"adapted_{p}" for p in _PARTS)):
         inputs.constants[name] = "training.method"

@@ -52,6 +52,7 @@ def fill(inputs: Inputs) -> None:
     known["product_input_bytes"] = inputs.look(width, precision)
     known.setdefault("recompute_share", math.nan)
     known.setdefault("schedule", 0.0)
+    known.setdefault("loss_chunks", 1.0)
     for name in (
         "param_bytes",
         "weight_copy_bytes",

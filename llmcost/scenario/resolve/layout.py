@@ -8,6 +8,7 @@ import numpy as np
 
 import llmcost.scenario.resolve.accuracy as accuracy
 import llmcost.scenario.resolve.finetune as finetune
+import llmcost.scenario.resolve.offload as offload
 import llmcost.scenario.resolve.software as software
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.schema import KEYS, by_quantity
@@ -50,6 +51,7 @@ def fill(inputs: Inputs) -> None:
 
     software.fill(inputs)
     finetune.gathered(inputs.known)
+    offload.fill(inputs)
     accuracy.fill(inputs)
     _power(inputs)
     if not inputs.searches:

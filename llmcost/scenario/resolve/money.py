@@ -18,6 +18,7 @@ from llmcost.scenario.values import Distribution
 def fill(inputs: Inputs) -> None:
     """Complete [cost]."""
     _currency(inputs)
+    _value(inputs)
     _buy(inputs)
     for key in (
         "cost.server_cost_ratio",
@@ -97,8 +98,60 @@ def _range(inputs: Inputs, key: str, quantity: str, quote: quotes.Quote) -> None
     )
 
 
+def _value(inputs: Inputs) -> None:
+    """Where the catalog has no price of a device at its launch, take the known one nearest to it.
+
+    So every device has a price and the date of it, from which its value falls until the run starts.
+    """
+    accelerator, own_day = inputs.word("cluster.accelerator"), inputs.word("cost.available_date")
+    known = inputs.known
+    price = np.asarray(known.get("device_price_usd", math.nan))
+    missing = np.isnan(price)
+    if accelerator is None or inputs.has("cost.device_price_usd") or not missing.any():
+        return
+
+    def launch(word: str, own: Any) -> quotes.Quote | None:
+        day = _day(inputs.entry("accelerators", word).get("available") if own is None else own)
+        return (
+            None
+            if day is None or prices.not_sold(word)
+            else quotes.buy(prices.purchases(word), day)
+        )
+
+    def field(name: str) -> Any:
+        def of(word: str, own: Any) -> float | None:
+            quote = launch(word, own)
+            return None if quote is None else float(getattr(quote, name))
+
+        return inputs.look(of, accelerator, own_day)
+
+    usd = field("usd")
+    if usd is None:
+        return
+    one = isinstance(accelerator, str) and not isinstance(own_day, np.ndarray)
+    quote = launch(accelerator, own_day) if one else None
+    source = "axis"
+    if quote is not None:
+        source = f"default: first known price, {quote.source} (catalog: purchases/{accelerator})"
+        _range(inputs, "cost.device_price_usd", "device_price_usd", quote)
+    inputs.enter("cost.device_price_usd", np.where(missing, usd, price)[()], source)
+    for key, quantity, name in (
+        ("cost.price_includes_server", "price_includes_server", "includes_server"),
+        ("cost.available_date", "available_day", "day"),
+    ):
+        if inputs.has(key):
+            continue
+        taken, had = field(name), known.get(quantity, math.nan)
+        if name == "day":  # one of an order before the launch loses nothing until then
+            taken = np.fmax(taken, had)
+        shown: Any = None
+        if quote is not None:
+            shown = date.fromordinal(int(taken)) if name == "day" else quote.includes_server
+        inputs.enter(key, np.where(missing, taken, had)[()], "derived", shown)
+
+
 def _buy(inputs: Inputs) -> None:
-    """Look up what a device costs to buy when the run starts; where nothing else says so, its value too."""
+    """Look up what a device costs to buy when the run starts."""
     accelerator = inputs.word("cluster.accelerator")
     start = inputs.word("start_date")
     if accelerator is None or inputs.has("cost.purchase_price_usd"):
@@ -152,21 +205,6 @@ def _buy(inputs: Inputs) -> None:
         source = f"default: {quote.source} (catalog: purchases/{accelerator})"
         _quoted(inputs, "cost.purchase_price_usd", found, source)
         _range(inputs, "cost.purchase_price_usd", "purchase_price_usd", found)
-    known = inputs.known
-    missing = np.isnan(np.asarray(known.get("device_price_usd", math.nan)))
-    if not missing.any():
-        return
-    # Of a device without a price at its launch, the value is what it costs when the run starts.
-    own = known.get("device_price_usd", math.nan)
-    server = known.get("price_includes_server", 1.0)
-    first = known.get("available_day", math.nan)
-    day = inputs.look(lambda value: float(_day(value) or math.nan), start)
-    source = inputs.sources["cost.purchase_price_usd"]
-    inputs.enter("cost.device_price_usd", np.where(missing, bought, own)[()], source)
-    inputs.enter("cost.price_includes_server", np.where(missing, 1.0, server)[()], "derived")
-    inputs.enter("cost.available_date", np.where(missing, day, first)[()], "derived", shown=start)
-    if quote is not None:
-        _range(inputs, "cost.device_price_usd", "device_price_usd", quote)
 
 
 def _vendor(inputs: Inputs, name: str, known: tuple[prices.Rental, ...]) -> str | None:

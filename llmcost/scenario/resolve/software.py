@@ -11,7 +11,7 @@ import numpy as np
 
 import llmcost.scenario.resolve.formats as formats
 from llmcost.catalog import Catalog
-from llmcost.catalog.load import PROFILE
+from llmcost.catalog.load import LATER, PROFILE
 from llmcost.errors import InputError
 from llmcost.scenario.resolve.device import half_precision_peak
 from llmcost.scenario.resolve.inputs import Inputs
@@ -254,7 +254,7 @@ def _profile(inputs: Inputs) -> None:
     def constant(device: str | None, word: str | None, day: Any, name: str) -> float:
         entry = profile_entry(inputs.catalog, profile(device, word, day))
         own = f"{family_of(inputs.catalog, device)}_{name}"
-        return float(entry.get(own, entry[name]))
+        return float(entry.get(own, entry.get(name, LATER.get(name))))
 
     one = all(not isinstance(word, np.ndarray) for word in (accelerator, software, start))
     origin = "software, by its words"

@@ -84,7 +84,7 @@ def fill_default_mfu(inputs: Inputs) -> None:
     )
     known["typical_mfu"] = float(usual["value"])
     known["narrow_gain"] = float(narrow["value"])
-    mixture = _is_mixture(known)
+    mixture = is_mixture(known)
     ratio = float(sparse["value"]) / float(usual["value"])
     known["experts_factor"] = np.where(mixture, ratio, 1.0)
     if "prediction_factor" not in known:
@@ -102,7 +102,7 @@ def fill_default_mfu(inputs: Inputs) -> None:
     }
 
 
-def _is_mixture(known: Mapping[str, Any]) -> Any:
+def is_mixture(known: Mapping[str, Any]) -> Any:
     """Whether what is known of a model says that it is a mixture of experts."""
     experts, sparsity = (np.asarray(known.get(name, 0.0)) for name in ("experts", "sparsity"))
     active = known.get("active_params", known.get("preset_active_params", math.nan))

@@ -72,6 +72,7 @@ def layouts(draw: st.DrawFn) -> dict[str, Any]:
         "parallelism.sequence_parallel": tp > 1 and draw(st.booleans()),
         "training.precision": draw(st.sampled_from(["fp32", "tf32", "bf16", "fp16", "fp8", "fp4"])),
         "training.activation_recompute": draw(st.sampled_from(["none", "selective", "full"])),
+        "training.offload": draw(st.sampled_from(["none", "none", "optimizer", "activations"])),
         "model.seq_len": draw(st.sampled_from([2048, 8192])),
         "cluster.devices": tp * pp * cp * dp, "cluster.devices_per_node": 8,
     }  # fmt: skip
@@ -92,6 +93,8 @@ def cannot(trainer: str, v: dict[str, Any]) -> bool:
     p = {key.rpartition(".")[2]: value for key, value in v.items()}
     if trainer == "megatron":
         nodes = -(-p["devices"] // 8)
+        if p["offload"] == "activations" or (p["offload"] != "none" and p["sharding"] == "none"):
+            return True
         return p["precision"] == "tf32" or (p["devices"] % nodes != 0 and p["devices"] % 8 != 0)
     if trainer == "torchtitan":
         return (
@@ -100,12 +103,16 @@ def cannot(trainer: str, v: dict[str, Any]) -> bool:
             or p["precision"] in ("tf32", "fp16", "fp4")
             or (p["sharding"] == "none" and p["cp"] > 1)
             or (p["sharding"] != "none" and p["dp"] * p["cp"] == 1)
+            or p["offload"] == "activations"
+            or (p["sharding"] == "none" and p["offload"] != "none")
         )
     return (
         p["pp"] > 1
         or (p["tp"] > 1 and (p["ep"] > 1 or p["sequence_parallel"]))
         or p["precision"] in ("tf32", "fp8", "fp4")
         or p["activation_recompute"] == "selective"
+        or (p["offload"] == "optimizer" and p["sharding"] == "none")
+        or (p["offload"] == "activations" and p["activation_recompute"] != "full")
     )
 
 
@@ -131,7 +138,7 @@ def test_round_trip(trainer: str, values: dict[str, Any]) -> None:
         if key not in NOT_IN[trainer] and (trainer == "megatron" or not key.startswith("model."))
     }
     silent = {
-        "parallelism.sequence_parallel": False, "training.activation_recompute": "none",
+        "parallelism.sequence_parallel": False, "training.activation_recompute": "none", "training.offload": "none",
         "model.dense_layers": 0, "model.shared_experts": 0, "model.q_lora_rank": 0,
     }  # fmt: skip
     found = {key: run.get(key, silent.get(key)) for key in compared}

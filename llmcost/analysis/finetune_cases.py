@@ -1,0 +1,68 @@
+"""Measured memories and speeds of published fine-tuning, and the predictions of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from llmcost.analysis.cases import Case, estimate_of, rows
+from llmcost.catalog import Catalog
+
+MEMORY_GROUP = "fine-tuning, memory"
+SPEED_GROUP = "fine-tuning, speed"
+#: The columns of finetune.csv: what a case is, what the trainer was told, what was measured.
+COLUMNS = (
+    "id", "source", "url", "model", "accelerator", "devices", "method", "lora_rank", "lora_targets", "lora_dropout", "double_quantisation",
+    "optimizer", "software", "activation_recompute", "loss_chunks", "seq_len", "micro_batch", "global_batch_seqs", "sharding",
+    "memory_gb", "tokens_per_s_per_device",
+)  # fmt: skip
+
+
+def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of finetune.csv as a scenario.
+
+    Parameters
+    ----------
+    row : mapping of str to str
+        A value by column, empty where the method has none.
+    """
+    devices = float(row["devices"])
+    training: dict[str, Any] = {
+        name: row[name] for name in ("method", "optimizer", "software", "activation_recompute")
+    }
+    training["loss_chunks"] = float(row["loss_chunks"])
+    if row["method"] != "full":
+        training |= {"lora_rank": float(row["lora_rank"]), "lora_targets": row["lora_targets"]}
+        training["lora_dropout"] = float(row["lora_dropout"])
+    if row["method"] == "qlora":
+        training["double_quantisation"] = row["double_quantisation"] == "1"
+    return {
+        "name": row["id"],
+        "model": {"preset": row["model"], "seq_len": float(row["seq_len"])},
+        "data": {"tokens": 1e6},
+        "training": training,
+        "cluster": {"accelerator": row["accelerator"], "devices": devices},
+        "parallelism": {
+            "tp": 1, "pp": 1, "dp": devices, "sharding": row["sharding"],
+            "micro_batch": float(row["micro_batch"]), "global_batch_seqs": float(row["global_batch_seqs"]),
+        },
+    }  # fmt: skip
+
+
+def finetune_cases(catalog: Catalog) -> Iterator[Case]:
+    """Peak memory of a device, and the time of a step from tokens a second."""
+    for row in rows("finetune.csv"):
+        found = estimate_of(scenario_of(row), catalog)
+        source = f"{row['source']}, {row['method']}"
+        for group, result, published in (
+            (MEMORY_GROUP, "memory_gb_per_device", row["memory_gb"]),
+            (SPEED_GROUP, "step_time_s", row["tokens_per_s_per_device"]),
+        ):
+            if not published:
+                continue
+            measured = float(published)
+            if group == SPEED_GROUP:
+                tokens = float(row["global_batch_seqs"]) * float(row["seq_len"])
+                measured = tokens / float(row["devices"]) / measured
+            predicted = None if found is None else found.result(result)
+            yield Case(group, row["id"], source, result, measured, predicted)

@@ -1,0 +1,100 @@
+"""States and activations in the host's memory: what the link and the host's optimizer add to a step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmcost.engine.chain import Array, rule
+
+_REN = "Ren et al. 2021, ZeRO-Offload, arXiv:2101.06840"
+
+
+@rule(
+    "host_step_s",
+    formula="where the optimizer is on the host: the larger of optimizer_traffic_bytes over host_memory_gb_s and param_bytes"
+    " over the link, of a trained parameter, and what a backward pass does not hide of grad_bytes over the link, every"
+    " micro-batch without a gradient_buffer; else 0",
+    reference=_REN,
+)
+def host_step_s(
+    offloads_optimizer: Array,
+    host_link_gb_s_each_way: Array,
+    host_memory_gb_s: Array,
+    device_dense_params: Array,
+    device_expert_params: Array,
+    own_params: Array,
+    sharding: Array,
+    trained_share: Array,
+    param_bytes: Array,
+    grad_bytes: Array,
+    optimizer_traffic_bytes: Array,
+    gradient_buffer: Array,
+    micro_batches: Array,
+    stage_layers: Array,
+    layer_s: Array,
+    layer_forward_s: Array,
+) -> Array:
+    """Optimizer's step on the host, with its gradients and weights on the link.
+
+    Parameters
+    ----------
+    offloads_optimizer : array_like
+        1 where the optimizer's states are in the host's memory [1].
+    host_link_gb_s_each_way, host_memory_gb_s : array_like
+        Bandwidth of a device's link to its host, and its share of that of the host's memory [GB/s].
+    device_dense_params, device_expert_params, own_params, sharding, trained_share : array_like
+        Parameters of the device, those that it owns, ZeRO's stage, share that is trained [1].
+    param_bytes, grad_bytes, optimizer_traffic_bytes : array_like
+        Bytes of a weight, of a gradient, and that a step moves for a parameter [B].
+    gradient_buffer, micro_batches : array_like
+        1 where gradients are summed on the device, else each micro-batch sends its own [1].
+    stage_layers, layer_s, layer_forward_s : array_like
+        Layers of the device, time of one in all passes and forward [1], [s].
+
+    Returns
+    -------
+    ndarray
+        Time [s]. Weights return while the host steps the next ones; gradients leave beside the
+        backward pass that makes them.
+
+    References
+    ----------
+    .. [1] Ren et al. (2021), arXiv:2101.06840, section 4.
+    """
+    held = np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
+    updated = held * trained_share
+    link = host_link_gb_s_each_way * 1e9
+    adam = optimizer_traffic_bytes * updated / (host_memory_gb_s * 1e9)
+    backward = stage_layers * np.maximum(layer_s - layer_forward_s, 0.0)
+    rounds = np.where(gradient_buffer > 0, 1.0, micro_batches)
+    leaving = rounds * np.maximum(grad_bytes * updated / link - backward, 0.0)
+    found = np.maximum(adam, param_bytes * updated / link) + leaving
+    return np.where(offloads_optimizer > 0, found, 0.0)
+
+
+@rule(
+    "activation_link_s",
+    formula="where activations are on the host: micro_batches * stage_layers * what the forward pass of a layer does not hide of"
+    " layer_activation_bytes over the link, and what its backward pass does not; else 0",
+    reference=f"{_REN}; torchtune, OffloadActivations",
+)
+def activation_link_s(
+    offloads_activations: Array,
+    host_link_gb_s_each_way: Array,
+    layer_activation_bytes: Array,
+    micro_batches: Array,
+    stage_layers: Array,
+    layer_s: Array,
+    layer_forward_s: Array,
+) -> Array:
+    """Waiting for activations to reach the host, and to return [s]."""
+    each = layer_activation_bytes / (host_link_gb_s_each_way * 1e9)
+    backward = np.maximum(layer_s - layer_forward_s, 0.0)
+    waits = np.maximum(each - layer_forward_s, 0.0) + np.maximum(each - backward, 0.0)
+    return np.where(offloads_activations > 0, micro_batches * stage_layers * waits, 0.0)
+
+
+@rule("offload_s", formula="host_step_s + activation_link_s", reference=_REN)
+def offload_s(host_step_s: Array, activation_link_s: Array) -> Array:
+    """What the host's memory adds to a step [s]."""
+    return host_step_s + activation_link_s
