@@ -1,10 +1,13 @@
-"""Layout search: whole spaces of a dense model, and of one with experts and their own tensor parallelism."""
+"""Layout search: whole spaces of a dense model, and of one with experts and their own tensor parallelism; searches of a sweep."""
 
 from __future__ import annotations
 
 import time
 
+from llmcost.analysis.axes import parse_axes
+from llmcost.analysis.candidates import remembered
 from llmcost.analysis.layout import describe, search
+from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import load_catalog
 from llmcost.scenario import parse_scenario, resolve
 
@@ -15,6 +18,13 @@ _SPACES = (
 )
 #: Layouts a second that a search should look at.
 _WANTED = 1_000_000
+#: Cells of which no two share a search, and how many a second should be searched.
+_AXES = (
+    "cluster.accelerator=h100-sxm,h200-sxm,b200-sxm,a100-sxm-80gb,mi300x",
+    "parallelism.global_batch_seqs=1024,2048,3072,4096",
+    "model.seq_len=2048,3072,4096,6144,8192",
+)
+_WANTED_CELLS = 500
 
 
 def main() -> None:
@@ -30,6 +40,7 @@ def main() -> None:
         known.pop("recompute_level", None)
         seconds = []
         for _ in range(5):
+            remembered.cache_clear()
             start = time.perf_counter()
             found = search(known, devices, model)
             seconds.append(time.perf_counter() - start)
@@ -38,6 +49,30 @@ def main() -> None:
             f"{found.searched:,} layouts of {model} on {devices:,} {accelerator} searched in {took:.3f} s: "
             f"{found.searched / took:,.0f} a second (wanted {_WANTED:,}); {found.feasible:,} can run, best {describe(found.best)}"
         )
+    _cells()
+
+
+def _cells() -> None:
+    """Print how fast the cells of a sweep are searched."""
+    catalog = load_catalog()
+    table = {
+        "name": "cells",
+        "model": {"preset": "llama-3.1-70b"},
+        "data": {"tokens": 1e12},
+        "cluster": {"accelerator": "h100-sxm", "devices": 1024},
+        "parallelism": "auto",
+    }
+    sweep = Sweep(parse_scenario(table), parse_axes(_AXES, [], catalog), catalog, select=["days"])
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        cells = sum(block.cells for block in sweep.spans())
+        seconds.append(time.perf_counter() - start)
+    took = sorted(seconds)[2]
+    print(
+        f"{cells} searches of llama-3.1-70b on 1,024 devices in a sweep in {took:.3f} s: "
+        f"{cells / took:,.0f} a second (wanted {_WANTED_CELLS})"
+    )
 
 
 if __name__ == "__main__":

@@ -7,15 +7,14 @@ inputs, a sweep calls it in each of its cells.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from llmcost.analysis.layout import LAYOUT, SEARCHED, Search, search, words
-from llmcost.engine.chain import Array, plan
+from llmcost.analysis.candidates import LAYOUT
+from llmcost.analysis.layout import Search, search, search_each, words
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.performance.faults import FAULTS
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import Inputs
 from llmcost.scenario.resolve import default_batch_seqs, widen_across_domains
@@ -25,7 +24,7 @@ _MOST_CLUSTER = 2_000_000
 #: Sizes tried between the last cluster that is too slow and the first that is not.
 _SIZES = 16
 #: Parts of a given layout that are found where the scenario leaves them open.
-_TUNED = ("vpp", "micro_batch")
+TUNED = ("vpp", "micro_batch")
 
 
 class Found(NamedTuple):
@@ -39,7 +38,7 @@ def wants_search(inputs: Inputs) -> bool:
     """Whether a layout, a cluster, a micro-batch or an interleaving is to be found."""
     known = inputs.known
     predicts = {"bf16_peak_flops", "layers"} <= set(known)
-    return inputs.searches or (predicts and not set(_TUNED) <= set(known))
+    return inputs.searches or (predicts and not set(TUNED) <= set(known))
 
 
 def solve(inputs: Inputs, known: Mapping[str, Any]) -> Found:
@@ -59,8 +58,44 @@ def solve(inputs: Inputs, known: Mapping[str, Any]) -> Found:
     NoAnswerError
         If nothing fits or meets the deadline.
     """
+    found = solve_each(inputs, [known])[0]
+    if isinstance(found, NoAnswerError):
+        raise found
+    return found
+
+
+def solve_each(inputs: Inputs, cells: Sequence[Mapping[str, Any]]) -> list[Found | NoAnswerError]:
+    """Find what is open in several cells, as :func:`solve` in one; what has no answer says why."""
     if not inputs.searches:
-        return _tune(inputs, known)
+        return list(_tune_each(inputs, cells))
+    scenario = inputs.scenario
+    own = [_open(inputs, known) for known in cells]
+    if scenario.get("cluster.devices") == "auto":
+        return [_cluster(inputs, known) for known in own]
+    found: list[Found | NoAnswerError | None] = [_too_much_power(inputs, known) for known in own]
+    left = [place for place, error in enumerate(found) if error is None]
+    answers = search_each(
+        [own[place] for place in left],
+        [float(own[place]["devices"]) for place in left],
+        scenario.label,
+    )
+    for place, answer in zip(left, answers, strict=True):
+        found[place] = answer if isinstance(answer, NoAnswerError) else _found(answer)
+    return [item for item in found if item is not None]
+
+
+def _found(answer: Search, **chosen: float) -> Found:
+    return Found({**chosen, **{name: answer.best[name] for name in LAYOUT}}, answer)
+
+
+def _open(inputs: Inputs, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What a search for a layout starts from.
+
+    Raises
+    ------
+    InputError
+        If something that it needs is not known.
+    """
     scenario, own = inputs.scenario, dict(known)
     if "training.activation_recompute" not in inputs.sources:
         own.pop("recompute_level", None)
@@ -70,22 +105,31 @@ def solve(inputs: Inputs, known: Mapping[str, Any]) -> Found:
         )
     if "memory_gb" not in own:
         raise InputError(f"{scenario.where('parallelism')}: a search needs cluster.memory_gb")
-    if scenario.get("cluster.devices") == "auto":
-        devices, batch, found = _smallest(inputs, own)
-        chosen = {"devices": devices, "global_batch_seqs": batch}
-    else:
-        if "devices" not in own:
-            raise InputError(
-                f'{scenario.where("parallelism")}: a search needs cluster.devices, or cluster.devices = "auto" with cluster.deadline_days'
-            )
-        devices = float(own["devices"])
-        power, limit = _facility_mw(own, devices), _power_limit_mw(inputs, own)
-        if power > limit:
-            raise NoAnswerError(
-                f"{scenario.where('cluster.max_power_mw')}: {devices:,.0f} devices need {power:,.3g} MW at peak, more than {limit:g}"
-            )
-        found, chosen = search(own, devices, scenario.label), {}
-    return Found({**chosen, **{name: found.best[name] for name in LAYOUT}}, found)
+    if scenario.get("cluster.devices") != "auto" and "devices" not in own:
+        raise InputError(
+            f'{scenario.where("parallelism")}: a search needs cluster.devices, or cluster.devices = "auto" with cluster.deadline_days'
+        )
+    return own
+
+
+def _cluster(inputs: Inputs, known: Mapping[str, Any]) -> Found | NoAnswerError:
+    try:
+        devices, batch, answer = _smallest(inputs, known)
+    except NoAnswerError as error:
+        return error
+    return _found(answer, devices=devices, global_batch_seqs=batch)
+
+
+def _too_much_power(inputs: Inputs, known: Mapping[str, Any]) -> NoAnswerError | None:
+    """What is wrong with the power of a given cluster, if anything is."""
+    limit = _power_limit_mw(inputs, known)
+    devices = float(known["devices"])
+    power = _facility_mw(known, devices) if math.isfinite(limit) else 0.0
+    if power > limit:
+        return NoAnswerError(
+            f"{inputs.scenario.where('cluster.max_power_mw')}: {devices:,.0f} devices need {power:,.3g} MW at peak, more than {limit:g}"
+        )
+    return None
 
 
 def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
@@ -101,7 +145,7 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
     open_devices = "devices" in found.values
     known |= found.values
     if not inputs.searches:
-        for name in _TUNED:
+        for name in TUNED:
             key = f"parallelism.{name}"
             if key not in inputs.sources and name in found.values:
                 inputs.sources[key] = "derived" if found.search else "default: 1"
@@ -126,102 +170,38 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
     return inputs, found.search
 
 
-def find_in_cells(
-    inputs: Inputs, known: Mapping[str, Array], shape: tuple[int, ...]
-) -> dict[str, Array]:
-    """Find what is open in each cell of a sweep.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        The scenario of the sweep.
-    known : mapping of str to ndarray
-        Quantities that broadcast to `shape`.
-    shape : tuple of int
-        Shape of the block of cells.
-
-    Returns
-    -------
-    dict of str to ndarray
-        What was found, NaN in cells without an answer.
-
-    Raises
-    ------
-    InputError
-        If no cell has what a search needs.
-    """
-    fixed = {name: float(value) for name, value in known.items() if value.ndim == 0}
-    varied = {
-        name: np.broadcast_to(value, shape).reshape(-1)
-        for name, value in known.items()
-        if value.ndim
-    }
-    cells = math.prod(shape)
-    names = (*LAYOUT, "devices", "global_batch_seqs") if inputs.searches else _TUNED
-    columns = {name: np.full(cells, np.nan) for name in names}
-    answers: dict[tuple[float, ...], dict[str, float]] = {}
-    read = [name for name in varied if name in _read_by_search(inputs, varied | fixed)]
-    for cell in range(cells):
-        own = tuple(float(varied[name][cell]) for name in read)
-        if own not in answers:
-            here = {**fixed, **{name: float(column[cell]) for name, column in varied.items()}}
-            try:
-                answers[own] = solve(inputs, _without_unknown(here)).values
-            except NoAnswerError:
-                answers[own] = {}
-        for name, value in answers[own].items():
-            if name in columns:
-                columns[name][cell] = value
-    found = {name: column.reshape(shape) for name, column in columns.items()}
-    return {name: column for name, column in found.items() if not np.isnan(column).all()} or found
+def _tune_each(inputs: Inputs, cells: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
+    """The best micro-batch and interleaving of layouts that leave them open."""
+    counts = [_devices_of(known) for known in cells]
+    # The fastest that fits; where none does, the leanest.
+    found: dict[int, Search] = {}
+    for strict in (True, False):
+        left = [i for i, count in enumerate(counts) if count is not None and i not in found]
+        answers = search_each(
+            [cells[i] for i in left],
+            [float(counts[i] or 0) for i in left],
+            inputs.scenario.label,
+            strict,
+        )
+        found |= {
+            i: item for i, item in zip(left, answers, strict=True) if isinstance(item, Search)
+        }
+    for i, known in enumerate(cells):
+        open_parts = [name for name in TUNED if name not in known]
+        if i in found:
+            yield Found({name: found[i].best[name] for name in open_parts}, found[i])
+        else:
+            # Devices are solved for, the architecture is not known, or no layout can be: evaluated as it stands.
+            yield Found(dict.fromkeys(open_parts, 1.0), None)
 
 
-#: What a search reads beside the formulas of its results and the faults of a layout.
-_READ = frozenset((
-    "layers", "heads", "experts", "scale_up_domain", "seq_len", "global_batch_seqs", "fused_attention",
-    "sequence_parallel", "memory_gb", "max_power_mw", "recompute_level", "devices", "dp", "mfu",
-    "bf16_peak_flops", "vocab_size", *LAYOUT,
-))  # fmt: skip
-
-
-def _read_by_search(inputs: Inputs, known: Mapping[str, Any]) -> frozenset[str]:
-    """The quantities that a search for a layout depends on: cells that differ in others share its answer."""
-    if inputs.scenario.get("cluster.devices") == "auto":
-        return frozenset(known)
-    results = frozenset((*SEARCHED, "peak_power_mw"))
-    steps = plan(frozenset((*known, *LAYOUT, "devices")), results)
-    formulas = {name for step in steps for name in (*step.needs, *step.optional)}
-    faults = {name for item in FAULTS for name in item.needs}
-    return frozenset(known) & (formulas | faults | _READ | results)
-
-
-#: Quantities whose NaN says something: nobody measured it, or the layout does not say.
-_MEANS_UNKNOWN = ("recompute_share", "matmul_ceiling_flops", "tdp_w")
-
-
-def _without_unknown(known: Mapping[str, float]) -> dict[str, float]:
-    """The quantities of a cell; an architecture's or a batch's NaN is none."""
-    wanted = ("memory_gb", "global_batch_seqs", "devices", "layers", "heads", "vocab_size")
-    return {k: v for k, v in known.items() if not (k in wanted and math.isnan(v))}
-
-
-def _tune(inputs: Inputs, known: Mapping[str, Any]) -> Found:
-    """The best micro-batch and interleaving of a layout that leaves them open."""
-    left = [name for name in _TUNED if name not in known]
-    found = None
-    if {"devices", "dp"} & set(known) and "layers" in known:
-        size = math.prod(float(np.asarray(known[name])) for name in ("tp", "pp", "cp"))
-        count = known["devices"] if "devices" in known else float(np.asarray(known["dp"])) * size
-        for strict in (True, False):
-            try:
-                found = search(known, float(np.asarray(count)), inputs.scenario.label, strict)
-                break
-            except NoAnswerError:
-                continue
-    # Devices are solved for, the architecture is not known, or no layout can be: evaluated as it stands.
-    if found is None:
-        return Found(dict.fromkeys(left, 1.0), None)
-    return Found({name: found.best[name] for name in left}, found)
+def _devices_of(known: Mapping[str, Any]) -> float | None:
+    """Devices of a layout, None where it or the architecture is not known."""
+    if "layers" not in known or not {"devices", "dp"} & set(known):
+        return None
+    if "devices" in known:
+        return float(np.asarray(known["devices"]))
+    return math.prod(float(np.asarray(known[name])) for name in ("dp", "tp", "pp", "cp"))
 
 
 def _batch_is_default(inputs: Inputs) -> bool:

@@ -214,8 +214,8 @@ def check_consistent(inputs: Inputs, values: Mapping[str, Array]) -> None:
 
 def without_answer(inputs: Inputs, values: Mapping[str, Array]) -> Any:
     """Cells in which no run can be: inputs contradict one another, the accelerator has no peak in
-    that precision, the layout cannot exist, the MFU would have to be above 1, or failures come
-    faster than training.
+    that precision, the layout cannot exist or a search found none, the MFU would have to be above
+    1, or failures come faster than training.
 
     Returns
     -------
@@ -233,6 +233,8 @@ def without_answer(inputs: Inputs, values: Mapping[str, Array]) -> Any:
     for name in ("goodput", "peak_flops"):
         if name in values:
             bad = bad | np.isnan(values[name])
+    if inputs.searches and "tp" in values:
+        bad = bad | np.isnan(values["tp"])
     if "bf16_peak_flops" in values:
         from llmcost.engine.performance.faults import at_fault
 

@@ -1,40 +1,27 @@
-"""The best parallel layout: all valid ones evaluated as arrays by the same formulas."""
+"""The best parallel layout: all valid ones evaluated as arrays by the same formulas.
+
+Layouts of several searches are laid one after the other and evaluated at once. What depends on a
+search alone is computed once for it; the ledger of memory comes first, and the step only of what
+fits.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from llmcost.engine.chain import Array
-from llmcost.engine.evaluate import evaluate
-from llmcost.engine.performance.faults import FAULTS, faults
+from llmcost.analysis.candidates import LAYOUT, Candidates, candidates
+from llmcost.engine import evaluate as _formulas  # noqa: F401  (enters the formulas)
+from llmcost.engine.chain import Array, Rule, execute, plan
 from llmcost.errors import NoAnswerError
 
-LAYOUT = (
-    "tp",
-    "pp",
-    "vpp",
-    "cp",
-    "ep",
-    "expert_tp",
-    "dp",
-    "micro_batch",
-    "recompute_level",
-    "sharding",
-    "sequence_parallel",
-)
 #: Share of a device's memory that a run can use; the rest is the driver's and fragmentation.
 USABLE_MEMORY = 0.95
 RUNNERS_UP = 5
-#: Layers that the fullest stages may have more than an even split gives them.
-UNEVEN = 0.08
-#: Sequences shorter than this are not split over devices.
-_SPLIT_FROM = 16384
-#: More stages than this are no pipeline.
-_MOST_STAGES = 4_096
 
 
 class Search(NamedTuple):
@@ -47,103 +34,51 @@ class Search(NamedTuple):
     excluded: dict[str, int]
 
 
-def _options(known: Mapping[str, Any], devices: float) -> dict[str, list[float]]:
-    """What each part of a layout may be; a part that the scenario fixes is that alone."""
-    layers, heads = int(known["layers"]), int(known["heads"])
-    experts = int(known.get("experts", 0))
-    domain = int(known["scale_up_domain"])
-    even = [n for n in _powers(layers) if layers % n == 0]
-    even += [n for n in range(1, min(layers, _MOST_STAGES) + 1) if layers % n == 0]
-    options: dict[str, list[int]] = {
-        "tp": [n for n in _powers(64) if n <= min(domain, heads)],
-        "pp": sorted(n for n in {*even, *_powers(layers)} if n <= devices),
-        "cp": _powers(64) if known["seq_len"] >= _SPLIT_FROM else [1],
-        "micro_batch": _powers(64),
-        "ep": [n for n in _powers(experts) if experts % n == 0] or [1],
-        "expert_tp": _powers(min(domain, heads, 64)) if experts else [1],
-        "vpp": [1, 2, 3, 4, 5, 6, 7, 8],
-        "sharding": [0, 1, 2, 3],
-        "recompute_level": [0, 1, 2],
-    }
-    return {
-        name: [float(known[name])] if name in known else [float(n) for n in values]
-        for name, values in options.items()
-    }
-
-
-def _powers(most: int) -> list[int]:
-    return [2**i for i in range(min(most, _MOST_STAGES).bit_length()) if 2**i <= most]
-
-
-def _unwise(known: Mapping[str, Any], table: Mapping[str, Array]) -> Mapping[str, Any]:
-    """Layouts that could exist and that nobody runs, by the reason why."""
-    found = {}
-    if {"vpp", "dp"} <= table.keys():
-        rounds = float(known["global_batch_seqs"]) / (table["dp"] * table["micro_batch"])
-        split = table["pp"] * table["vpp"]
-        chunks = np.ceil(float(known["layers"]) / split - 1e-9) * split
-        uneven = chunks > (1 + UNEVEN) * float(known["layers"])
-        found["stages are uneven, or virtual without a pipeline"] = (
-            uneven & ("pp" not in known)
-        ) | ((table["pp"] == 1) & (table["vpp"] > 1))
-        found["interleaved pipeline is longer than its micro-batches"] = (table["vpp"] > 1) & (
-            rounds < table["pp"]
-        )
-    if {"expert_tp", "tp"} <= table.keys() and "expert_tp" not in known:
-        # Further devices share experts better by holding others.
-        found["experts are shared by more devices than layers"] = table["expert_tp"] > table["tp"]
-    if "sharding" in table and "sharding" not in known:
-        found["weights sharded and pipelined"] = (table["sharding"] > 1) & (table["pp"] > 1)
-    if "recompute_level" in table and "recompute_level" not in known:
-        fused = float(known.get("fused_attention", 1)) > 0
-        found["selective recompute without stored scores"] = (table["recompute_level"] == 1) & fused
-    return found
-
-
 #: What a search evaluates of every layout.
 SEARCHED = ("predicted_step_s", "step_time_s", "memory_gb_per_device", "predicted_mfu")
 
 
-class Candidates(NamedTuple):
-    """Layouts that can exist, how many were looked at, and why the others are out."""
-
-    layouts: dict[str, Array]
-    total: int
-    excluded: dict[str, int]
+#: Layouts that are evaluated at once: arrays of this many numbers stay in the cache of a core.
+_AT_ONCE = 8_192
+_MEMORY = "memory_gb_per_device"
 
 
-def candidates(known: Mapping[str, Any], devices: float) -> Candidates:
-    """The layouts of a number of devices that can exist.
+class _Steps(NamedTuple):
+    """Formulas of a search: of what is the same for all layouts, of their memory, of their time."""
 
-    Each part of a layout multiplies those found so far; what cannot be is left out at once, so
-    that what it would have multiplied is counted but never made.
-    """
-    options = _options(known, devices)
-    total = rest = math.prod(len(values) for values in options.values())
-    table: dict[str, Array] = {}
-    excluded: dict[str, int] = {}
-    given = {name: known[name] for item in FAULTS for name in item.needs if name in known}
-    rows = 1
-    for name, values in options.items():
-        rest //= len(values)
-        table = {key: np.repeat(column, len(values)) for key, column in table.items()}
-        table[name] = np.tile(np.array(values), rows)
-        if name == "cp":
-            table["dp"] = devices / (table["tp"] * table["pp"] * table["cp"])
-        reasons = {
-            fault.reason: mask for fault, mask in faults({**given, **table, "devices": devices})
-        }
-        alive = np.ones(len(table[name]), dtype=bool)
-        for reason, bad in {**reasons, **_unwise(known, table)}.items():
-            out = int((alive & bad).sum())
-            if out:
-                excluded[reason] = excluded.get(reason, 0) + out * rest
-                alive &= ~bad
-        table = {key: column[alive] for key, column in table.items()}
-        rows = len(table[name])
-    parallel = known.get("sequence_parallel", table["tp"] > 1)
-    table["sequence_parallel"] = np.broadcast_to(np.asarray(parallel, dtype=float), rows)
-    return Candidates(table, total, excluded)
+    shared: tuple[Rule, ...]
+    memory: tuple[Rule, ...]
+    time: tuple[Rule, ...]
+    memory_reads: frozenset[str]
+    time_reads: frozenset[str]
+    known: frozenset[str]
+
+
+@lru_cache(maxsize=64)
+def _steps(known: frozenset[str]) -> _Steps:
+    """The formulas that a search runs, from the names of what is known."""
+    given = known | {*LAYOUT, "devices"}
+    steps = plan(given, frozenset(SEARCHED))
+    of_layout = set(LAYOUT)
+    for item in steps:
+        if of_layout.intersection((*item.needs, *item.optional)):
+            of_layout.add(item.gives)
+    ledger = {item.gives for item in plan(given, frozenset((_MEMORY,)))}
+    varied = [item for item in steps if item.gives in of_layout]
+    memory = tuple(item for item in varied if item.gives in ledger)
+    time = tuple(item for item in varied if item.gives not in ledger)
+    return _Steps(
+        tuple(item for item in steps if item.gives not in of_layout),
+        memory,
+        time,
+        _reads(memory),
+        _reads(time) | frozenset(SEARCHED),
+        given.union(item.gives for item in steps),
+    )
+
+
+def _reads(steps: Sequence[Rule]) -> frozenset[str]:
+    return frozenset(name for item in steps for name in (*item.needs, *item.optional))
 
 
 def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = True) -> Search:
@@ -165,48 +100,162 @@ def search(given: Mapping[str, Any], devices: float, where: str, strict: bool = 
     NoAnswerError
         If none can; the message says what is nearest to fitting.
     """
-    known = {
-        name: value for name, value in given.items() if name not in ("devices", "time_limit_days")
+    found = search_each([given], [devices], where, strict)[0]
+    if isinstance(found, NoAnswerError):
+        raise found
+    return found
+
+
+def search_each(
+    given: Sequence[Mapping[str, Any]], devices: Sequence[float], where: str, strict: bool = True
+) -> list[Search | NoAnswerError]:
+    """Search several times, as :func:`search`, in as few evaluations as the cache allows.
+
+    Returns
+    -------
+    list of Search or NoAnswerError
+        What was found for each, or why nothing was.
+    """
+    answers: list[Search | NoAnswerError | None] = [None] * len(given)
+    waiting: dict[frozenset[str], list[_Task]] = {}
+    for place, (one, count) in enumerate(zip(given, devices, strict=True)):
+        known = {k: v for k, v in one.items() if k not in ("devices", "time_limit_days")}
+        found = candidates(known, count)
+        task = _Task(place, known, count, found, len(found.layouts["tp"]))
+        names = frozenset(known)
+        if not task.rows:
+            answers[place] = _none_exists(task, where)
+        elif not {"predicted_step_s", "predicted_mfu", _MEMORY} <= _steps(names).known:
+            answers[place] = NoAnswerError(
+                f"{where}: no layout can be predicted: the hardware lacks a bandwidth; name cluster.accelerator, or give cluster.memory_tb_s and the networks"
+            )
+        else:
+            waiting.setdefault(names, []).append(task)
+    for names, tasks in waiting.items():
+        for batch in _batches(tasks):
+            for task, answer in zip(
+                batch, _evaluate(_steps(names), batch, where, strict), strict=True
+            ):
+                answers[task.place] = answer
+    return [answer for answer in answers if answer is not None]
+
+
+class _Task(NamedTuple):
+    """One search: its place among others, what is known, and the layouts to look at."""
+
+    place: int
+    known: dict[str, Any]
+    devices: float
+    found: Candidates
+    rows: int
+
+
+def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
+    """Tasks in turn, as many as have a bounded number of layouts together."""
+    batch: list[_Task] = []
+    rows = 0
+    for task in tasks:
+        if batch and rows + task.rows > _AT_ONCE:
+            yield batch
+            batch, rows = [], 0
+        batch.append(task)
+        rows += task.rows
+    yield batch
+
+
+def _none_exists(task: _Task, where: str) -> NoAnswerError:
+    excluded, total = task.found.excluded, task.found.total
+    worst = max(excluded, key=lambda reason: excluded[reason])
+    return NoAnswerError(
+        f"{where}: no layout of {task.devices:,.0f} devices: {worst} in {excluded[worst]:,} of {total:,}; change cluster.devices or parallelism.global_batch_seqs ({float(task.known['global_batch_seqs']):,.0f}, at most that many replicas)"
+    )
+
+
+def _together(tables: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Array]:
+    """Quantities of several searches, each one number where it is the same in all."""
+    rows = np.array([[float(table[name]) for table in tables] for name in names])
+    same = ((rows == rows[:, :1]) | np.isnan(rows) & np.isnan(rows[:, :1])).all(axis=1)
+    return {
+        name: np.asarray(row[0]) if one else row
+        for name, row, one in zip(names, rows, same.tolist(), strict=True)
     }
-    layouts, total, excluded = candidates(known, devices)
-    count = len(layouts["tp"])
-    if not count:
-        worst = max(excluded, key=lambda reason: excluded[reason])
-        raise NoAnswerError(
-            f"{where}: no layout of {devices:,.0f} devices: {worst} in {excluded[worst]:,} of {total:,}; change cluster.devices or parallelism.global_batch_seqs ({float(known['global_batch_seqs']):,.0f}, at most that many replicas)"
-        )
+
+
+def _spread(values: Mapping[str, Array], names: frozenset[str], owner: Any) -> dict[str, Array]:
+    """Quantities of searches as those of their layouts."""
+    return {
+        name: values[name][owner] if values[name].ndim else values[name]
+        for name in names
+        if name in values
+    }
+
+
+def _evaluate(
+    steps: _Steps, tasks: Sequence[_Task], where: str, strict: bool
+) -> Iterator[Search | NoAnswerError]:
+    """Evaluate the layouts of searches that know the same quantities, and rank those of each."""
+    layouts = {
+        name: np.concatenate([task.found.layouts[name] for task in tasks]) for name in LAYOUT
+    }
     # A layout of arrays sets what the scenario's own words would.
-    own = {**known, **layouts, "devices": devices}
-    wanted = SEARCHED
-    values, _ = evaluate(own, wanted)
-    if not {"predicted_step_s", "predicted_mfu"} <= set(values):
-        raise NoAnswerError(
-            f"{where}: no layout can be predicted: the hardware lacks a bandwidth; name cluster.accelerator, or give cluster.memory_tb_s and the networks"
-        )
-    columns = {name: np.broadcast_to(values[name], count) for name in wanted if name in values}
-    if "mfu" in known or "step_time_s" not in columns:  # a given MFU says nothing of a layout
+    given = [{**task.known, "devices": task.devices} for task in tasks]
+    values = _together(given, [name for name in given[0] if name not in layouts])
+    rows = [task.rows for task in tasks]
+    owner = np.repeat(np.arange(len(tasks)), rows)
+    limits = np.array([float(task.known.get("memory_gb", math.inf)) for task in tasks])
+    room = USABLE_MEMORY * limits
+    with np.errstate(all="ignore"):
+        execute(steps.shared, values)
+        table = _spread(values, steps.memory_reads, owner) | layouts
+        execute(steps.memory, table)
+        memory = np.broadcast_to(table[_MEMORY], len(owner))
+        fits = memory <= room[owner] if strict else np.ones(len(owner), dtype=bool)
+        kept = np.flatnonzero(fits)
+        rest = {
+            name: column[kept] if column.ndim else column
+            for name, column in table.items()
+            if name in steps.time_reads and name not in values
+        }
+        rest |= _spread(values, steps.time_reads, owner[kept])
+        if len(kept):
+            execute(steps.time, rest)
+    columns = {name: np.broadcast_to(rest[name], len(kept)) for name in SEARCHED if name in rest}
+    ends = np.cumsum(rows)
+    parts = np.searchsorted(kept, np.stack([ends - rows, ends]))
+    for index, task in enumerate(tasks):
+        start, (first, last) = int(ends[index]) - task.rows, parts[:, index]
+        if first == last:
+            yield _none_fits(task, memory[start : start + task.rows], float(room[index]), where)
+        else:
+            own = {name: column[first:last] for name, column in columns.items()}
+            yield _ranked(task, kept[first:last] - start, own, strict)
+
+
+def _none_fits(task: _Task, memory: Array, room: float, where: str) -> NoAnswerError:
+    nearest = int(np.argmin(memory))
+    return NoAnswerError(
+        f"{where}: no layout of {task.devices:,.0f} devices fits: the leanest of {task.rows:,} ({describe(_row(task.found.layouts, nearest))}) needs "
+        f"{_gigabytes(memory[nearest])} a device of {_gigabytes(room)} usable; more devices, an accelerator with more memory or a shorter sequence would make it fit"
+    )
+
+
+def _ranked(task: _Task, places: Any, columns: dict[str, Array], strict: bool) -> Search:
+    """What a search found, from the layouts that can run and what they take."""
+    if "mfu" in task.known or "step_time_s" not in columns:  # a given MFU says nothing of a layout
         columns["step_time_s"] = columns["predicted_step_s"]
-    memory, time = columns["memory_gb_per_device"], columns["predicted_step_s"]
-    room = USABLE_MEMORY * float(known.get("memory_gb", math.inf))
-    fits = memory <= room if strict else np.ones(count, dtype=bool)
-    if (~fits).any():
-        excluded["memory"] = int((~fits).sum())
-    if not fits.any():
-        nearest = int(np.argmin(memory))
-        raise NoAnswerError(
-            f"{where}: no layout of {devices:,.0f} devices fits: the leanest of {count:,} ({describe(_row(layouts, nearest))}) needs "
-            f"{_gigabytes(memory[nearest])} a device of {_gigabytes(room)} usable; more devices, an accelerator with more memory or a shorter sequence would make it fit"
-        )
-    order = np.flatnonzero(fits)
+    memory, time = columns[_MEMORY], columns["predicted_step_s"]
+    layouts = {name: column[places] for name, column in task.found.layouts.items()}
     # What does not fit is at least lean; what fits is fast.
     first = np.round(time, 12) if strict else memory
-    ties = (memory, layouts["vpp"], layouts["recompute_level"], first)
-    order = order[np.lexsort([column[order] for column in ties])]
+    order = np.lexsort((memory, layouts["vpp"], layouts["recompute_level"], first))
     rows = [
         {**_row(layouts, i), **{name: float(column[i]) for name, column in columns.items()}}
         for i in _unlike(layouts, order, RUNNERS_UP + 1)
     ]
-    return Search(rows[0], rows[1:], total, int(fits.sum()), excluded)
+    excluded = dict(task.found.excluded)
+    if len(places) < task.rows:
+        excluded["memory"] = task.rows - len(places)
+    return Search(rows[0], rows[1:], task.found.total, len(places), excluded)
 
 
 #: What makes two layouts of different kinds; the rest is tuning.
@@ -215,9 +264,14 @@ _KIND = ("tp", "pp", "cp", "ep", "expert_tp", "sharding")
 
 def _unlike(layouts: Mapping[str, Array], order: Any, count: int) -> list[int]:
     """The first of each kind of layout in an order, up to a number of kinds."""
-    kinds = np.stack([layouts[name][order] for name in _KIND])
-    _, first = np.unique(kinds, axis=1, return_index=True)
-    return [int(order[i]) for i in np.sort(first)[:count]]
+    found: dict[tuple[float, ...], int] = {}
+    kinds = zip(*(layouts[name][order].tolist() for name in _KIND), strict=True)
+    for place, kind in zip(order.tolist(), kinds, strict=True):
+        if kind not in found:
+            found[kind] = place
+            if len(found) == count:
+                break
+    return list(found.values())
 
 
 def _row(layouts: Mapping[str, Array], index: int) -> dict[str, float]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from llmcost.analysis.axes import Axis, shaped
 from llmcost.analysis.blocks import BLOCK_CELLS, Block, Grid, cut
-from llmcost.analysis.cluster import find_in_cells, wants_search
+from llmcost.analysis.cells import find_in_cells
+from llmcost.analysis.cluster import wants_search
 from llmcost.analysis.estimate import check_consistent, quantities_to_check, without_answer
 from llmcost.analysis.expression import DROP, KEEP, Expression, judge
 from llmcost.analysis.sampling import Sampling, column, label, quantiles_of, uniforms

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from llmcost.analysis.candidates import LAYOUT
 from llmcost.analysis.engines import threads
 from llmcost.analysis.estimate import Estimate, check_consistent, estimate, without_answer
-from llmcost.analysis.layout import LAYOUT
 from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, execute, plan

@@ -31,6 +31,7 @@ class TextWriter:
         if form == "csv":
             stream.write(_csv_line([csv_cell(name) for name in self.names]) + "\n")
         self._hand = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(threads())
         self._writing: Future[None] | None = None
         self._heads = [f"{json.dumps(name)}: " for name in self.names]
 
@@ -46,8 +47,7 @@ class TextWriter:
             self.stream.writelines([row % item + "\n" for item in zip(*cells, strict=True)])
             return
         count = len(columns[self.names[0]])
-        workers = threads()
-        step = -(-count // workers)
+        step = -(-count // threads())
 
         def joined(start: int) -> Any:
             size = min(step, count - start)
@@ -57,13 +57,12 @@ class TextWriter:
             ]
             return _joined(self._arrow, part, size, self.form, self._heads)
 
-        with ThreadPoolExecutor(workers) as pool:
-            texts = list(
-                pool.map(
-                    lambda name: _texts(self._arrow, columns[name], missing, plain_cell), self.names
-                )
+        texts = list(
+            self._pool.map(
+                lambda name: _texts(self._arrow, columns[name], missing, plain_cell), self.names
             )
-            pieces = list(pool.map(joined, range(0, count, step)))
+        )
+        pieces = list(self._pool.map(joined, range(0, count, step)))
         raw = getattr(self.stream, "buffer", None)
         self._wait()
         if raw is None:
@@ -94,6 +93,7 @@ class TextWriter:
                 self.stream.flush()
         finally:
             self._hand.shutdown()
+            self._pool.shutdown()
 
 
 def _pyarrow() -> Any:

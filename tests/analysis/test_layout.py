@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from llmcost.analysis.axes import parse_axes
+from llmcost.analysis.candidates import candidates
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.layout import USABLE_MEMORY, candidates, search, words
+from llmcost.analysis.layout import USABLE_MEMORY, search, words
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty

@@ -6,7 +6,7 @@ has no answer in its cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,13 +107,17 @@ def batch_split(global_batch_seqs: Array, dp: Array, micro_batch: Array) -> Any:
     return global_batch_seqs % (dp * micro_batch) != 0
 
 
-def faults(values: Mapping[str, Any]) -> Iterator[tuple[Fault, Any]]:
+def faults(
+    values: Mapping[str, Any], tests: Iterable[Fault] = FAULTS
+) -> Iterator[tuple[Fault, Any]]:
     """Each way in which a layout can be at fault, and where it is.
 
     Parameters
     ----------
     values : mapping of str to array_like
         Architecture and layout by engine names; a test of what is not known is left out.
+    tests : iterable of Fault
+        The ways to look for, all by default.
 
     Yields
     ------
@@ -122,7 +126,7 @@ def faults(values: Mapping[str, Any]) -> Iterator[tuple[Fault, Any]]:
     if "dp" not in values and {"devices", "tp", "pp", "cp"} <= values.keys():
         model = np.asarray(values["tp"]) * values["pp"] * values["cp"]
         values = {**values, "dp": np.asarray(values["devices"]) / model}
-    for item in FAULTS:
+    for item in tests:
         if all(name in values for name in item.needs):
             with np.errstate(invalid="ignore", divide="ignore"):
                 given = [np.asarray(values[name]) for name in item.needs]
