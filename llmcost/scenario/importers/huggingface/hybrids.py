@@ -55,7 +55,7 @@ def _compressed(fields: Fields, family: Mapping[str, Any], found: Found, kinds: 
     add(found, matmul=layers * low, small=layers * (rank + wide + heads))
     index_heads = fields.whole("index_n_heads", 64) or 64
     index_dim = fields.whole("index_head_dim", 128) or 128
-    for rate in _rates(fields, layers):
+    for rate in _rates(fields, int(layers)):
         twice = (
             2 if rate == _SPARSE_RATE else 1
         )  # with the indexer, each token counts in two summaries

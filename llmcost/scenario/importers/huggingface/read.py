@@ -117,8 +117,10 @@ def read_model(data: Any, where: str) -> Model:
             found["seq_len"] = patches(text, text_family)
             sources["seq_len"] = "default: patches of one image or sound"
         if family is not None and "encoder_key" in family:
-            key = family["encoder_key"]
-            text.plain = whole.part(key, families.silent(text_family["encoder"]))
+            key, unsaid = family["encoder_key"], families.silent(text_family["encoder"])
+            text.plain = whole.part(key, unsaid) or Fields(
+                {}, whole.where, unsaid, whole, f"{key}."
+            )
         parts.head(whole, text, text_family, found)
         if alone:
             found["cross_layers"] += found["layers"] if "encoder" in text_family else 0
