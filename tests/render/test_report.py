@@ -65,7 +65,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
         'name = "<script>alert(1)</script> & co"\ndescription = "a \\"quoted\\" <b>text</b>"\n'
         'parallelism = "auto"\n[model]\npreset = "llama-3.1-8b"\n[cluster]\naccelerator = "h100-sxm"\ndevices = 64\n'
     )
-    subprocess.run([*command, "--output", "report.html", "--quiet"], cwd=folder, check=True)
+    subprocess.run(
+        [*command, "--until", "2030", "--output", "report.html", "--quiet"], cwd=folder, check=True
+    )
     return (folder / "report.html").read_text()
 
 
@@ -172,6 +174,8 @@ def test_what_cannot_be_shown_is_said(llmcost: Run) -> None:
     done = llmcost(
         "report",
         "-",
+        "--until",
+        "2030",
         "--output",
         "-",
         stdin='name = "n"\n[cluster]\naccelerator = "h100-sxm"\ndevice_hours = 1e6\n',
