@@ -11,7 +11,7 @@ from llmcost.cli.options import SCENARIO_HELP, Common, Force, Sampled, Sets, che
 
 EPILOG = "Example: llmcost report llama-3.1-405b deepseek-v3 --output report.html"
 #: Suffixes that it writes; a file without a suffix is a page.
-ENDINGS = (".html", ".htm", ".md")
+ENDINGS = (".html", ".htm", ".md", ".pdf")
 
 
 def command(
@@ -19,7 +19,10 @@ def command(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="The page to write; - for standard output."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="What to write: .html, .md, .pdf (llmcost[pdf]); - for a page on standard output.",
         ),
     ] = None,
     sets: Sets = None,
@@ -38,6 +41,9 @@ def command(
     from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.errors import InputError
     from llmcost.files import check_new
+    from llmcost.render import pdf
+    from llmcost.render.html import html_page
+    from llmcost.render.markdown import markdown_page
     from llmcost.render.plots import figure
     from llmcost.render.report import report
     from llmcost.scenario import load_scenario
@@ -48,8 +54,10 @@ def command(
     if output != "-":
         check_ending(output, ENDINGS)
         check_new(output, force)
-    if suffix != ".md":
-        figure()  # without matplotlib, say so before the work
+    if suffix == ".pdf":
+        pdf.check()  # without a library, say so before the work
+    elif suffix != ".md":
+        figure()
     entries = options.catalog()
     sampling = sampled.sampling()
     bases = [estimate(load_scenario(name, sets or (), entries), entries) for name in scenarios]
@@ -57,13 +65,15 @@ def command(
     both = compare([item.result for item in found]) if len(found) > 1 else None
     heading = title or "What it takes to train " + ", ".join(base.name for base in bases)
     document = report(heading, found, both, sampling)
-    if suffix == ".md":
-        from llmcost.render.markdown import markdown_page as page
-    else:
-        from llmcost.render.html import html_page as page
-    text = page(document)
     for base in bases:
         options.warn(base.warnings)
-    options._replace(output=None if output == "-" else output).deliver(text)
+    if suffix == ".pdf":
+        data, lost = pdf.pdf_file(document)
+        options.warn(lost)
+        with options._replace(output=output).stream(binary=True) as stream:
+            stream.write(data)
+    else:
+        text = markdown_page(document) if suffix == ".md" else html_page(document)
+        options._replace(output=None if output == "-" else output).deliver(text)
     if output != "-":
         options.note(f"wrote {output}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Columns that a table may have, so that paper loses none.
-MOST_COLUMNS = 7
+MOST_COLUMNS = 8
 #: An identifier of arXiv inside a reference.
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{5})")
 
@@ -95,14 +96,14 @@ class Document(NamedTuple):
 
 
 def narrow(table: Table, most: int = MOST_COLUMNS) -> list[Table]:
-    """A table as several of at most `most` columns, each with the first."""
-    width = most - 1
-    count = len(table.header) - 1
+    """A table as several of at most `most` columns, about as wide as each other, each with the first."""
+    count = max(len(table.header) - 1, 1)
+    width = ceil(count / ceil(count / (most - 1)))
     return [
         table._replace(
             header=[table.header[0], *table.header[start : start + width]],
             rows=[[row[0], *row[start : start + width]] for row in table.rows],
             right=[i - start + 1 for i in table.right if start <= i < start + width],
         )
-        for start in range(1, max(count, 1) + 1, width)
+        for start in range(1, count + 1, width)
     ]

@@ -28,9 +28,10 @@ from llmcost.render.document import (
     Text,
     narrow,
 )
+from llmcost.render.keys import key_words
 from llmcost.render.numbers import range_heading, readable, show_in, span
 from llmcost.render.project import COLUMNS, LIFE_COLUMNS
-from llmcost.render.report_parts import details, key_words
+from llmcost.render.report_parts import details
 from llmcost.version import __version__
 
 #: Figures of the answer, in order, those that are known.
@@ -226,7 +227,7 @@ def _projection(item: Section) -> list[Block]:
         rows.append([str(int(year)), *cells])
     header = ["Year", *(RESULTS[key].label for key in shown)]
     table = Table("The same model trained in later years", header, rows, range(1, len(shown) + 1))
-    blocks: list[Block] = []
+    blocks: list[Block] = [*narrow(table)]
     metric = next((key for key in ("cost_total_usd", "flops") if key in shown), None)
     if metric is not None and len(found.years) > 1:
         values = columns[metric]
@@ -238,8 +239,10 @@ def _projection(item: Section) -> list[Block]:
             + ("; the band is the 90 % range." if metric in found.samples else ".")
         )
         blocks.append(Chart(partial(plots.projection_plot, found, [metric], []), said))
-    blocks += narrow(table)
-    trends = [[name, f"{trend.value:g}", str(trend.source)] for name, trend in found.trends.items()]
+    trends = [
+        [key_words(f"projection.{name}"), f"{trend.value:g}", str(trend.source)]
+        for name, trend in found.trends.items()
+    ]
     blocks.append(Table("Growth taken", ["Trend", "Value", "Source"], trends, (1,)))
     return blocks
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -13,8 +12,9 @@ from llmcost.render import plots, stages
 from llmcost.render.cost import alternatives, cost_label, cost_parts, method_of
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.document import Block, Chart, Part, Table, Text
+from llmcost.render.keys import key_words
 from llmcost.render.memory import ledger
-from llmcost.render.numbers import plain, range_heading, readable, significant, span
+from llmcost.render.numbers import compact, plain, range_heading, readable, significant, span
 from llmcost.scenario.schema import FLAG, KEYS
 
 #: Results that say nothing more where they equal another.
@@ -40,11 +40,6 @@ def details(item: Section) -> list[Part]:
     }
     parts = {heading: tuple(blocks) for heading, blocks in found.items()}
     return [Part(heading, 3, blocks) for heading, blocks in parts.items() if blocks]
-
-
-def key_words(key: str) -> str:
-    """What an input is, in a few words; its key where the schema has none."""
-    return re.split(r"[;:(,]", KEYS[key].help)[0].strip() if key in KEYS else key
 
 
 def _decomposition(result: Estimate) -> Iterator[Block]:
@@ -144,12 +139,11 @@ def _swings(item: Section) -> Iterator[Block]:
         f"What drives the range of {label}: most of all {key_words(first.key)}, which moves it"
         f" from {readable(first.low, unit)} to {readable(first.high, unit)}; the others at their medians."
     )
-    yield Chart(partial(plots.tornado_plot, item.result, item.driver, bars), said)
     rows = [
         [
             key_words(bar.key),
-            _with_unit(bar.low_input, bar.key),
-            _with_unit(bar.high_input, bar.key),
+            _with_unit(compact(bar.low_input), bar.key),
+            _with_unit(compact(bar.high_input), bar.key),
             readable(bar.low, unit),
             readable(bar.high, unit),
         ]
@@ -157,6 +151,7 @@ def _swings(item: Section) -> Iterator[Block]:
     ]
     header = ["Input", "5th percentile", "95th percentile", "Result at the 5th", "At the 95th"]
     yield Table(f"Inputs by how far they move the {label}", header, rows, (1, 2, 3, 4))
+    yield Chart(partial(plots.tornado_plot, item.result, item.driver, bars), said)
 
 
 def _with_unit(value: object, key: str) -> str:

@@ -14,7 +14,7 @@ from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.stages import estimate_any
 from llmcost.catalog import load_catalog
 from llmcost.render.cost import cost_parts
-from llmcost.render.document import Document, Facts, Table, Text, narrow
+from llmcost.render.document import MOST_COLUMNS, Document, Facts, Table, Text, narrow
 from llmcost.render.html import html_page
 from llmcost.render.markdown import markdown_page
 from llmcost.render.numbers import readable
@@ -25,23 +25,23 @@ from tests.conftest import Run
 _NAMES = ("gpt-4-uncertain", "deepseek-v3")
 
 
-def _sections(names: tuple[str, ...], until: int | None = None, *sets: str) -> list[Section]:
+def sections_of(names: tuple[str, ...], until: int | None = None, *sets: str) -> list[Section]:
     catalog, sampling = load_catalog(()), Sampling.of(500, 0, None, "defaults")
     bases = [estimate_any(load_scenario(name, sets, catalog), catalog) for name in names]
     return [look_into(base, catalog, sampling, until) for base in bases]
 
 
-def _document(sections: list[Section]) -> Document:
+def report_of(sections: list[Section]) -> Document:
     both = compare([item.result for item in sections]) if len(sections) > 1 else None
     return report("A | title", sections, both, Sampling.of(500, 0, None, "defaults"))
 
 
 @pytest.fixture(scope="module")
 def document() -> Document:
-    return _document(_sections(_NAMES, 2030))
+    return report_of(sections_of(_NAMES, 2030))
 
 
-def _shown(document: Document) -> list[str]:
+def shown(document: Document) -> list[str]:
     """Every text of the document that any renderer must show."""
     found = [document.title, *(part.heading for part in document.parts), *document.notes]
     for block in document.blocks():
@@ -62,11 +62,11 @@ def _flat(text: str) -> str:
 
 def test_every_renderer_shows_all_of_it(document: Document) -> None:
     pytest.importorskip("matplotlib")
-    shown = _shown(document)
-    assert len(shown) > 500
+    texts = shown(document)
+    assert len(texts) > 500
     page = _flat(unescape(re.sub(r"<[^>]*>", " ", html_page(document))))
     text = _flat(re.sub(r"\\(.)", r"\1", markdown_page(document)))
-    for item in shown:
+    for item in texts:
         assert _flat(item) in page, item
         assert _flat(item) in text, item
 
@@ -108,10 +108,10 @@ def _table(document: Document, start: str) -> Table:
     ],
 )
 def test_parts_add_up_to_the_total(method: str, more: tuple[str, ...]) -> None:
-    (section,) = _sections(("llama-3.1-405b",), None, f"cost.method={method}", *more)
+    (section,) = sections_of(("llama-3.1-405b",), None, f"cost.method={method}", *more)
     parts, total = cost_parts(section.result), section.result.result("cost_total_usd")
     assert total == pytest.approx(sum(part.usd for part in parts), rel=1e-12)
-    document = _document([section])
+    document = report_of([section])
     *rows, last = _table(document, "Parts of the total").rows
     assert [row[:2] for row in rows] == [[p.label, readable(p.usd, "USD")] for p in parts]
     assert last[:2] == ["Total", readable(total, "USD")]
@@ -121,7 +121,7 @@ def test_parts_add_up_to_the_total(method: str, more: tuple[str, ...]) -> None:
 
 
 def test_the_answer_comes_first_and_names_three_drivers() -> None:
-    document = _document(_sections(("gpt-4-uncertain",)))
+    document = report_of(sections_of(("gpt-4-uncertain",)))
     answer = document.parts[0]
     assert [type(block) for block in answer.blocks[:3]] == [Text, Facts, Table]
     drivers = answer.blocks[2]
@@ -131,9 +131,9 @@ def test_the_answer_comes_first_and_names_three_drivers() -> None:
 
 
 def test_years_only_when_asked_for() -> None:
-    headings = [part.heading for part in _document(_sections(("gpt-3",))).parts]
+    headings = [part.heading for part in report_of(sections_of(("gpt-3",))).parts]
     assert "By year" not in headings
-    assert "By year" in [part.heading for part in _document(_sections(("gpt-3",), 2028)).parts]
+    assert "By year" in [part.heading for part in report_of(sections_of(("gpt-3",), 2028)).parts]
 
 
 def test_warnings_are_footnotes(document: Document) -> None:
@@ -145,12 +145,12 @@ def test_warnings_are_footnotes(document: Document) -> None:
 
 
 def test_no_table_is_wider_than_paper(document: Document) -> None:
-    assert all(len(b.header) <= 7 for b in document.blocks() if isinstance(b, Table))
+    assert all(len(b.header) <= MOST_COLUMNS for b in document.blocks() if isinstance(b, Table))
     wide = Table("t", list("abcdefghij"), [list("0123456789")], range(1, 10))
-    first, second = narrow(wide)
-    assert (first.header, second.header) == (list("abcdefg"), list("ahij"))
-    assert (first.rows, second.rows) == ([list("0123456")], [list("0789")])
-    assert (first.right, second.right) == ([1, 2, 3, 4, 5, 6], [1, 2, 3])
+    first, second = narrow(wide, 7)
+    assert (first.header, second.header) == (list("abcdef"), list("aghij"))
+    assert (first.rows, second.rows) == ([list("012345")], [list("06789")])
+    assert (first.right, second.right) == ([1, 2, 3, 4, 5], [1, 2, 3, 4])
     assert narrow(wide._replace(header=["a"], rows=[["0"]], right=())) == [
         Table("t", ["a"], [["0"]], [])
     ]
@@ -161,5 +161,5 @@ def test_a_suffix_that_is_no_report_is_refused(llmcost: Run, tmp_path: Path) -> 
         done = llmcost("report", "gpt-3", "--output", name)
         assert (done.returncode, done.stdout) == (2, ""), name
         assert "this command cannot write" in done.stderr
-        assert ".html, .htm, .md" in done.stderr
+        assert ".html, .htm, .md, .pdf" in done.stderr
         assert not (tmp_path / name).exists()
