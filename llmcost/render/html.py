@@ -57,7 +57,7 @@ figure { margin: 0 0 1.5rem; } figure svg { width: 100%; height: auto; max-width
 figure svg text { fill: var(--ink); font-family: system-ui, sans-serif !important; }
 @media print { :root { color-scheme: light; --paper: #ffffff; --ink: #000000; --muted: #444444; --line: #bbbbbb;
   --soft: #ffffff; --blue: #1f5fa8; --green: #1c7d56; --brown: #a24d27; --red: #b03a2e; }
-  :root { font-size: 10pt; } body { font-size: 1rem; max-width: none; padding: 0; } .cards { grid-template-columns: repeat(3, 1fr); } section + section.scenario { break-before: page; }
+  html { font-size: 10pt; } body { font-size: 1rem; max-width: none; padding: 0; } .cards { grid-template-columns: repeat(3, 1fr); } section + section.scenario { break-before: page; }
   h2, h3, caption { break-after: avoid; } figure, tr, .cards li { break-inside: avoid; } thead { display: table-header-group; }
   .wide { overflow: visible; } thead th, th, td, th.n, td.n { white-space: normal; overflow-wrap: anywhere; font-size: 8pt; }
   td:last-child:not(.n) { min-width: 0; } a { color: inherit; text-decoration: none; } }
