@@ -246,7 +246,11 @@ def test_the_lowest_versions_tested_are_the_lowest_allowed() -> None:
     extras = project["optional-dependencies"]
     allowed = [
         *project["dependencies"],
-        *(item for name in ("parquet", "plot", "dask", "yaml", "test") for item in extras[name]),
+        *(
+            item
+            for name in ("parquet", "plot", "pdf", "dask", "yaml", "test")
+            for item in extras[name]
+        ),
     ]
     lowest = dict(
         re.findall(r"^(\w+)==([\d.]+)$", (update.ROOT / ".ci" / "lowest.txt").read_text(), re.M)

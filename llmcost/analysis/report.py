@@ -14,7 +14,7 @@ from llmcost.errors import LlmcostError
 
 #: Samples of the projection's bands, which hold every year.
 _YEARLY_SAMPLES = 2_000
-#: What a tornado is drawn of: the first that the scenario determines.
+#: What a tornado is drawn of: the first that has a range.
 DRIVEN = ("cost_total_usd", "total_tco2e", "energy_mwh", "flops")
 
 
@@ -22,7 +22,7 @@ class Section(NamedTuple):
     """One scenario of a report.
 
     `bars` are those of a tornado of `driver`, empty where nothing is uncertain; `projection`
-    is None where the scenario has no year to start from, and `notes` says why.
+    is None where none is asked for, or the scenario has no year to start from: `notes` says why.
     """
 
     result: Estimate
@@ -47,7 +47,7 @@ def look_into(
     sampling : Sampling or None
         How ranges are sampled; None for none.
     until : int or None
-        Last year of the projection.
+        Last year of the projection; None for none.
 
     Returns
     -------
@@ -58,17 +58,23 @@ def look_into(
     result, driver, bars = base, None, []
     if sampling is not None and uncertain_inputs(base, sampling.defaults):
         result = with_uncertainty(base, sampling, catalog)
-        driver = next((key for key in DRIVEN if base.result(key) is not None), None)
+        driver = next((key for key in DRIVEN if _varies(result, key)), None)
         if driver is not None:
             bars = tornado(base, sampling, catalog, driver)
     elif sampling is not None:
         notes.append("No range: none of its inputs is uncertain.")
     projection = None
-    try:
-        projection = project(base, catalog, until=until)
-        if result is not base and sampling is not None:
-            yearly = sampling._replace(samples=min(sampling.samples, _YEARLY_SAMPLES))
-            projection = with_samples(projection, yearly, catalog)
-    except LlmcostError as error:
-        notes.append(f"No projection: {error.problems[0]}.")
+    if until is not None:
+        try:
+            projection = project(base, catalog, until=until)
+            if result is not base and sampling is not None:
+                yearly = sampling._replace(samples=min(sampling.samples, _YEARLY_SAMPLES))
+                projection = with_samples(projection, yearly, catalog)
+        except LlmcostError as error:
+            notes.append(f"No projection: {error.problems[0]}.")
     return Section(result, published_run(base, catalog), driver, bars, projection, notes)
+
+
+def _varies(result: Estimate, key: str) -> bool:
+    """Whether a result has a range that is more than one number."""
+    return len(set(result.intervals.get(key, {}).values()) - {None}) > 1

@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.engine.results import MEMORY_PARTS, RESULTS
-from llmcost.render.numbers import readable, share_bar
+from llmcost.render.numbers import readable
 
 #: The fullest stage, by its number.
 _STAGES = ("first", "second", "last")
 
 
 class Ledger(NamedTuple):
-    """The heading of the table, of its shares, and its rows; the last is the sum."""
+    """The heading of the table, of its shares, and its rows, shares of a device; the last is the sum."""
 
     heading: str
     of: str
-    rows: list[tuple[str, str, str]]
+    rows: list[tuple[str, str, float | None]]
 
 
 def ledger(result: Estimate) -> Ledger | None:
@@ -33,7 +33,6 @@ def ledger(result: Estimate) -> Ledger | None:
         value = result.result(name)
         if value:
             label = "In all" if name == "memory_gb_per_device" else RESULTS[name].label
-            bar = f"{value / room:4.0%} {share_bar(min(value / room, 1.0), 16)}" if room else ""
-            rows.append((label, readable(value, "GB"), bar))
+            rows.append((label, readable(value, "GB"), value / room if room else None))
     heading = f"Memory, {stage} stage" if pipelined else "Memory"
     return Ledger(heading, f"Of {room:,.0f} GB" if room else "", rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from llmcost.analysis.milestones import Step
 from llmcost.analysis.project import Projection
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
+from llmcost.render.keys import key_words
 from llmcost.render.numbers import readable
 
 if TYPE_CHECKING:
@@ -71,11 +73,20 @@ def image(drawn: Figure, ending: str) -> bytes:
     return stream.getvalue()
 
 
-def axis_label(key: str) -> str:
-    """Label of a result with its unit."""
-    item = RESULTS[key]
-    unit = {"USD": "US dollars", "1": "", "": ""}.get(item.unit, item.unit)
-    return f"{item.label} [{unit}]" if unit and unit != item.label else item.label
+def _tick(unit: str, value: float, _: int | None) -> str:
+    """A number beside an axis, with its unit."""
+    return readable(value, unit)
+
+
+def _label_minor(axis: Any, unit: str) -> None:
+    """Label the minor ticks of a logarithmic axis too, where it spans little."""
+    from matplotlib.ticker import LogFormatter
+
+    class Few(LogFormatter):  # type: ignore[misc,unused-ignore]
+        def __call__(self, value: float, pos: int | None = None) -> str:
+            return _tick(unit, value, pos) if super().__call__(value, pos) else ""
+
+    axis.set_minor_formatter(Few(minor_thresholds=(2, 0.4)))
 
 
 def parts_plot(
@@ -93,7 +104,7 @@ def parts_plot(
     panel.set_yticks(range(len(parts)), [name for name, _ in parts])
     panel.invert_yaxis()
     panel.locator_params(axis="x", nbins=5)
-    panel.xaxis.set_major_formatter(lambda value, _: readable(value, unit))
+    panel.xaxis.set_major_formatter(partial(_tick, unit))
     panel.set_xlabel(label)
     panel.grid(axis="x", alpha=0.3)
     return drawn
@@ -110,9 +121,9 @@ def tornado_plot(result: Any, key: str, bars: Sequence[Any]) -> Figure:
             if end is not None:
                 panel.barh(index, end - centre, left=centre, color=color)
     panel.axvline(centre, color="#444444", linewidth=0.8)
-    panel.set_yticks(range(len(bars)), [bar.key for bar in bars])
+    panel.set_yticks(range(len(bars)), [key_words(bar.key) for bar in bars])
     panel.invert_yaxis()
-    panel.xaxis.set_major_formatter(lambda value, _: readable(value, RESULTS[key].unit))
+    panel.xaxis.set_major_formatter(partial(_tick, RESULTS[key].unit))
     note = "(green: input at its 5th percentile, brown: at its 95th)"
     panel.set_xlabel("\n".join([RESULTS[key].label, note]))
     panel.locator_params(axis="x", nbins=6)
@@ -137,9 +148,11 @@ def projection_plot(
                 found.years, bands[0], bands[-1], color="#1f5fa8", alpha=0.18, linewidth=0
             )
         panel.plot(found.years, values, marker="o", markersize=3.5, color="#1f5fa8")
-        panel.set_ylabel(axis_label(key))
+        panel.set_ylabel(RESULTS[key].label)
         if (values > 0).all():
             panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(partial(_tick, RESULTS[key].unit))
+        _label_minor(panel.yaxis, RESULTS[key].unit)
         for name, threshold in thresholds:
             if name == key:
                 panel.axhline(threshold, color="#b03a2e", linewidth=1, linestyle="--")
@@ -185,7 +198,7 @@ def waterfall_plot(metric: str, steps: Sequence[Step], year: int) -> Figure:
     )
     panel.margins(x=0.14)
     panel.locator_params(axis="x", nbins=5)
-    panel.xaxis.set_major_formatter(lambda value, _: readable(value, RESULTS[metric].unit))
+    panel.xaxis.set_major_formatter(partial(_tick, RESULTS[metric].unit))
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
     panel.set_xlabel(f"{RESULTS[metric].label} in {year}")

@@ -1,85 +1,57 @@
-"""A report as one HTML page: tables, ranges, sources and charts, with nothing to fetch."""
+"""A report: page one is the answer, then what it is made of, its ranges, and what it rests on."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from html import escape
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import partial
+from math import ceil
 
 from llmcost.analysis.compare import Comparison
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
 from llmcost.analysis.sampling import Sampling
 from llmcost.engine.results import RESULTS
-from llmcost.render import plots, stages
-from llmcost.render.cost import cost_label, cost_note, cost_parts, methods_of, undetermined
-from llmcost.render.data import STEP_LABELS, assumptions, step_parts
-from llmcost.render.numbers import plain, readable, show_in, span
+from llmcost.render import plots
+from llmcost.render.cost import cost_note, cost_parts, methods_of, undetermined
+from llmcost.render.document import (
+    Block,
+    Chart,
+    Document,
+    Fact,
+    Facts,
+    Links,
+    Listing,
+    Part,
+    Table,
+    Text,
+    narrow,
+)
+from llmcost.render.keys import key_words
+from llmcost.render.numbers import range_heading, readable, show_in, span
 from llmcost.render.project import COLUMNS, LIFE_COLUMNS
+from llmcost.render.report_parts import details
 from llmcost.version import __version__
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-#: Results at the head of a scenario.
+#: Figures of the answer, in order, those that are known.
 HEADLINES = (
-    "cost_total_usd", "devices", "days", "energy_mwh", "total_tco2e", "lifetime_cost_usd", "lifetime_tco2e",
+    "cost_total_usd", "flops", "devices", "days", "energy_mwh", "total_tco2e", "lifetime_cost_usd",
+    "lifetime_tco2e",
 )  # fmt: skip
+#: What the answer names of all that drives it.
+_DRIVERS = 3
 #: Results that tables of several scenarios or years show, those that are known.
 _COLUMNS = tuple(dict.fromkeys([*COLUMNS, *LIFE_COLUMNS]))
-#: Results that say nothing more where they equal another.
-_SAME_AS = {"hardware_flops": "flops", "active_params": "params"}
-#: Colours of the plots, and the names that the page's two themes give them.
-_COLOURS = {
-    "#1f5fa8": "blue",
-    "#1f8a5f": "green",
-    "#b0562e": "brown",
-    "#b03a2e": "red",
-    "#444444": "muted",
-    "#999999": "muted",
-    "#b0b0b0": "line",
-    "#6b7a8f": "muted",
-    "#000000": "ink",
-}
-_STYLE = """
-:root { color-scheme: light dark; --paper: #ffffff; --ink: #1a1d21; --muted: #59626d; --line: #c9ced4;
-  --soft: #f1f4f7; --blue: #1f5fa8; --green: #1c7d56; --brown: #a24d27; --red: #b03a2e; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e6e9ec; --muted: #a3adb8;
-  --line: #454d56; --soft: #1e2327; --blue: #6fa8e8; --green: #57c29a; --brown: #e0946b; --red: #e8857a; } }
-@media print { :root { color-scheme: light; --paper: #ffffff; --ink: #000000; --muted: #444444; --line: #bbbbbb;
-  --soft: #ffffff; --blue: #1f5fa8; --green: #1c7d56; --brown: #a24d27; --red: #b03a2e; }
-  section.scenario { break-before: page; } figure, tr, .cards { break-inside: avoid; } details > * { display: block; }
-  a { color: inherit; text-decoration: none; } }
-* { box-sizing: border-box; }
-body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; margin: 0 auto;
-  max-width: 62rem; padding: 1rem; overflow-wrap: break-word; }
-h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.35rem; margin-top: 2.5rem; } h3 { font-size: 1.1rem; }
-a { color: var(--blue); } .muted, figcaption, caption { color: var(--muted); font-size: 0.9rem; }
-caption { text-align: left; padding: 0.3rem 0; }
-.cards { display: grid; gap: 0.6rem; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: 1rem 0;
-  padding: 0; list-style: none; }
-.cards li { background: var(--soft); border: 1px solid var(--line); border-radius: 0.4rem; padding: 0.6rem 0.8rem; }
-.cards strong { display: block; font-size: 1.25rem; }
-.wide { overflow-x: auto; } .wide:focus-visible { outline: 2px solid var(--blue); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--line); padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; }
-th.n, td.n { text-align: right; white-space: nowrap; } tr.total { font-weight: 600; }
-td:last-child:not(.n) { min-width: 11rem; } tbody th { font-weight: inherit; } thead th { color: var(--muted); font-size: 0.9rem; }
-figure { margin: 0 0 1.5rem; } figure svg { width: 100%; height: auto; max-width: 40rem; }
-figure svg text { fill: var(--ink); font-family: system-ui, sans-serif !important; }
-.warning { border-left: 3px solid var(--red); padding-left: 0.8rem; }
-"""
 
 
-def report_page(
+def report(
     title: str,
     sections: Sequence[Section],
     comparison: Comparison | None,
     sampling: Sampling | None,
-) -> str:
-    """The page.
+) -> Document:
+    """The document of a report.
 
     Parameters
     ----------
@@ -94,33 +66,37 @@ def report_page(
 
     Returns
     -------
-    str
-        HTML that fetches nothing, the same for the same input.
+    Document
+        The same for the same input; warnings are its footnotes.
     """
     show_in(*(item.result.inputs.scenario for item in sections))
-    charts = _Charts()
-    body = [f"<h1>{escape(title)}</h1>"]
-    body.append(
-        f'<p class="muted">Made by llmcost {escape(__version__)}. {escape(_ranges(sampling))}'
-        " Every number has its formula in <code>llmcost estimate SCENARIO --explain</code>.</p>"
-    )
+    notes = list(dict.fromkeys(text for item in sections for text in item.result.warnings))
+    lead: list[Block] = []
+    parts: list[Part] = []
     if len(sections) > 1:
-        links = "".join(
-            f'<li><a href="#scenario-{i}">{escape(item.result.name)}</a></li>'
-            for i, item in enumerate(sections, 1)
-        )
-        body.append(f'<nav aria-label="Scenarios"><ul>{links}</ul></nav>')
+        places = [(item.result.name, f"scenario-{i}") for i, item in enumerate(sections, 1)]
+        lead.append(Links(tuple(places)))
     if comparison is not None:
-        body.append(_comparison(comparison, charts))
-    body += [_scenario(item, index, charts) for index, item in enumerate(sections, 1)]
-    body.append(_sources(sections))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(body)
-        + "\n</main>\n</body>\n</html>\n"
+        parts.append(Part("Side by side", 2, tuple(_comparison(comparison))))
+    for index, item in enumerate(sections, 1):
+        parts.append(_answer(item, f"scenario-{index}", notes))
+        parts += details(item)
+        if item.projection is not None:
+            parts.append(Part("By year", 3, tuple(_projection(item))))
+    parts.append(
+        Part(
+            "About these figures",
+            2,
+            (
+                Text(
+                    f"Made by llmcost {__version__}. {_ranges(sampling)} Figures are rounded. Every number has its"
+                    " formula in llmcost estimate SCENARIO --explain; the formulas are from:"
+                ),
+                _sources(sections),
+            ),
+        )
     )
+    return Document(title, tuple(lead), tuple(parts), tuple(notes))
 
 
 def _ranges(sampling: Sampling | None) -> str:
@@ -132,195 +108,114 @@ def _ranges(sampling: Sampling | None) -> str:
     return f"Ranges are from {sampling.samples:,} samples of {what}; values are those at their medians."
 
 
-class _Charts:
-    """Plots as inline SVG whose colours follow the page and whose ids are its own."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def figure(self, drawn: Figure, alternative: str) -> str:
-        self.count += 1
-        mark = f"c{self.count}-"
-        svg = plots.image(drawn, "svg").decode()
-        svg = svg[svg.index("<svg") :]
-        svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
-        svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
-        svg = re.sub(r'(<svg[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"\1\2", svg, count=1)
-        svg = re.sub(r'\bid="', f'id="{mark}', svg)
-        svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{mark}", svg)
-        svg = svg.replace("fill: #ffffff", "fill: none")
-        for colour, name in _COLOURS.items():
-            svg = svg.replace(colour, f"var(--{name})")
-        label = escape(alternative, quote=True)
-        svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-        return f"<figure>{svg}<figcaption>{escape(alternative)}</figcaption></figure>"
-
-
-def _table(
-    caption: str,
-    header: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    right: Sequence[int] = (),
-    total: Sequence[str] = (),
-) -> str:
-    """A table that scrolls in itself where the screen is narrow; its first column names the rows."""
-
-    def cell(tag: str, index: int, text: str, scope: str = "") -> str:
-        kind = ' class="n"' if index in right else ""
-        return f"<{tag}{scope}{kind}>{escape(text)}</{tag}>"
-
-    head = "".join(cell("th", i, text, ' scope="col"') for i, text in enumerate(header))
-    lines = []
-    for row in rows:
-        mark = ' class="total"' if row[0] in total else ""
-        cells = "".join(
-            cell("td" if i else "th", i, text, "" if i else ' scope="row"')
-            for i, text in enumerate(row)
-        )
-        lines.append(f"<tr{mark}>{cells}</tr>")
-    return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption, quote=True)}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
+def _answer(item: Section, anchor: str, notes: Sequence[str]) -> Part:
+    """Page one: the figures, and what moves the first of them most."""
+    result = item.result
+    blocks: list[Block] = []
+    description = result.inputs.scenario.get("description")
+    if description:
+        blocks.append(Text(str(description)))
+    facts = []
+    for key in HEADLINES:
+        value = result.result(key)
+        if value is not None:
+            unit = RESULTS[key].unit
+            band = span(result.intervals.get(key, {}), unit)
+            what = f"{range_heading(result.intervals)}: {band}" if band else ""
+            label = "Total cost" if key == "cost_total_usd" else RESULTS[key].label
+            facts.append(Fact(label, readable(value, unit), what, _says(result, key)))
+    if facts:
+        blocks.append(Facts(tuple(facts)))
+    blocks += _drivers(item)
+    said = cost_note(result)
+    unknown = undetermined(result)
+    if unknown:
+        said += f" Not determined by the scenario: {', '.join(unknown)}."
+    blocks.append(Text(said, quiet=True))
+    blocks += [Text(note, quiet=True) for note in item.notes]
+    if result.warnings:
+        numbers = tuple(sorted({notes.index(text) + 1 for text in result.warnings}))
+        blocks.append(Text("Warnings that bear on these figures, in the notes:", notes=numbers))
+    return Part(result.name, 2, tuple(blocks), anchor)
 
 
-def _comparison(found: Comparison, charts: _Charts) -> str:
+def _says(result: Estimate, key: str) -> str:
+    """What a figure of the answer is, in the scenario's words where it has some."""
+    if key == "cost_total_usd":
+        return f"By the {' and '.join(methods_of(result))} method"
+    if key == "flops":
+        return _bought(result)
+    if key == "devices":
+        named = result.inputs.shown.get("cluster.accelerator")
+        return str(named) if named and not result.stages else RESULTS[key].description
+    if key == "days":
+        return _when(result)
+    return RESULTS[key].description
+
+
+def _bought(result: Estimate) -> str:
+    """What the compute trains."""
+    params, active, tokens = map(result.result, ("params", "active_params", "tokens"))
+    if params is None:
+        return RESULTS["flops"].description
+    said = f"{readable(params, '')} parameters"
+    if active is not None and active != params:
+        said += f", {readable(active, '')} active"
+    return said + (f", on {readable(tokens, 'tokens')} tokens" if tokens is not None else "")
+
+
+def _when(result: Estimate) -> str:
+    """From when to when the run lasts, where its start is given."""
+    start, days = result.inputs.scenario.get("start_date"), result.result("days")
+    if not isinstance(start, date) or days is None or days > (date.max - start).days - 1:
+        return RESULTS["days"].description
+    return f"{start} to {start + timedelta(days=ceil(days))}"
+
+
+def _drivers(item: Section) -> list[Block]:
+    """What moves the result most; without ranges, the largest parts of the cost."""
+    result = item.result
+    bars = [bar for bar in item.bars if bar.low is not None and bar.low != bar.high][:_DRIVERS]
+    if bars and item.driver is not None:
+        unit = RESULTS[item.driver].unit
+        label = RESULTS[item.driver].label.lower()
+        rows = [
+            [key_words(bar.key), readable(bar.low, unit), readable(bar.high, unit)] for bar in bars
+        ]
+        caption = f"What moves the {label} most, the other inputs at their medians"
+        header = ["Input", "At its 5th percentile", "At its 95th"]
+        return [Table(caption, header, rows, (1, 2))]
+    total = result.result("cost_total_usd")
+    parts = sorted(cost_parts(result), key=lambda part: -part.usd)[:_DRIVERS]
+    if not total or len(parts) < 2:
+        return []
+    rows = [[part.label, readable(part.usd, "USD"), f"{part.usd / total:.0%}"] for part in parts]
+    return [Table("Largest parts of the total", ["Part", "Cost", "Share"], rows, (1, 2))]
+
+
+def _comparison(found: Comparison) -> list[Block]:
     names, items = list(found.estimates), list(found.estimates.values())
     shown = [key for key in _COLUMNS if any(item.result(key) is not None for item in items)]
     rows = [
         [RESULTS[key].label, *(readable(item.result(key), RESULTS[key].unit) for item in items)]
         for key in shown
     ]
-    text = "<section><h2>Side by side</h2>" + _table(
+    table = Table(
         "Main results of each scenario", ["Result", *names], rows, range(1, len(names) + 1)
     )
+    blocks: list[Block] = [*narrow(table)]
     costs = [(name, item.result("cost_total_usd")) for name, item in found.estimates.items()]
     known = [(name, cost) for name, cost in costs if cost]
     if len(known) > 1:
         said = ", ".join(f"{name} {readable(cost, 'USD')}" for name, cost in known)
-        drawn = plots.parts_plot(known, "USD", "Total cost", shares=False)
-        text += charts.figure(drawn, f"Total cost by scenario: {said}.")
-    return text + "</section>"
+        draw = partial(plots.parts_plot, known, "USD", "Total cost", shares=False)
+        blocks.append(Chart(draw, f"Total cost by scenario: {said}."))
+    return blocks
 
 
-def _scenario(item: Section, index: int, charts: _Charts) -> str:
-    result = item.result
-    text = [f'<section class="scenario" id="scenario-{index}"><h2>{escape(result.name)}</h2>']
-    description = result.inputs.scenario.get("description")
-    if description:
-        text.append(f"<p>{escape(str(description))}</p>")
-    cards = []
-    for key in HEADLINES:
-        value = result.result(key)
-        if value is not None:
-            unit = RESULTS[key].unit
-            band = span(result.intervals.get(key, {}), unit)
-            more = f"<br>{escape(band)}" if band else ""
-            cards.append(
-                f"<li>{escape(RESULTS[key].label)}<strong>{escape(readable(value, unit))}</strong>"
-                f'<span class="muted">{escape(RESULTS[key].description)}{more}</span></li>'
-            )
-    text.append(f'<ul class="cards">{"".join(cards)}</ul>')
-    text += [f'<p class="warning">{escape(message)}</p>' for message in result.warnings]
-    text.append("<h3>Results</h3>" + _results(item))
-    drawn = [
-        *_cost_chart(result, charts),
-        *_step_chart(result, charts),
-        *_tornado_chart(item, charts),
-    ]
-    if drawn:
-        text.append(f"<h3>What makes it up</h3>{''.join(drawn)}")
-    if result.stages:
-        header = list(stages.HEADER)
-        made = _table(
-            f"Stages of {result.name}", header, stages.rows(result), range(2, len(header))
-        )
-        text.append(f"<h3>Stages</h3>{made}")
-    text.append(_projection(item, charts))
-    text.append(_assumptions(result))
-    return "".join(text) + "</section>"
-
-
-def _results(item: Section) -> str:
-    result, published = item.result, item.published or {}
-    has_published = any(published.get(key) is not None for key in RESULTS)
-    uncertain = bool(result.intervals)
-    header = ["Result", "Value", "90 % range", "Published", "Formula from"]
-    keep = [0, 1, *([2] if uncertain else []), *([3] if has_published else []), 4]
-    rows = []
-    for key, entry in RESULTS.items():
-        value, known = result.result(key), published.get(key)
-        if value is None and known is None:
-            continue
-        if key in _SAME_AS and value == result.result(_SAME_AS[key]):
-            continue
-        step = result.step(key)
-        given = result.inputs.sources.get(f"cluster.{key}") or result.inputs.sources.get(
-            f"training.{key}"
-        )
-        source = {"file": "the scenario", "set": "the scenario"}.get(given or "", given or "")
-        row = [
-            cost_label(result, key),
-            readable(value, entry.unit),
-            span(result.intervals.get(key, {}), entry.unit),
-            readable(known, entry.unit) if known is not None else "",
-            step.reference if step else source or entry.source,
-        ]
-        rows.append([row[i] for i in keep])
-        if key == "cost_items_usd":
-            for one in result.items:
-                row = [f"– {one.name}", readable(one.usd, "USD"), "", "", "the scenario"]
-                rows.append([row[i] for i in keep])
-    right = [keep.index(i) for i in (1, 2, 3) if i in keep]
-    caption = f"Results of {result.name}"
-    if has_published:
-        caption += f"; published: {published['source']}"
-    table = _table(caption, [header[i] for i in keep], rows, right, ("Total",))
-    note, unknown = cost_note(result), undetermined(result)
-    if unknown:
-        note += f" Not determined by the scenario: {', '.join(unknown)}."
-    return table + f'<p class="muted">{escape(note)}</p>'
-
-
-def _cost_chart(result: Estimate, charts: _Charts) -> list[str]:
-    parts = [(part.label, part.usd) for part in cost_parts(result)]
-    total = result.result("cost_total_usd")
-    if not total:
-        return []
-    said = ", ".join(f"{name} {value / total:.0%}" for name, value in parts)
-    drawn = plots.parts_plot(parts, "USD", f"Total, {' and '.join(methods_of(result))}")
-    return [charts.figure(drawn, f"Total cost of {readable(total, 'USD')} by part: {said}.")]
-
-
-def _step_chart(result: Estimate, charts: _Charts) -> list[str]:
-    parts = [(STEP_LABELS[name], value) for name, value in step_parts(result).items() if value]
-    total = sum(value for _, value in parts)
-    if not total:
-        return []
-    said = ", ".join(f"{name.lower()} {value / total:.0%}" for name, value in parts)
-    drawn = plots.parts_plot(parts, "s", "Time of a step")
-    return [charts.figure(drawn, f"A step of {readable(total, 's')} by part: {said}.")]
-
-
-def _tornado_chart(item: Section, charts: _Charts) -> list[str]:
-    bars = [bar for bar in item.bars if bar.low is not None and bar.low != bar.high][:10]
-    if not bars or item.driver is None:
-        return []
-    unit = RESULTS[item.driver].unit
-    first = bars[0]
-    said = (
-        f"What drives the range of {RESULTS[item.driver].label.lower()}: most of all {first.key}, which moves it"
-        f" from {readable(first.low, unit)} to {readable(first.high, unit)}; the others at their medians."
-    )
-    return [charts.figure(plots.tornado_plot(item.result, item.driver, bars), said)]
-
-
-def _projection(item: Section, charts: _Charts) -> str:
-    notes = "".join(f'<p class="muted">{escape(note)}</p>' for note in item.notes)
+def _projection(item: Section) -> list[Block]:
     found = item.projection
-    if found is None:
-        return notes
+    assert found is not None
     shown = [key for key in _COLUMNS if found.result(key) is not None]
     columns = {key: found.result(key) for key in shown}
     rows = []
@@ -330,14 +225,10 @@ def _projection(item: Section, charts: _Charts) -> str:
             for key, column in columns.items()
         ]
         rows.append([str(int(year)), *cells])
-    table = _table(
-        "The same model trained in later years",
-        ["Year", *(RESULTS[key].label for key in shown)],
-        rows,
-        range(1, len(shown) + 1),
-    )
+    header = ["Year", *(RESULTS[key].label for key in shown)]
+    table = Table("The same model trained in later years", header, rows, range(1, len(shown) + 1))
+    blocks: list[Block] = [*narrow(table)]
     metric = next((key for key in ("cost_total_usd", "flops") if key in shown), None)
-    chart = ""
     if metric is not None and len(found.years) > 1:
         values = columns[metric]
         assert values is not None
@@ -347,53 +238,20 @@ def _projection(item: Section, charts: _Charts) -> str:
             f" {readable(float(values[-1]), unit)} in {found.years[-1]}"
             + ("; the band is the 90 % range." if metric in found.samples else ".")
         )
-        chart = charts.figure(plots.projection_plot(found, [metric], []), said)
-    trends = _table(
-        "Growth taken",
-        ["Trend", "Value", "Source"],
-        [[name, f"{trend.value:g}", str(trend.source)] for name, trend in found.trends.items()],
-        (1,),
-    )
-    return f"<h3>By year</h3>{chart}{table}<details><summary>Growth taken</summary>{trends}</details>{notes}"
-
-
-def _assumptions(result: Estimate) -> str:
-    defaults, entries = assumptions(result)
-    rows = [[item.key, item.value, item.source, "default"] for item in defaults]
-    rows += [
-        [item.key, item.value, item.source, "catalog"]
-        for items in entries.values()
-        for item in items
+        blocks.append(Chart(partial(plots.projection_plot, found, [metric], []), said))
+    trends = [
+        [key_words(f"projection.{name}"), f"{trend.value:g}", str(trend.source)]
+        for name, trend in found.trends.items()
     ]
-    given = [
-        [key, plain(item["value"]), "", "scenario" if item["source"] == "file" else "--set"]
-        for key, item in result.provenance().items()
-        if item["source"] in ("file", "set") and key not in ("name", "description")
-    ]
-    if not rows and not given:
-        return ""
-    return "<h3>Inputs</h3>" + _table(
-        f"Inputs of {result.name}, and where each comes from",
-        ["Key", "Value", "Source", "By"],
-        given + rows,
-        (1,),
-    )
+    blocks.append(Table("Growth taken", ["Trend", "Value", "Source"], trends, (1,)))
+    return blocks
 
 
-def _sources(sections: Sequence[Section]) -> str:
+def _sources(sections: Sequence[Section]) -> Listing:
     found = dict.fromkeys(
         step.reference
         for item in sections
         for step in item.result.steps
         if "llmcost" not in step.reference and re.search(r"\d{4}", step.reference)
     )
-    lines = "".join(f"<li>{_linked(reference)}</li>" for reference in sorted(found))
-    return f"<section><h2>Sources of the formulas</h2><ul>{lines}</ul></section>"
-
-
-def _linked(reference: str) -> str:
-    return re.sub(
-        r"arXiv:(\d{4}\.\d{5})",
-        r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>',
-        escape(reference),
-    )
+    return Listing(tuple(sorted(found)))

@@ -233,10 +233,10 @@ def _memory(result: Estimate, target: Console) -> None:
     if found is None:
         return
     table = grid(found.heading, "", found.of, right=[1])
-    for label, value, bar in found.rows[:-1]:
-        table.add_row("  " + label, value, bar)
-    label, value, bar = found.rows[-1]
-    table.add_row("  " + label, value, bar, style="bold")
+    for row in found.rows:
+        label, value, share = row
+        bar = "" if share is None else f"{share:4.0%} {share_bar(share, 16)}"
+        table.add_row("  " + label, value, bar, style="bold" if row is found.rows[-1] else "")
     target.print()
     target.print(table)
 

@@ -65,7 +65,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
         'name = "<script>alert(1)</script> & co"\ndescription = "a \\"quoted\\" <b>text</b>"\n'
         'parallelism = "auto"\n[model]\npreset = "llama-3.1-8b"\n[cluster]\naccelerator = "h100-sxm"\ndevices = 64\n'
     )
-    subprocess.run([*command, "--output", "report.html", "--quiet"], cwd=folder, check=True)
+    subprocess.run(
+        [*command, "--until", "2030", "--output", "report.html", "--quiet"], cwd=folder, check=True
+    )
     return (folder / "report.html").read_text()
 
 
@@ -150,6 +152,22 @@ def test_text_is_readable_on_its_background_in_every_theme(text: str) -> None:
     assert not drawn  # every colour of a chart follows the theme
 
 
+def test_axes_are_in_words_and_units(text: str) -> None:
+    drawn = "".join(re.findall(r"<svg.*?</svg>", text, re.S))
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+    assert "mathdefault" not in drawn
+    assert not [word for word in words if re.fullmatch(r"[a-z]+\.[a-z_]+", word)]
+    assert {"Price of one device", "$40.0M"} <= set(words)
+
+
+def test_paper_loses_no_column(text: str) -> None:
+    rules = text[text.index("@media print") : text.index("</style>")]
+    assert "overflow: visible" in rules
+    assert "white-space: normal" in rules
+    assert re.search(r"section \+ section[^{]*\{ break-before: page", rules)  # no page for a title
+    assert "<details" not in text
+
+
 def test_same_input_same_page(llmcost: Run, tmp_path: Path) -> None:
     pages = []
     for name in ("a.html", "b.html"):
@@ -172,6 +190,8 @@ def test_what_cannot_be_shown_is_said(llmcost: Run) -> None:
     done = llmcost(
         "report",
         "-",
+        "--until",
+        "2030",
         "--output",
         "-",
         stdin='name = "n"\n[cluster]\naccelerator = "h100-sxm"\ndevice_hours = 1e6\n',
