@@ -140,7 +140,7 @@ def plain(value: Any) -> str:
             return compact(number).replace(" ", "")
         if number.is_integer() and abs(number) < 1e6:
             return f"{number:,.0f}"
-        return f"{number:.4g}"
+        return f"{number:,.0f}" if 1e4 <= abs(number) < 1e6 else f"{number:.4g}"
     return str(value)
 
 

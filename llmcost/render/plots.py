@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,15 +78,17 @@ def _tick(unit: str, value: float, _: int | None) -> str:
     return readable(value, unit)
 
 
-def _label_minor(axis: Any, unit: str) -> None:
-    """Label the minor ticks of a logarithmic axis too, where it spans little."""
+def label_ticks(axis: Any, write: Callable[[float], str]) -> None:
+    """Write numbers beside an axis as a reader likes them; of a logarithmic one that spans little, minor ones too."""
     from matplotlib.ticker import LogFormatter
 
     class Few(LogFormatter):  # type: ignore[misc,unused-ignore]
         def __call__(self, value: float, pos: int | None = None) -> str:
-            return _tick(unit, value, pos) if super().__call__(value, pos) else ""
+            return write(value) if super().__call__(value, pos) else ""
 
-    axis.set_minor_formatter(Few(minor_thresholds=(2, 0.4)))
+    axis.set_major_formatter(lambda value, _: write(value))
+    if axis.get_scale() == "log":
+        axis.set_minor_formatter(Few(minor_thresholds=(2, 0.4)))
 
 
 def parts_plot(
@@ -151,8 +153,7 @@ def projection_plot(
         panel.set_ylabel(RESULTS[key].label)
         if (values > 0).all():
             panel.set_yscale("log")
-        panel.yaxis.set_major_formatter(partial(_tick, RESULTS[key].unit))
-        _label_minor(panel.yaxis, RESULTS[key].unit)
+        label_ticks(panel.yaxis, partial(readable, unit=RESULTS[key].unit))
         for name, threshold in thresholds:
             if name == key:
                 panel.axhline(threshold, color="#b03a2e", linewidth=1, linestyle="--")

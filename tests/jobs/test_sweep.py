@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,7 +87,9 @@ def test_plots(llmcost: Run, base: str, tmp_path: Path) -> None:
         arguments = [part for axis in axes for part in ("--axis", axis)]
         done = llmcost("sweep", base, *arguments, "--minimize", "cost_total_usd", "--plot", "p.svg")
         assert done.returncode == 0, done.stderr
-        assert "US dollars" in (tmp_path / "p.svg").read_text()
+        drawn = (tmp_path / "p.svg").read_text()
+        assert "mathdefault" not in drawn
+        assert re.search(r">\$[\d.,]+[kMBT]?<", drawn)
     done = llmcost(
         "sweep",
         base,
@@ -97,9 +100,14 @@ def test_plots(llmcost: Run, base: str, tmp_path: Path) -> None:
         "--pareto",
         "cost_purchase_usd,days",
         "--plot",
-        "p.png",
+        "front.svg",
     )
     assert done.returncode == 0, done.stderr
+    drawn = (tmp_path / "front.svg").read_text()
+    assert "mathdefault" not in drawn
+    words = set(re.findall(r">([^<>]+)<", drawn))
+    assert "Accelerator of the catalog" in words
+    assert words & {"h100-sxm", "b200-sxm"}
     many = llmcost(
         "sweep",
         base,
