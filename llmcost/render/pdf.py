@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _FONT = "DejaVu"
 #: Sizes of text, in points.
 _BODY, _SMALL, _BIG = 9.5, 7.5, 13
-#: Most that a chart and its caption take of a page's height [mm].
-_CHART = 80.0
+#: Of a page's height, what a heading and the first rows of a table take, and a chart more [mm].
+_FIRST, _DRAWN = 40.0, 60.0
 #: Sizes of headings by level, in points.
 _HEADINGS = {1: 17, 2: 14, 3: 11}
 #: Margins of the page, and the height of a line of the body, in millimetres.
@@ -122,7 +122,7 @@ class _Sheet:
         return "".join(sign if ord(sign) in self.signs else _MISSING for sign in line)
 
     def part(self, part: Part) -> None:
-        room = _CHART if part.blocks and isinstance(part.blocks[0], Chart) else 0.0
+        room = _DRAWN if part.blocks and isinstance(part.blocks[0], Chart) else 0.0
         self.heading(part.heading, part.level, part.anchor, room)
         for block in part.blocks:
             self.block(block)
@@ -130,7 +130,7 @@ class _Sheet:
     def heading(self, words: str, level: int, anchor: str = "", room: float = 0.0) -> None:
         """A heading, never the last line of a page: what it heads takes `room` millimetres or more."""
         pdf, size = self.pdf, _HEADINGS[level]
-        if pdf.will_page_break(30 + room):
+        if pdf.will_page_break(_FIRST + room):
             pdf.add_page()
         pdf.ln(_LINE / 2 if level > 1 else 0)
         if anchor:

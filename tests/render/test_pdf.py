@@ -57,6 +57,16 @@ def test_page_one_is_the_answer() -> None:
         assert _joined(row[0]) in _joined(first)
 
 
+@pytest.mark.parametrize("name", ["llama-3.1-405b", "gpt-4-uncertain", "deepseek-v3"])
+def test_no_page_ends_in_a_heading(name: str) -> None:
+    document = report_of(sections_of((name,)))
+    headings = {part.heading for part in document.parts}
+    for page in _pages(_written(document)[0]):
+        *_, last, number = page.strip().splitlines()
+        assert number.strip().isdecimal()
+        assert last.strip() not in headings
+
+
 def test_same_document_same_bytes() -> None:
     document = report_of(sections_of(("gpt2-124m",)))
     assert _written(document)[0] == _written(document)[0]
