@@ -191,6 +191,10 @@ def check_name(path: str | Path) -> None:
         raise InputError('--output "": is empty; name a file')
 
 
+#: How a file is made that must not be there yet; the last is Windows'.
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
 @contextmanager
 def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
     """A stream whose file appears under its name when all of it is written.
@@ -200,8 +204,6 @@ def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
     NoAnswerError
         If it cannot be written.
     """
-    import tempfile
-
     check_name(path)
     target = Path(path)
     temporary = None
@@ -222,7 +224,9 @@ def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
                 yield stream
             return
         target = Path(os.path.realpath(target))  # through a link to what it points to
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        # Named before it is made: an interruption right after finds what to remove.
+        temporary = str(target.parent / f".{target.name}.{os.urandom(4).hex()}")
+        handle = os.open(temporary, _NEW, 0o600)
         with os.fdopen(handle, **form) as stream:
             yield stream
             stream.flush()
