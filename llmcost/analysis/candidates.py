@@ -95,7 +95,7 @@ class Candidates(NamedTuple):
 
 
 #: What decides which layouts can exist.
-_READ = frozenset((
+READ = frozenset((
     "layers", "heads", "experts", "scale_up_domain", "seq_len", "fused_attention",
     "global_batch_seqs", "sequence_parallel",
     *LAYOUT, *(name for item in FAULTS for name in item.needs),
@@ -104,7 +104,7 @@ _READ = frozenset((
 
 def candidates(known: Mapping[str, Any], devices: float) -> Candidates:
     """The layouts of a number of devices that can exist."""
-    read = tuple((name, float(known[name])) for name in sorted(_READ & known.keys()))
+    read = tuple((name, float(known[name])) for name in sorted(READ & known.keys()))
     return remembered(read, devices)
 
 

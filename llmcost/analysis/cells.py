@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.analysis.candidates import LAYOUT
+from llmcost.analysis.candidates import LAYOUT, READ
 from llmcost.analysis.cluster import TUNED, Found, solve_each
 from llmcost.analysis.layout import SEARCHED
 from llmcost.engine.chain import Array, plan
-from llmcost.engine.performance.faults import FAULTS
 from llmcost.scenario import Inputs
 
 #: Cells of a sweep that are searched together.
@@ -75,12 +74,8 @@ def find_in_cells(
     return {name: column for name, column in found.items() if not np.isnan(column).all()} or found
 
 
-#: What a search reads beside the formulas of its results and the faults of a layout.
-_READ = frozenset((
-    "layers", "heads", "experts", "scale_up_domain", "seq_len", "global_batch_seqs", "fused_attention",
-    "sequence_parallel", "memory_gb", "max_power_mw", "recompute_level", "devices", "dp", "mfu",
-    "bf16_peak_flops", "vocab_size", *LAYOUT,
-))  # fmt: skip
+#: What a search reads beside the formulas of its results.
+_READ = READ | {"devices", "memory_gb", "max_power_mw", "mfu", "bf16_peak_flops", "vocab_size"}
 #: What tells whether a cluster is within its power, and whether it meets its deadline.
 _POWER, _WORK = frozenset(("peak_power_mw",)), frozenset(("days", "tokens"))
 #: What the choice of a cluster reads beside them.
@@ -97,8 +92,7 @@ def _read_by_search(inputs: Inputs, known: Mapping[str, Any]) -> frozenset[str]:
         steps += [*plan(names.union(LAYOUT), _WORK), *plan(names - {"devices"}, _WORK)]
         results |= _WORK | _CLUSTER
     formulas = {name for step in steps for name in (*step.needs, *step.optional)}
-    faults = {name for item in FAULTS for name in item.needs}
-    return frozenset(known) & (formulas | faults | _READ | results)
+    return frozenset(known) & (formulas | _READ | results)
 
 
 def _without_unknown(known: Mapping[str, float]) -> dict[str, float]:

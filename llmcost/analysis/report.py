@@ -32,6 +32,10 @@ class Section(NamedTuple):
     projection: Projection | None
     notes: Sequence[str]
 
+    def moving(self, most: int) -> list[Bar]:
+        """The inputs that move the driver most, at most so many; none that leaves it as it is."""
+        return [bar for bar in self.bars if bar.low is not None and bar.low != bar.high][:most]
+
 
 def look_into(
     base: Estimate, catalog: Catalog, sampling: Sampling | None, until: int | None

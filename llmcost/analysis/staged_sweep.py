@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
 
-from llmcost.analysis.axes import Axis
-from llmcost.analysis.blocks import Block
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.expression import DROP
-from llmcost.analysis.sampling import Sampling
-from llmcost.analysis.solve import Solve
 from llmcost.analysis.stages import estimate_stages
 from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import Catalog
@@ -23,7 +16,7 @@ from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import Inputs, Scenario, resolve
 from llmcost.scenario.read import Given
-from llmcost.scenario.schema import DATE, KEYS
+from llmcost.scenario.schema import KEYS
 
 
 class StagedSweep(Sweep):
@@ -41,41 +34,26 @@ class StagedSweep(Sweep):
     #: A cell takes as long as an estimate: blocks are small, so that progress is seen.
     most_cells = 64
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        axes: Sequence[Axis],
-        catalog: Catalog,
-        where: Sequence[str] = (),
-        select: Sequence[str] | None = None,
-        needed: Sequence[str] = (),
-        solve: Solve | None = None,
-        sampling: Sampling | None = None,
-        labels: Mapping[str, Any] | None = None,
-        unknown: str = DROP,
-    ) -> None:
-        stages = scenario.stages
-        label = f"{scenario.label}: a model of {len(stages)} stages"
-        if solve is not None:
+    def _accept(self, scenario: Scenario) -> None:
+        """Refuse what is of one run, and axes that every stage overrides."""
+        label = f"{scenario.label}: a model of {len(scenario.stages)} stages"
+        if self.solve is not None:
             raise InputError(
-                f"{label}: --solve is of one run; sweep the key with --axis {solve.key}=…"
+                f"{label}: --solve is of one run; sweep the key with --axis {self.solve.key}=…"
             )
-        if sampling is not None:
+        if self.sampling is not None:
             raise InputError(
                 f"{label}: --samples goes with estimate and compare, not with its sweep"
             )
-        for key in (key for axis in axes for key in axis.keys):
-            if all(key in given.values for given in stages):
+        for key in self.words:
+            if all(key in given.values for given in scenario.stages):
                 raise InputError(
                     f"{label}: every one gives {key} itself, so an axis over it would change nothing"
                 )
-        self._scenario, self._catalog = scenario, catalog
-        super().__init__(
-            scenario, axes, catalog, where, select, needed, None, None, labels, unknown
-        )
 
     def _resolved(self, scenario: Scenario, catalog: Catalog, arrays: Mapping[str, Any]) -> Inputs:
         """What the file says for all stages; a layout is a stage's own."""
+        self._scenario, self._catalog = scenario, catalog
         layoutless = {k: v for k, v in scenario.values.items() if not k.startswith("parallelism")}
         words = {k: v for k, v in arrays.items() if not k.startswith("parallelism")}
         found = resolve(scenario._replace(values=layoutless), catalog, words)
@@ -105,34 +83,24 @@ class StagedSweep(Sweep):
             at = tuple(i if size > 1 else 0 for i, size in zip(place, word.shape, strict=True))
             value = word[at]
             value = value.item() if isinstance(value, np.generic) else value
-            if KEYS[key].kind == DATE and not isinstance(value, date):
-                value = date.fromordinal(int(value))
             values[key] = Given(value, "axis", f"--axis {key}")
         return estimate_stages(self._scenario._replace(values=values), self._catalog)
 
-    def block(self, index: int) -> Block:
-        """Evaluate one block, cell by cell."""
-        place = self.grid.place(index)
-        shape = self.grid.size(place)
-        cells = math.prod(shape)
+    def _values(self, place: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[Columns, int]:
+        """Results of the cells of a block, one by one, and how many of them have no answer."""
         values: Columns = {
             name: np.full(shape, np.nan) for name in (*self.result_names, *self._numeric_keys())
         }
-        unanswered = 0
+        starts, unanswered = [part.start or 0 for part in place], 0
         for cell in np.ndindex(shape):
-            starts = (part.start or 0 for part in place)
             try:
                 found = self._cell([start + i for start, i in zip(starts, cell, strict=True)])
             except NoAnswerError:
                 unanswered += 1
                 continue
-            for name, column in values.items():
-                if name in found.values:
-                    column[cell] = float(np.asarray(found.values[name]))
-        with np.errstate(all="ignore"):
-            keep, unknown = self._keep(values, place, shape)
-            columns = self._columns(values, place, shape, keep)
-        return Block(columns, cells, unanswered, unknown)
+            for name in values.keys() & found.values.keys():
+                values[name][cell] = float(np.asarray(found.values[name]))
+        return values, unanswered
 
     def _numeric_keys(self) -> list[str]:
         """Quantities of keys that a column may show."""

@@ -101,9 +101,10 @@ class Sweep:
             )
         self.words = shaped(self.axes)
         self.solve = solve
+        self.sampling = sampling
+        self._accept(scenario)
         arrays = dict(self.words)
         if solve is not None:
-            _check_solvable(solve, scenario, self.words)
             arrays[solve.key] = solve.placeholder
         self.inputs: Inputs = self._resolved(scenario, catalog, arrays)
         self.known = {
@@ -118,7 +119,6 @@ class Sweep:
             )
         self.conditions = [Expression(text, "--where") for text in where]
         self._check_first()
-        self.sampling = sampling
         self._sample(scenario, catalog)
         #: Columns of the rows' file that only pass through, along its dimension.
         self.labels = {
@@ -169,6 +169,11 @@ class Sweep:
     most_cells = BLOCK_CELLS
 
     # -- set-up -----------------------------------------------------------------
+
+    def _accept(self, scenario: Scenario) -> None:
+        """Refuse what cannot be asked of the scenario."""
+        if self.solve is not None:
+            _check_solvable(self.solve, scenario, self.words)
 
     def _resolved(self, scenario: Scenario, catalog: Catalog, arrays: Mapping[str, Any]) -> Inputs:
         """What is known, with the axes' values in place of the scenario's."""
@@ -281,27 +286,30 @@ class Sweep:
         """
         place = self.grid.place(index)
         shape = self.grid.size(place)
-        cells = math.prod(shape)
-        known = {name: cut(value, place) for name, value in self.known.items()}
-        if self.solve is not None:
-            known.update(self.solve.run(known, shape))
         with np.errstate(all="ignore"):
-            layouts: Columns = {}
-            steps = self.steps
-            if self.finds:
-                with_layouts = self._found(known, shape)
-                layouts = {n: v for n, v in with_layouts.items() if n not in known}
-                known, steps = with_layouts, self._plan(with_layouts)
-            values = dict(known)
-            execute(steps, values)
-            if self.sampling is not None:
-                values |= self._quantiles(place, layouts)
-            unanswered = self._unanswered(values, steps, shape)
+            values, unanswered = self._values(place, shape)
             keep, unknown = self._keep(values, place, shape)
             columns = self._columns(values, place, shape, keep)
         if self.solve is not None:
             columns |= self.solve.columns(shape, keep)
-        return Block(columns, cells, unanswered, unknown)
+        return Block(columns, math.prod(shape), unanswered, unknown)
+
+    def _values(self, place: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[Columns, int]:
+        """Quantities of the cells of a block, and how many of them have no answer."""
+        known = {name: cut(value, place) for name, value in self.known.items()}
+        if self.solve is not None:
+            known.update(self.solve.run(known, shape))
+        layouts: Columns = {}
+        steps = self.steps
+        if self.finds:
+            with_layouts = self._found(known, shape)
+            layouts = {n: v for n, v in with_layouts.items() if n not in known}
+            known, steps = with_layouts, self._plan(with_layouts)
+        values = dict(known)
+        execute(steps, values)
+        if self.sampling is not None:
+            values |= self._quantiles(place, layouts)
+        return values, self._unanswered(values, steps, shape)
 
     def _unanswered(self, values: Columns, steps: Sequence[Rule], shape: tuple[int, ...]) -> int:
         """How many cells have no answer; what they would have is not a number."""

@@ -59,10 +59,13 @@ LATER = {"gradient_buffer": 1.0, "packed_inputs": 0.0}
 SERVING = (
     "step_s", "sequence_s", "overlap", "default_sequences", "memory_share", "narrow_cache",
 )  # fmt: skip
+#: Constants of a scaling law.
+LAW_CONSTANTS = (
+    "floor", "params_constant", "params_exponent", "tokens_constant", "tokens_exponent",
+)  # fmt: skip
 #: What a scaling law gives: its constants and the models that it was fitted to.
 SCALING_LAW = (
-    "floor", "params_constant", "params_exponent", "tokens_constant", "tokens_exponent",
-    "fitted_params_low", "fitted_params_high", "fitted_tokens_low", "fitted_tokens_high",
+    *LAW_CONSTANTS, "fitted_params_low", "fitted_params_high", "fitted_tokens_low", "fitted_tokens_high",
 )  # fmt: skip
 #: Kinds of which each entry is a file of its own, named after it.
 _ONE_FILE_EACH = ("models",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
 
 _HU = "Hu et al. 2021, arXiv:2106.09685"
@@ -62,7 +63,7 @@ def adapter_widths(
     ----------
     .. [1] Hu et al. (2021), arXiv:2106.09685.
     """
-    value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    value_dim = value_width(head_dim, v_head_dim)
     attention = (
         adapted_query * (hidden_size + heads * head_dim)
         + adapted_key * (hidden_size + kv_heads * head_dim)

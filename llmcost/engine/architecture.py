@@ -12,6 +12,11 @@ _SAME_COUNT = 0.005
 _DEEPSEEK = "DeepSeek-AI 2024, arXiv:2405.04434, section 2.1"
 
 
+def value_width(head_dim: Array, v_head_dim: Array) -> Array:
+    """Width of a head's values: that of its keys where `v_head_dim` is 0 [1]."""
+    return np.where(v_head_dim > 0, v_head_dim, head_dim)
+
+
 @rule(
     "attention_layers",
     formula="layers - recurrent_layers",
@@ -78,8 +83,8 @@ def attention_params(
     .. [1] Vaswani et al. (2017), Attention is all you need.
     .. [2] DeepSeek-AI (2024), arXiv:2405.04434, section 2.1.
     """
-    value_width = np.where(v_head_dim > 0, v_head_dim, head_dim)
-    grouped = hidden_size * (heads + kv_heads) * (head_dim + value_width)
+    value_dim = value_width(head_dim, v_head_dim)
+    grouped = hidden_size * (heads + kv_heads) * (head_dim + value_dim)
     query_width = heads * (head_dim + qk_rope_head_dim)
     query = np.where(
         q_lora_rank > 0, q_lora_rank * (hidden_size + query_width), hidden_size * query_width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
 
 _VASWANI = "Vaswani et al. 2017; each family's published configuration"
@@ -182,8 +183,7 @@ def score_flops_per_token(
     """
 
     def width(count: Array, each: Array) -> Array:
-        value_width = np.where(v_head_dim > 0, v_head_dim, each)
-        return count * (each + qk_rope_head_dim + value_width)
+        return count * (each + qk_rope_head_dim + value_width(each, v_head_dim))
 
     full = (attention_layers - windowed_layers + mtp_layers) * width(heads, head_dim)
     windowed = windowed_layers * width(windowed_heads, windowed_head_dim)

@@ -31,6 +31,11 @@ def methods_of(result: Estimate) -> list[str]:
     return list(dict.fromkeys(str(run.inputs.shown["cost.method"]) for run, _ in runs))
 
 
+def method_words(result: Estimate) -> str:
+    """The methods that the total counts, in words."""
+    return " and ".join(methods_of(result))
+
+
 def _runs(result: Estimate) -> list[tuple[Estimate, str]]:
     """The runs that the total counts with their names: the stages, or the one run."""
     return [(stage.estimate, stage.name) for stage in result.stages] or [(result, "")]
@@ -79,7 +84,7 @@ def cost_note(result: Estimate) -> str:
     """What the total counts, in a sentence."""
     added = [part.label.lower() for part in cost_parts(result) if part.key in ADDED_PARTS]
     more = f" with {', '.join(added)}" if added else ""
-    counted = f"the {' and '.join(methods_of(result))} cost{more} (cost.method)"
+    counted = f"the {method_words(result)} cost{more} (cost.method)"
     known = result.result("cost_total_usd") is not None
     return f"Total is {counted}." if known else f"The total, {counted}, is not known."
 

@@ -14,7 +14,7 @@ from llmcost.analysis.report import Section
 from llmcost.analysis.sampling import Sampling
 from llmcost.engine.results import RESULTS
 from llmcost.render import plots
-from llmcost.render.cost import cost_note, cost_parts, methods_of, undetermined
+from llmcost.render.cost import cost_note, cost_parts, method_words, undetermined
 from llmcost.render.document import (
     Block,
     Chart,
@@ -142,7 +142,7 @@ def _answer(item: Section, anchor: str, notes: Sequence[str]) -> Part:
 def _says(result: Estimate, key: str) -> str:
     """What a figure of the answer is, in the scenario's words where it has some."""
     if key == "cost_total_usd":
-        return f"By the {' and '.join(methods_of(result))} method"
+        return f"By the {method_words(result)} method"
     if key == "flops":
         return _bought(result)
     if key == "devices":
@@ -175,7 +175,7 @@ def _when(result: Estimate) -> str:
 def _drivers(item: Section) -> list[Block]:
     """What moves the result most; without ranges, the largest parts of the cost."""
     result = item.result
-    bars = [bar for bar in item.bars if bar.low is not None and bar.low != bar.high][:_DRIVERS]
+    bars = item.moving(_DRIVERS)
     if bars and item.driver is not None:
         unit = RESULTS[item.driver].unit
         label = RESULTS[item.driver].label.lower()

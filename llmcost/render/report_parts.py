@@ -9,7 +9,7 @@ from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
 from llmcost.engine.results import COST_METHODS, RESULTS
 from llmcost.render import plots, stages
-from llmcost.render.cost import alternatives, cost_label, cost_parts, methods_of
+from llmcost.render.cost import alternatives, cost_label, cost_parts, method_words, methods_of
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
 from llmcost.render.document import Block, Chart, Part, Table, Text
 from llmcost.render.keys import key_words
@@ -48,7 +48,6 @@ def _decomposition(result: Estimate) -> Iterator[Block]:
     if not total:
         return
     parts = cost_parts(result)
-    uncertain = bool(result.intervals)
     rows = []
     for part in parts:
         whole = part.label == RESULTS[part.key].label  # not one of several items
@@ -57,16 +56,25 @@ def _decomposition(result: Estimate) -> Iterator[Block]:
     band = span(result.intervals.get("cost_total_usd", {}), "USD")
     rows.append(["Total", readable(total, "USD"), "100%", band])
     header = ["Part", "Cost", "Share", range_heading(result.intervals)]
-    if not uncertain:
-        header, rows = header[:3], [row[:3] for row in rows]
-    caption = f"Parts of the total, by the {' and '.join(methods_of(result))} method"
+    header, rows = _told(result, 3, header, rows)
+    caption = f"Parts of the total, by the {method_words(result)} method"
     yield Table(caption, header, rows, range(1, len(header)), ("Total",))
-    if uncertain:
+    if result.intervals:
         yield Text("Values add up; ranges do not, as not all is high at once.", quiet=True)
     shares = [(part.label, part.usd) for part in parts]
     said = ", ".join(f"{name} {value / total:.0%}" for name, value in shares)
-    draw = partial(plots.parts_plot, shares, "USD", f"Total, {' and '.join(methods_of(result))}")
+    draw = partial(plots.parts_plot, shares, "USD", f"Total, {method_words(result)}")
     yield Chart(draw, f"Total cost of {readable(total, 'USD')} by part: {said}.")
+
+
+def _told(
+    result: Estimate, place: int, header: list[str], rows: list[list[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """A table without its column of ranges, where nothing has one."""
+    if result.intervals:
+        return header, rows
+    header, *rows = [[*row[:place], *row[place + 1 :]] for row in (header, *rows)]
+    return header, rows
 
 
 def _alternatives(result: Estimate) -> Iterator[Block]:
@@ -84,9 +92,7 @@ def _alternatives(result: Estimate) -> Iterator[Block]:
             band = span(result.intervals.get(key, {}), "USD")
             rows.append([label, readable(value, "USD"), band, RESULTS[key].description])
     header = ["Method", "Cost of the run", range_heading(result.intervals), "What it counts"]
-    if not result.intervals:
-        header.pop(2)
-        rows = [[*row[:2], row[3]] for row in rows]
+    header, rows = _told(result, 2, header, rows)
     yield Table(
         "The run alone, without experiments, staff and items",
         header,
@@ -112,9 +118,7 @@ def _results(result: Estimate) -> Iterator[Block]:
                 for one in result.items
             ]
     header = ["Result", "Value", range_heading(result.intervals), "Formula from"]
-    if not result.intervals:
-        header.pop(2)
-        rows = [[*row[:2], row[3]] for row in rows]
+    header, rows = _told(result, 2, header, rows)
     if rows:
         right = range(1, len(header) - 1)
         yield Table(f"Results of {result.name}", header, rows, right, ("Total",))
@@ -131,7 +135,7 @@ def _origin(result: Estimate, key: str) -> str:
 
 
 def _swings(item: Section) -> Iterator[Block]:
-    bars = [bar for bar in item.bars if bar.low is not None and bar.low != bar.high][:_MOST_BARS]
+    bars = item.moving(_MOST_BARS)
     if not bars or item.driver is None:
         return
     unit = RESULTS[item.driver].unit

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.papers import KORTHIKANTI
 
@@ -118,7 +119,7 @@ def full_token_bytes(
     outer = outer + (first + second) * hidden_size / whole
     latent = kv_lora_rank > 0
     key = np.where(latent, heads * (head_dim + qk_rope_head_dim), kv_heads * head_dim)
-    value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    value_dim = value_width(head_dim, v_head_dim)
     value = np.where(latent, heads, kv_heads) * value_dim
     query = heads * (head_dim + qk_rope_head_dim)
     # A product whose inputs are saved in 8 bits keeps its own copy of what attention keeps in 16.
@@ -164,7 +165,7 @@ def dropped_token_bytes(
     adapted_down: Array,
 ) -> Array:
     """Inputs of a layer's adapters after dropout, and its masks, of a token [B]."""
-    value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    value_dim = value_width(head_dim, v_head_dim)
     entering = adapted_query + adapted_key + adapted_value + adapted_gate * gated_ffn + adapted_up
     inner = adapted_output * heads * value_dim + adapted_down * feed_forward_width
     found = (activation_width + 1) * (entering * hidden_size + inner / tp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.kernels import attention as kernels
 from llmcost.engine.papers import KORTHIKANTI
@@ -22,7 +23,7 @@ def score_width(
     heads: Array, head_dim: Array, qk_rope_head_dim: Array, v_head_dim: Array, tp: Array
 ) -> Array:
     """Widths of queries and values of a device's heads, which a score costs 2 FLOPs each [1]."""
-    value = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    value = value_width(head_dim, v_head_dim)
     return heads * (head_dim + qk_rope_head_dim + value) / tp
 
 

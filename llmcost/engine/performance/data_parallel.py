@@ -190,16 +190,25 @@ def data_parallel_s(
 
 
 @rule(
+    "stepped_params",
+    formula="own_params where states are sharded, else device_dense_params + device_expert_params",
+    reference=ZERO,
+)
+def stepped_params(
+    device_dense_params: Array, device_expert_params: Array, own_params: Array, sharding: Array
+) -> Array:
+    """Parameters whose states a device holds, and that it steps [1]."""
+    return np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
+
+
+@rule(
     "optimizer_s",
-    formula="optimizer_passes * optimizer_traffic_bytes a trained parameter / memory_bytes_s: of own_params where states are"
-    " sharded, else of all of the device; 0 where the host steps them",
+    formula="optimizer_passes * optimizer_traffic_bytes * trained_share * stepped_params / memory_bytes_s; 0 where the"
+    " host steps them",
     reference=ZERO,
 )
 def optimizer_s(
-    device_dense_params: Array,
-    device_expert_params: Array,
-    own_params: Array,
-    sharding: Array,
+    stepped_params: Array,
     memory_bytes_s: Array,
     optimizer_traffic_bytes: Array,
     optimizer_passes: Array,
@@ -210,6 +219,7 @@ def optimizer_s(
 
     `optimizer_passes` is what unfused updates, the norm of the gradients and their clipping make of it.
     """
-    updated = np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
-    found = optimizer_passes * optimizer_traffic_bytes * trained_share * updated / memory_bytes_s
+    found = (
+        optimizer_passes * optimizer_traffic_bytes * trained_share * stepped_params / memory_bytes_s
+    )
     return np.where(offloads_optimizer > 0, 0.0, found)

@@ -9,6 +9,11 @@ from llmcost.engine.chain import Array, rule
 _REN = "Ren et al. 2021, ZeRO-Offload, arXiv:2101.06840"
 
 
+def _backward_s(layer_s: Array, layer_forward_s: Array) -> Array:
+    """Time of a layer's passes but the first [s]."""
+    return np.maximum(layer_s - layer_forward_s, 0.0)
+
+
 @rule(
     "host_step_s",
     formula="where the optimizer is on the host: the larger of optimizer_traffic_bytes over host_memory_gb_s and param_bytes"
@@ -20,10 +25,7 @@ def host_step_s(
     offloads_optimizer: Array,
     host_link_gb_s_each_way: Array,
     host_memory_gb_s: Array,
-    device_dense_params: Array,
-    device_expert_params: Array,
-    own_params: Array,
-    sharding: Array,
+    stepped_params: Array,
     trained_share: Array,
     param_bytes: Array,
     grad_bytes: Array,
@@ -42,8 +44,8 @@ def host_step_s(
         1 where the optimizer's states are in the host's memory [1].
     host_link_gb_s_each_way, host_memory_gb_s : array_like
         Bandwidth of a device's link to its host, and its share of that of the host's memory [GB/s].
-    device_dense_params, device_expert_params, own_params, sharding, trained_share : array_like
-        Parameters of the device, those that it owns, ZeRO's stage, share that is trained [1].
+    stepped_params, trained_share : array_like
+        Parameters that the device steps, and the share of them that is trained [1].
     param_bytes, grad_bytes, optimizer_traffic_bytes : array_like
         Bytes of a weight, of a gradient, and that a step moves for a parameter [B].
     gradient_buffer, micro_batches : array_like
@@ -61,11 +63,10 @@ def host_step_s(
     ----------
     .. [1] Ren et al. (2021), arXiv:2101.06840, section 4.
     """
-    held = np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
-    updated = held * trained_share
+    updated = stepped_params * trained_share
     link = host_link_gb_s_each_way * 1e9
     adam = optimizer_traffic_bytes * updated / (host_memory_gb_s * 1e9)
-    backward = stage_layers * np.maximum(layer_s - layer_forward_s, 0.0)
+    backward = stage_layers * _backward_s(layer_s, layer_forward_s)
     rounds = np.where(gradient_buffer > 0, 1.0, micro_batches)
     leaving = rounds * np.maximum(grad_bytes * updated / link - backward, 0.0)
     found = np.maximum(adam, param_bytes * updated / link) + leaving
@@ -89,7 +90,7 @@ def activation_link_s(
 ) -> Array:
     """Waiting for activations to reach the host, and to return [s]."""
     each = layer_activation_bytes / (host_link_gb_s_each_way * 1e9)
-    backward = np.maximum(layer_s - layer_forward_s, 0.0)
+    backward = _backward_s(layer_s, layer_forward_s)
     waits = np.maximum(each - layer_forward_s, 0.0) + np.maximum(each - backward, 0.0)
     return np.where(offloads_activations > 0, micro_batches * stage_layers * waits, 0.0)
 

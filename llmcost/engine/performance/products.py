@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.kernels.experts import expert_products_s as routed_products_s
 from llmcost.engine.kernels.products import product_s
@@ -132,7 +133,7 @@ def _shapes(
     for share, heads, kv_heads, head_dim in mixers:
         if not np.any(share > 0):
             continue
-        value_dim = np.where(v_head_dim > 0, v_head_dim, head_dim)
+        value_dim = value_width(head_dim, v_head_dim)
         value = heads * value_dim / tp
         yield share, hidden_size, value
         if not latent.all():

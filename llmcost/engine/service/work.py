@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
 
 _POPE = "Pope et al. 2022, arXiv:2211.05102"
@@ -145,7 +146,7 @@ def score_flops(
     attention_layers, windowed_layers : array_like
         Layers with attention, and those of them with a window [1].
     """
-    value = np.where(v_head_dim > 0, v_head_dim, head_dim)
+    value = value_width(head_dim, v_head_dim)
     seen = (attention_layers - windowed_layers) * tokens
     seen = seen + windowed_layers * attended(tokens, window)
     return 2 * heads * (head_dim + qk_rope_head_dim + value) * seen

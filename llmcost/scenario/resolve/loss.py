@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmcost.catalog.load import LAW_CONSTANTS
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.resolve.training import is_mixture
 
-#: Constants of a law, each an input of the engine by this name with `loss_` before it.
-CONSTANTS = (
-    "floor", "params_constant", "params_exponent", "tokens_constant", "tokens_exponent",
-)  # fmt: skip
 _KEY = "model.scaling_law"
 
 
@@ -32,7 +29,7 @@ def fill(inputs: Inputs) -> None:
         return
     import llmcost.engine.loss  # noqa: F401
 
-    for name in CONSTANTS:
+    for name in LAW_CONSTANTS:  # each an input of the engine with `loss_` before its name
         found = inputs.look(lambda word, name=name: inputs.entry("scaling_laws", word)[name], law)
         inputs.known[f"loss_{name}"] = found
         inputs.constants[f"loss_{name}"] = f"catalog: scaling_laws/{law}"
