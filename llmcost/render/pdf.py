@@ -59,14 +59,14 @@ def check() -> None:
     InputError
         If a library is not installed; the message names the extra.
     """
-    plots.figure()
-    try:
+    try:  # before the charts' library, which this extra brings
         import fpdf
         import uharfbuzz
 
         del fpdf, uharfbuzz
     except ImportError:
         raise InputError('a PDF needs fpdf2: pip install "llmcost[pdf]"') from None
+    plots.figure()
 
 
 def pdf_file(document: Document) -> tuple[bytes, list[str]]:
