@@ -8,6 +8,23 @@ from llmcost.errors import InputError, nearest
 from llmcost.scenario.schema import KEYS, SPECIAL_SECTIONS, TEXT, Key, by_quantity, sections
 from llmcost.scenario.values import parse_value, show
 
+#: What other tools call a key; a hint only, no second name.
+OTHER_NAMES = {
+    "gpu": "cluster.accelerator",
+    "gpu_type": "cluster.accelerator",
+    "gpus": "cluster.devices",
+    "num_gpus": "cluster.devices",
+    "n_gpus": "cluster.devices",
+    "file": "model.config",
+    "num_layers": "model.layers",
+    "batch_size": "parallelism.global_batch_seqs",
+    "global_batch_size": "parallelism.global_batch_seqs",
+    "micro_batch_size": "parallelism.micro_batch",
+    "sequence_length": "model.seq_len",
+    "dtype": "training.precision",
+    "hours": "cluster.days",
+}
+
 
 def place(key: str) -> str:
     """A key as its file shows it: ``[cluster] devices``."""
@@ -42,7 +59,7 @@ def find_key(name: str, prefix: str = "") -> Key:
         return KEYS[name]
     short = name.rpartition(".")[2]
     same = [key for key in KEYS if key.rpartition(".")[2] == short]
-    hint = f'; did you mean "{same[0]}"?' if same else nearest(name, KEYS)
+    hint = f'; did you mean "{same[0]}"?' if same else _likely(name)
     if name.partition(".")[0].partition("[")[0] in SPECIAL_SECTIONS:
         hint = "; that section is written in the file"
     shown = show(name)[1:-1]
@@ -82,7 +99,18 @@ def near(name: str) -> str:
         elsewhere = [by_quantity()[short].name]
     if elsewhere:
         return f"; did you mean {place(elsewhere[0])}?"
-    return nearest(short, here) or nearest(name, KEYS)
+    return nearest(short, here) or _likely(name)
+
+
+def _likely(name: str) -> str:
+    """The key whose name is near; of a known section only by what follows it, for all its keys start alike."""
+    section, _, short = name.rpartition(".")
+    here = {key.short: key.name for key in KEYS.values() if key.section == section}
+    near_by = nearest(short, here).partition('"')[2].partition('"')[0]
+    key = OTHER_NAMES.get(short) or here.get(near_by)
+    wrong_section = not section or not here
+    hint = f'; did you mean "{key}"?' if key else nearest(name, KEYS) if wrong_section else ""
+    return hint or "; `llmcost schema` lists the keys"
 
 
 def unquoted(text: str) -> str:
