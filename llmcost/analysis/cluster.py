@@ -84,6 +84,17 @@ def solve_each(inputs: Inputs, cells: Sequence[Mapping[str, Any]]) -> list[Found
     return [item for item in found if item is not None]
 
 
+def with_cluster(known: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known with what a search found; with devices found, nothing is left to solve for them."""
+    kept = {k: v for k, v in known.items() if k != "time_limit_days" or "devices" not in found}
+    return {**kept, **found}
+
+
+def beyond_deadline(known: Mapping[str, Any]) -> dict[str, Any]:
+    """What samples of a run know: its deadline judged the plan, a sample that misses it is no fault."""
+    return {k: v for k, v in known.items() if k != "deadline_days" or "devices" not in known}
+
+
 def _found(answer: Search, **chosen: float) -> Found:
     return Found({**chosen, **{name: answer.best[name] for name in LAYOUT}}, answer)
 
@@ -143,7 +154,7 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
     known = inputs.known
     found = solve(inputs, known)
     open_devices = "devices" in found.values
-    known |= found.values
+    known = inputs.known = with_cluster(known, found.values)
     if not inputs.searches:
         for name in TUNED:
             key = f"parallelism.{name}"
@@ -153,7 +164,6 @@ def find(inputs: Inputs) -> tuple[Inputs, Search | None]:
         return inputs, found.search
     assert found.search is not None
     if open_devices:
-        known.pop("time_limit_days", None)
         inputs.sources["cluster.devices"] = "derived"
         inputs.shown["cluster.devices"] = known["devices"]
         inputs.shown["parallelism.global_batch_seqs"] = known["global_batch_seqs"]

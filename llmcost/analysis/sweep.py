@@ -15,7 +15,7 @@ import numpy as np
 from llmcost.analysis.axes import Axis, shaped
 from llmcost.analysis.blocks import BLOCK_CELLS, Block, Grid, cut
 from llmcost.analysis.cells import find_in_cells
-from llmcost.analysis.cluster import wants_search
+from llmcost.analysis.cluster import beyond_deadline, wants_search, with_cluster
 from llmcost.analysis.estimate import check_consistent, quantities_to_check, without_answer
 from llmcost.analysis.expression import DROP, KEEP, Expression, judge
 from llmcost.analysis.sampling import Sampling, column, label, quantiles_of, uniforms
@@ -186,7 +186,8 @@ class Sweep:
             for name, value in self.known.items()
         }
         if self.finds:
-            first = self._found(first, tuple(1 for _ in self.shape))
+            found = find_in_cells(self.inputs, first, tuple(1 for _ in self.shape))
+            first = with_cluster(first, found)
         values, _ = evaluate(first)
         self._name_columns(values)
 
@@ -201,16 +202,6 @@ class Sweep:
                 self.key_values[key.name] = key.quantity
             elif key.name in self.inputs.shown:
                 self.key_values[key.name] = self.inputs.shown[key.name]
-
-    def _found(self, known: Columns, shape: tuple[int, ...]) -> Columns:
-        """What is known of a block with the layouts that were found in its cells."""
-        found = find_in_cells(self.inputs, known, shape)
-        rest = {
-            name: value
-            for name, value in known.items()
-            if name not in found and not (name == "time_limit_days" and "devices" in found)
-        }
-        return {**rest, **found}
 
     def _sample(self, scenario: Scenario, catalog: Catalog) -> None:
         """Lay the samples of uncertain inputs along a dimension before those of the axes."""
@@ -256,7 +247,7 @@ class Sweep:
         """Quantiles of the wanted results in a block, over the samples that have an answer."""
         assert self.sampling is not None
         values = {name: cut(value, place) for name, value in self.sampled.items()}
-        values |= layouts
+        values = beyond_deadline(with_cluster(values, layouts))
         steps = self._plan(values)
         execute(steps, values)
         bad = without_answer(self.inputs, values)
@@ -302,9 +293,9 @@ class Sweep:
         layouts: Columns = {}
         steps = self.steps
         if self.finds:
-            with_layouts = self._found(known, shape)
-            layouts = {n: v for n, v in with_layouts.items() if n not in known}
-            known, steps = with_layouts, self._plan(with_layouts)
+            layouts = find_in_cells(self.inputs, known, shape)
+            known = with_cluster(known, layouts)
+            steps = self._plan(known)
         values = dict(known)
         execute(steps, values)
         if self.sampling is not None:

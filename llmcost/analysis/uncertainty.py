@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llmcost.analysis.candidates import LAYOUT
+from llmcost.analysis.cluster import beyond_deadline, with_cluster
 from llmcost.analysis.engines import threads
 from llmcost.analysis.estimate import Estimate, check_consistent, estimate, without_answer
 from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
@@ -76,11 +77,11 @@ def sampled(
     inputs = resolve(
         scenario, catalog, {item.key: values[item.key] for item in uncertain if item.given}
     )
-    for name in (*LAYOUT, "devices"):  # what a search found for the medians is kept
-        if base.search is not None and name in base.inputs.known:
-            inputs.known[name] = base.inputs.known[name]
-    if base.search is not None:
-        inputs.known.pop("time_limit_days", None)
+    if base.search is not None:  # what it found for the medians is kept
+        names = (*LAYOUT, "devices", "global_batch_seqs")
+        found = {name: base.inputs.known[name] for name in names if name in base.inputs.known}
+        inputs.known = with_cluster(inputs.known, found)
+    inputs.known = beyond_deadline(inputs.known)
     inputs.known |= {item.quantity: values[item.key] for item in uncertain if not item.given}
     inputs.distributions = dict(base.inputs.distributions)
     inputs.shown = base.inputs.shown
@@ -166,7 +167,7 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
         )
     for item in uncertain:
         lost = outside(item.distribution)
-        if lost > 1e-4:
+        if lost > (1e-4 if item.given else 0.01):
             d = item.distribution
             notes.append(
                 f"{item.key}: {lost:.2%} of its distribution lies outside [{d.floor:g}, {d.ceiling:g}] and is cut off"
@@ -187,6 +188,15 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
             notes.append(
                 f"in {missing:.2%} of the samples no run fits (MFU above 1); the ranges leave them out"
             )
+    late = (
+        np.mean(samples["days"] > base.inputs.known.get("deadline_days", np.inf))
+        if "days" in samples
+        else 0.0
+    )
+    if late:
+        notes.append(
+            f"in {late:.2%} of the samples the run takes longer than cluster.deadline_days"
+        )
     return base._replace(
         intervals=bands(samples, sampling.quantiles), samples=samples, warnings=notes
     )

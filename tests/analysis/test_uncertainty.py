@@ -373,3 +373,53 @@ def test_a_sweep_in_which_a_result_is_never_known_says_nothing_else(llmcost: Run
     assert done.returncode == 0
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 5
+
+
+DEADLINE = {
+    "start_date": "2026-12-01",
+    "parallelism": "auto",
+    "model": {"preset": "llama-3.1-70b"},
+    "data": {"tokens": 6e12},
+    "cluster": {"accelerator": "h200-sxm", "devices": "auto", "deadline_days": 60},
+}
+
+
+def test_samples_of_a_found_cluster_may_miss_its_deadline_and_say_how_often() -> None:
+    found = sample(200, defaults=True, **DEADLINE)
+    days = np.ravel(found.samples["days"])
+    assert not np.isnan(days).any()
+    late = float((days > 60).mean())
+    assert 0 < late < 1
+    assert any(f"in {late:.2%} of the samples" in note for note in found.warnings)
+    fixed = {**DEADLINE["cluster"], "devices": float(found.values["devices"])}
+    batch = {"global_batch_seqs": float(found.values["global_batch_seqs"])}
+    layout = {k: float(found.values[k]) for k in ("tp", "pp", "vpp", "micro_batch")}
+    given = {**DEADLINE, "cluster": fixed, "parallelism": {**batch, **layout, "sharding": "zero1"}}
+    assert found.values["dp"] > 1
+    same = sample(200, defaults=True, **given)
+    assert same.intervals["days"]["p50"] == pytest.approx(found.intervals["days"]["p50"], rel=1e-9)
+
+
+def test_a_sampled_sweep_answers_as_the_sampled_estimate(llmcost: Run, tmp_path: Any) -> None:
+    scenario = tmp_path / "deadline.toml"
+    scenario.write_text(
+        'name = "x"\nstart_date = 2026-12-01\nparallelism = "auto"\n'
+        '[model]\npreset = "llama-3.1-70b"\n[data]\ntokens = 6e12\n'
+        '[cluster]\naccelerator = "h200-sxm"\ndevices = "auto"\ndeadline_days = 60\n'
+    )
+    args = (str(scenario), "--samples", "200", "--uncertainty", "defaults", "-q")
+    one = json.loads(llmcost("estimate", *args, "--json").stdout)
+    rows = llmcost(
+        "sweep",
+        *args,
+        "--axis",
+        "data.tokens=6e12,5e12",
+        "--select",
+        "days_p5,days_p95",
+        "--format",
+        "jsonl",
+    ).stdout.splitlines()
+    for name in ("p5", "p95"):
+        assert json.loads(rows[0])[f"days_{name}"] == pytest.approx(
+            one["intervals"]["days"][name], rel=1e-9
+        )
