@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from llmcost.analysis.candidates import LAYOUT, READ
-from llmcost.analysis.cluster import TUNED, Found, solve_each
+from llmcost.analysis.cluster import TUNED, Found, seeks_devices, solve_each
 from llmcost.analysis.layout import SEARCHED
 from llmcost.engine.chain import Array, plan
 from llmcost.scenario import Inputs
@@ -88,7 +88,7 @@ def _read_by_search(inputs: Inputs, known: Mapping[str, Any]) -> frozenset[str]:
     # What is evaluated with a layout, and what without one.
     steps = [*plan(names.union(LAYOUT), frozenset(SEARCHED)), *plan(names.union(known), _POWER)]
     results = _POWER.union(SEARCHED)
-    if inputs.scenario.get("cluster.devices") == "auto":
+    if seeks_devices(inputs, known):
         steps += [*plan(names.union(LAYOUT), _WORK), *plan(names - {"devices"}, _WORK)]
         results |= _WORK | _CLUSTER
     formulas = {name for step in steps for name in (*step.needs, *step.optional)}

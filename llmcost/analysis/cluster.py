@@ -64,13 +64,18 @@ def solve(inputs: Inputs, known: Mapping[str, Any]) -> Found:
     return found
 
 
+def seeks_devices(inputs: Inputs, known: Mapping[str, Any]) -> bool:
+    """Whether the number of devices is to be found; along an axis over it, it is given."""
+    return inputs.scenario.get("cluster.devices") == "auto" and "devices" not in known
+
+
 def solve_each(inputs: Inputs, cells: Sequence[Mapping[str, Any]]) -> list[Found | NoAnswerError]:
     """Find what is open in several cells, as :func:`solve` in one; what has no answer says why."""
     if not inputs.searches:
         return list(_tune_each(inputs, cells))
     scenario = inputs.scenario
     own = [_open(inputs, known) for known in cells]
-    if scenario.get("cluster.devices") == "auto":
+    if seeks_devices(inputs, own[0] if own else {}):
         return [_cluster(inputs, known) for known in own]
     found: list[Found | NoAnswerError | None] = [_too_much_power(inputs, known) for known in own]
     left = [place for place, error in enumerate(found) if error is None]
@@ -116,7 +121,7 @@ def _open(inputs: Inputs, known: Mapping[str, Any]) -> dict[str, Any]:
         )
     if "memory_gb" not in own:
         raise InputError(f"{scenario.where('parallelism')}: a search needs cluster.memory_gb")
-    if scenario.get("cluster.devices") != "auto" and "devices" not in own:
+    if not seeks_devices(inputs, own) and "devices" not in own:
         raise InputError(
             f'{scenario.where("parallelism")}: a search needs cluster.devices, or cluster.devices = "auto" with cluster.deadline_days'
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from llmcost.analysis.layout import search, search_each
 from llmcost.analysis.sweep import Sweep
 from llmcost.errors import NoAnswerError
 from llmcost.scenario import parse_scenario, resolve
+from tests.conftest import Run
 from tests.layouts import CATALOG, scenario
 
 _KEYS = ("days", "step_time_s", "memory_gb_per_device", "predicted_mfu")
@@ -112,3 +115,25 @@ def test_a_search_leaves_what_is_remembered_as_it_is() -> None:
         {**known, "memory_gb": 1e6}, 512, "x"
     ).excluded.keys() == first.excluded.keys() - {"memory"}
     assert search(known, 512, "x") == first
+
+
+def test_an_axis_over_the_devices_is_what_the_cells_have(llmcost: Run, tmp_path: Path) -> None:
+    """A scenario that leaves the devices open gives way to the axis."""
+    path = tmp_path / "open.toml"
+    path.write_text(
+        'name = "x"\nstart_date = 2026-12-01\nparallelism = "auto"\n'
+        '[model]\npreset = "llama-3.1-8b"\n[data]\ntokens = 1e12\n'
+        '[cluster]\naccelerator = "h100-sxm"\ndevices = "auto"\ndeadline_days = 60\n'
+    )
+    swept = llmcost(
+        "sweep", str(path), "--axis", "cluster.devices=256,512", "--format", "jsonl", "-q",
+        "--select", "devices,days,step_time_s",
+    )  # fmt: skip
+    for line, devices in zip(swept.stdout.splitlines(), (256, 512), strict=True):
+        row = json.loads(line)
+        single = llmcost(
+            "estimate", str(path), "--set", f"cluster.devices={devices}", "--json", "-q"
+        )
+        results = json.loads(single.stdout)["results"]
+        assert row["devices"] == devices
+        assert row["days"] == pytest.approx(results["days"], rel=1e-12)
