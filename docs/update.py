@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+
+import tomli
 
 from llmcost.cli.main import COMMANDS
 
@@ -68,8 +70,27 @@ def _folded(command: str) -> str:
     return " \\\n".join(lines)
 
 
-def formulas() -> str:
-    """Every rule of the engine."""
+#: The page of a rule, by the longest of these that its module's name in the engine starts with.
+FORMULAS = {
+    "architecture": "compute",
+    "flops": "compute",
+    "identity": "time",
+    "reliability": "goodput",
+    "performance": "step time",
+    "performance.power": "power",
+    "energy": "power",
+    "memory": "memory",
+    "adapters": "fine-tuning",
+    "carbon": "carbon",
+    "cost": "cost",
+    "growth": "projection",
+    "service": "service",
+    "loss": "loss",
+}
+
+
+def formulas(page: str) -> str:
+    """The rules of the engine that stand on a page."""
     import llmcost.engine.loss
     import llmcost.engine.memory
     import llmcost.engine.performance
@@ -80,19 +101,45 @@ def formulas() -> str:
 
     rows = []
     for rule in sorted(RULES, key=lambda rule: rule.function.__module__):
+        module = rule.function.__module__.removeprefix("llmcost.engine.")
+        if FORMULAS[max(filter(module.startswith, FORMULAS), key=len)] != page:
+            continue
         name = f"**`{rule.gives}`**" if rule.gives in RESULTS else f"`{rule.gives}`"
         rows.append([name, f"`{rule.formula}`", rule.reference])
     return to_markdown(["Quantity", "Formula", "Source"], rows)
 
 
-def validation() -> str:
-    """The published cases: how far predictions are off, by group and by source."""
+@cache
+def _validation() -> tuple[str, str]:
+    """How far predictions are off from the published cases, by group and by source."""
     from llmcost.analysis.validate import summarize, validate
     from llmcost.catalog import load_catalog
     from llmcost.render.validate import validate_markdown
 
     cases = validate(load_catalog())
-    return validate_markdown(summarize(cases), summarize(cases, by_source=True))
+    text = validate_markdown(summarize(cases), summarize(cases, by_source=True))
+    groups, _, sources = text.partition("\n\n")
+    return groups + "\n", sources
+
+
+def accuracy() -> str:
+    """How far off published cases are, by group."""
+    return _validation()[0]
+
+
+def cases() -> str:
+    """How far off published cases are, by group and source."""
+    return _validation()[1]
+
+
+def scenarios() -> str:
+    """The scenarios that come with the program."""
+    from llmcost.render.data import to_markdown
+
+    files = sorted((ROOT / "scenarios").glob("*.toml"))
+    tables = {file.stem: tomli.loads(file.read_text()) for file in files}
+    rows = [[f"`{name}`", table["description"]] for name, table in tables.items()]
+    return to_markdown(["Name", "What"], rows)
 
 
 def keys() -> str:
@@ -172,11 +219,6 @@ def sources() -> str:
     return "\n".join(parts)
 
 
-def accuracy() -> str:
-    """How far off published cases are, by group: the first table of the validation."""
-    return validation().partition("\n\n")[0] + "\n"
-
-
 #: What is known of a prediction, by the case that its range stands under.
 CASES = {
     "stated": "the software is given",
@@ -202,11 +244,12 @@ def ranges() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "ranges": ranges,
-    "formulas": formulas,
-    "validation": validation,
+    "cases": cases,
+    "scenarios": scenarios,
     "keys": keys,
     "results": results,
     "sources": sources,
+    **{f"formulas {page}": partial(formulas, page) for page in FORMULAS.values()},
     **{f"help {name}": partial(help_of, name) for name in COMMANDS},
 }
 
