@@ -127,6 +127,12 @@ def accuracy() -> str:
     return _validation()[0]
 
 
+def accuracy_of(word: str) -> str:
+    """How far off published cases are, of the groups whose name starts so."""
+    head, rows = accuracy().splitlines()[:2], accuracy().splitlines()[2:]
+    return "\n".join([*head, *(row for row in rows if row.startswith(f"| {word}"))]) + "\n"
+
+
 def cases() -> str:
     """How far off published cases are, by group and source."""
     return _validation()[1]
@@ -145,14 +151,18 @@ def scenarios() -> str:
 def keys() -> str:
     """The keys of a scenario, by section."""
     from llmcost.render.data import to_markdown
-    from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, SWEEP_KEYS
+    from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, STAGE_KEYS, SWEEP_KEYS
 
     sections: dict[str, list[list[str]]] = {}
     for key in KEYS.values():
         heading = f"[{key.section}]" if key.section else "At the top"
         row = [f"`{key.short}`", key.help, key.allowed]
         sections.setdefault(heading, []).append(row)
-    for heading, table in (("[[cost.items]]", ITEM_KEYS), ("[[levers]]", LEVER_KEYS)):
+    for heading, table in (
+        ("[[cost.items]]", ITEM_KEYS),
+        ("[[levers]]", LEVER_KEYS),
+        ("[[stages]]", STAGE_KEYS),
+    ):
         sections[heading] = [[f"`{key.name}`", key.help, key.allowed] for key in table.values()]
     sections["[[correlation]]"] = [
         ["`keys`", "Two uncertain inputs", "two scenario keys"],
@@ -244,6 +254,7 @@ def ranges() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "ranges": ranges,
+    "accuracy fine-tuning": partial(accuracy_of, "fine-tuning"),
     "cases": cases,
     "scenarios": scenarios,
     "keys": keys,

@@ -95,11 +95,8 @@ def estimate_stages(scenario: Scenario, catalog: Catalog | None = None) -> Estim
     problems: list[str] = []
     for given in scenario.stages:
         try:
-            found.append(
-                Stage(
-                    str(given.own["name"]), str(given.own["kind"]), _stage(scenario, given, entries)
-                )
-            )
+            made = _stage(scenario, given, entries)
+            found.append(Stage(str(given.own["name"]), str(given.own["kind"]), made))
         except InputError as error:
             problems += [_named(given, text) for text in error.problems]
     if problems:

@@ -76,11 +76,14 @@ def sampled(
     inputs = resolve(
         scenario, catalog, {item.key: values[item.key] for item in uncertain if item.given}
     )
-    for name in (*LAYOUT, "devices"):  # what a search found for the medians is kept
-        if base.search is not None and name in base.inputs.known:
-            inputs.known[name] = base.inputs.known[name]
-    if base.search is not None:
+    if base.search is not None:  # what it found for the medians is kept
+        sized = base.inputs.sources.get("cluster.devices") == "derived"
+        for name in (*LAYOUT, "devices", *(("global_batch_seqs",) if sized else ())):
+            if name in base.inputs.known:
+                inputs.known[name] = base.inputs.known[name]
         inputs.known.pop("time_limit_days", None)
+        if sized:  # the cluster was sized for the deadline; a slower sample misses it
+            inputs.known.pop("deadline_days", None)
     inputs.known |= {item.quantity: values[item.key] for item in uncertain if not item.given}
     inputs.distributions = dict(base.inputs.distributions)
     inputs.shown = base.inputs.shown
