@@ -3,7 +3,7 @@
 Marks in a page are kept: ``<!-- output: llmcost … -->`` before a block with the output of a command,
 ``<!-- shown: llmcost … -->`` before one that shows the command too (without what cuts its output),
 ``<!-- file: NAME -->`` before a block that the page's commands read, and ``<!-- generated: NAME -->``
-to ``<!-- end -->`` around what is made from the code.
+to ``<!-- end -->`` around what is made from the code, ``<!-- drawn: FILE by llmcost … -->`` before a picture.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SHOWN = re.compile(
     r"(<!-- (output|shown): (llmcost .*?) -->\n```(?:text|console)\n)(.*?)(```)", re.S
 )
 FILES = re.compile(r"<!-- file: (\S+) -->\n```(?:toml|bash|json|yaml|text)\n(.*?)```", re.S)
+DRAWN = re.compile(r"<!-- drawn: (\S+) by (llmcost .*?) -->")
 #: Terminal width of help texts, so that they are the same everywhere.
 WIDTH = "80"
 
@@ -33,7 +34,11 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command of a page in bash, with ``llmcost`` being this one."""
     line = f'llmcost() {{ {sys.executable} -m llmcost "$@"; }}; {command}'
     return subprocess.run(
-        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=240
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
 
 
@@ -57,6 +62,15 @@ def with_outputs(text: str) -> str:
             return f"{match[1]}{typed}{done.stdout.rstrip()}\n{match[5]}"
 
         return SHOWN.sub(output, text)
+
+
+def drawing(command: str) -> str:
+    """The SVG that a command draws."""
+    with tempfile.TemporaryDirectory() as name:
+        done = run(f"{command} --plot drawn.svg", Path(name))
+        if done.returncode:
+            raise SystemExit(f"{command}: exit {done.returncode}: {done.stderr}")
+        return (Path(name) / "drawn.svg").read_text()
 
 
 def _folded(command: str) -> str:
@@ -283,7 +297,10 @@ def pages() -> list[Path]:
 def main() -> None:
     """Run every command whose output is shown, and put its output in."""
     for path in pages():
-        path.write_text(with_outputs(refreshed(path.read_text())))
+        text = with_outputs(refreshed(path.read_text()))
+        path.write_text(text)
+        for name, command in DRAWN.findall(text):
+            (path.parent / name).write_text(drawing(command))
 
 
 if __name__ == "__main__":

@@ -184,6 +184,17 @@ def test_output_that_a_page_shows_is_the_output(name: str) -> None:
     assert update.with_outputs(PAGES[name]) == PAGES[name], "stale; run `python -m docs.update`"
 
 
+def test_the_picture_is_what_its_command_draws() -> None:
+    drawn = update.DRAWN.findall(PAGES["README.md"])
+    assert len(drawn) == 1
+    name, command = drawn[0]
+    assert f"]({name})" in PAGES["README.md"]
+    kept = (update.ROOT / name).read_text()
+    if f"Matplotlib v{version('matplotlib')}," not in kept:
+        pytest.skip("looks different in another version of matplotlib")
+    assert update.drawing(command) == kept, "stale; run `python -m docs.update`"
+
+
 def test_pages_show_commands_and_outputs() -> None:
     assert sum(len(update.SHOWN.findall(text)) for text in PAGES.values()) >= 15
     assert len(update.FILES.findall(PAGES["tutorial.md"])) >= 3
