@@ -249,8 +249,8 @@ def test_every_formula_stands_on_one_page() -> None:
 
 
 def test_pages_that_the_program_names_are_there() -> None:
-    """In the sources of formulas and results, in messages and in the catalog."""
-    files = [*ROOT.rglob("*.py"), *ROOT.rglob("*.toml"), *ROOT.rglob("*.csv")]
+    """In the sources of formulas, results and defaults, in messages, and for contributors."""
+    files = [*ROOT.rglob("*.py"), ROOT / "catalog" / "data" / "defaults.toml"]
     files += [update.ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "Makefile")]
     named = {
         (path, name) for path in files for name in re.findall(r"docs/[\w/-]+\.md", path.read_text())
