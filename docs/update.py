@@ -156,7 +156,7 @@ def scenarios() -> str:
     """The scenarios that come with the program."""
     from llmcost.render.data import to_markdown
 
-    files = sorted((ROOT / "scenarios").glob("*.toml"))
+    files = sorted((ROOT / "scenarios").glob("*.toml"), key=lambda file: file.stem)
     tables = {file.stem: tomli.loads(file.read_text()) for file in files}
     rows = [[f"`{name}`", table["description"]] for name, table in tables.items()]
     return to_markdown(["Name", "What"], rows)
@@ -178,6 +178,13 @@ def keys() -> str:
         ("[[stages]]", STAGE_KEYS),
     ):
         sections[heading] = [[f"`{key.name}`", key.help, key.allowed] for key in table.values()]
+    sections["[[stages]]"].append(
+        [
+            "`data.tokens` …",
+            "Any key of the file, dotted, that the stage overrides",
+            "as in the file",
+        ]
+    )
     sections["[[correlation]]"] = [
         ["`keys`", "Two uncertain inputs", "two scenario keys"],
         ["`rho`", "Their rank correlation", "a number > -1 and < 1"],
