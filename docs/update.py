@@ -97,6 +97,7 @@ FORMULAS = {
     "adapters": "fine-tuning",
     "carbon": "carbon",
     "cost": "cost",
+    "ownership": "cost",
     "growth": "projection",
     "service": "service",
     "loss": "loss",
