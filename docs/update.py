@@ -3,7 +3,7 @@
 Marks in a page are kept: ``<!-- output: llmcost … -->`` before a block with the output of a command,
 ``<!-- shown: llmcost … -->`` before one that shows the command too (without what cuts its output),
 ``<!-- file: NAME -->`` before a block that the page's commands read, and ``<!-- generated: NAME -->``
-to ``<!-- end -->`` around what is made from the code.
+to ``<!-- end -->`` around what is made from the code, ``<!-- drawn: FILE by llmcost … -->`` before a picture.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+
+import tomli
 
 from llmcost.cli.main import COMMANDS
 
@@ -23,6 +25,7 @@ SHOWN = re.compile(
     r"(<!-- (output|shown): (llmcost .*?) -->\n```(?:text|console)\n)(.*?)(```)", re.S
 )
 FILES = re.compile(r"<!-- file: (\S+) -->\n```(?:toml|bash|json|yaml|text)\n(.*?)```", re.S)
+DRAWN = re.compile(r"<!-- drawn: (\S+) by (llmcost .*?) -->")
 #: Terminal width of help texts, so that they are the same everywhere.
 WIDTH = "80"
 
@@ -31,7 +34,11 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command of a page in bash, with ``llmcost`` being this one."""
     line = f'llmcost() {{ {sys.executable} -m llmcost "$@"; }}; {command}'
     return subprocess.run(
-        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=240
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
 
 
@@ -57,6 +64,15 @@ def with_outputs(text: str) -> str:
         return SHOWN.sub(output, text)
 
 
+def drawing(command: str) -> str:
+    """The SVG that a command draws."""
+    with tempfile.TemporaryDirectory() as name:
+        done = run(f"{command} --plot drawn.svg", Path(name))
+        if done.returncode:
+            raise SystemExit(f"{command}: exit {done.returncode}: {done.stderr}")
+        return (Path(name) / "drawn.svg").read_text()
+
+
 def _folded(command: str) -> str:
     """A command as a reader types it: without the pipe that cuts its output, in lines that fit."""
     lines = [""]
@@ -68,8 +84,28 @@ def _folded(command: str) -> str:
     return " \\\n".join(lines)
 
 
-def formulas() -> str:
-    """Every rule of the engine."""
+#: The page of a rule, by the longest of these that its module's name in the engine starts with.
+FORMULAS = {
+    "architecture": "compute",
+    "flops": "compute",
+    "identity": "time",
+    "reliability": "goodput",
+    "performance": "step time",
+    "performance.power": "power",
+    "energy": "power",
+    "memory": "memory",
+    "adapters": "fine-tuning",
+    "carbon": "carbon",
+    "cost": "cost",
+    "ownership": "cost",
+    "growth": "projection",
+    "service": "service",
+    "loss": "loss",
+}
+
+
+def formulas(page: str) -> str:
+    """The rules of the engine that stand on a page."""
     import llmcost.engine.loss
     import llmcost.engine.memory
     import llmcost.engine.performance
@@ -80,33 +116,76 @@ def formulas() -> str:
 
     rows = []
     for rule in sorted(RULES, key=lambda rule: rule.function.__module__):
+        module = rule.function.__module__.removeprefix("llmcost.engine.")
+        if FORMULAS[max(filter(module.startswith, FORMULAS), key=len)] != page:
+            continue
         name = f"**`{rule.gives}`**" if rule.gives in RESULTS else f"`{rule.gives}`"
         rows.append([name, f"`{rule.formula}`", rule.reference])
     return to_markdown(["Quantity", "Formula", "Source"], rows)
 
 
-def validation() -> str:
-    """The published cases: how far predictions are off, by group and by source."""
+@cache
+def _validation() -> tuple[str, str]:
+    """How far predictions are off from the published cases, by group and by source."""
     from llmcost.analysis.validate import summarize, validate
     from llmcost.catalog import load_catalog
     from llmcost.render.validate import validate_markdown
 
     cases = validate(load_catalog())
-    return validate_markdown(summarize(cases), summarize(cases, by_source=True))
+    text = validate_markdown(summarize(cases), summarize(cases, by_source=True))
+    groups, _, sources = text.partition("\n\n")
+    return groups + "\n", sources
+
+
+def accuracy() -> str:
+    """How far off published cases are, by group."""
+    return _validation()[0]
+
+
+def accuracy_of(word: str) -> str:
+    """How far off published cases are, of the groups whose name starts so."""
+    head, rows = accuracy().splitlines()[:2], accuracy().splitlines()[2:]
+    return "\n".join([*head, *(row for row in rows if row.startswith(f"| {word}"))]) + "\n"
+
+
+def cases() -> str:
+    """How far off published cases are, by group and source."""
+    return _validation()[1]
+
+
+def scenarios() -> str:
+    """The scenarios that come with the program."""
+    from llmcost.render.data import to_markdown
+
+    files = sorted((ROOT / "scenarios").glob("*.toml"), key=lambda file: file.stem)
+    tables = {file.stem: tomli.loads(file.read_text()) for file in files}
+    rows = [[f"`{name}`", table["description"]] for name, table in tables.items()]
+    return to_markdown(["Name", "What"], rows)
 
 
 def keys() -> str:
     """The keys of a scenario, by section."""
     from llmcost.render.data import to_markdown
-    from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, SWEEP_KEYS
+    from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, STAGE_KEYS, SWEEP_KEYS
 
     sections: dict[str, list[list[str]]] = {}
     for key in KEYS.values():
         heading = f"[{key.section}]" if key.section else "At the top"
         row = [f"`{key.short}`", key.help, key.allowed]
         sections.setdefault(heading, []).append(row)
-    for heading, table in (("[[cost.items]]", ITEM_KEYS), ("[[levers]]", LEVER_KEYS)):
+    for heading, table in (
+        ("[[cost.items]]", ITEM_KEYS),
+        ("[[levers]]", LEVER_KEYS),
+        ("[[stages]]", STAGE_KEYS),
+    ):
         sections[heading] = [[f"`{key.name}`", key.help, key.allowed] for key in table.values()]
+    sections["[[stages]]"].append(
+        [
+            "`data.tokens` …",
+            "Any key of the file, dotted, that the stage overrides",
+            "as in the file",
+        ]
+    )
     sections["[[correlation]]"] = [
         ["`keys`", "Two uncertain inputs", "two scenario keys"],
         ["`rho`", "Their rank correlation", "a number > -1 and < 1"],
@@ -172,11 +251,6 @@ def sources() -> str:
     return "\n".join(parts)
 
 
-def accuracy() -> str:
-    """How far off published cases are, by group: the first table of the validation."""
-    return validation().partition("\n\n")[0] + "\n"
-
-
 #: What is known of a prediction, by the case that its range stands under.
 CASES = {
     "stated": "the software is given",
@@ -202,11 +276,13 @@ def ranges() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "ranges": ranges,
-    "formulas": formulas,
-    "validation": validation,
+    "accuracy fine-tuning": partial(accuracy_of, "fine-tuning"),
+    "cases": cases,
+    "scenarios": scenarios,
     "keys": keys,
     "results": results,
     "sources": sources,
+    **{f"formulas {page}": partial(formulas, page) for page in FORMULAS.values()},
     **{f"help {name}": partial(help_of, name) for name in COMMANDS},
 }
 
@@ -229,7 +305,10 @@ def pages() -> list[Path]:
 def main() -> None:
     """Run every command whose output is shown, and put its output in."""
     for path in pages():
-        path.write_text(with_outputs(refreshed(path.read_text())))
+        text = with_outputs(refreshed(path.read_text()))
+        path.write_text(text)
+        for name, command in DRAWN.findall(text):
+            (path.parent / name).write_text(drawing(command))
 
 
 if __name__ == "__main__":

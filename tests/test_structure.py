@@ -184,6 +184,17 @@ def test_output_that_a_page_shows_is_the_output(name: str) -> None:
     assert update.with_outputs(PAGES[name]) == PAGES[name], "stale; run `python -m docs.update`"
 
 
+def test_the_picture_is_what_its_command_draws() -> None:
+    drawn = update.DRAWN.findall(PAGES["README.md"])
+    assert len(drawn) == 1
+    name, command = drawn[0]
+    assert f"]({name})" in PAGES["README.md"]
+    kept = (update.ROOT / name).read_text()
+    if f"Matplotlib v{version('matplotlib')}," not in kept:
+        pytest.skip("looks different in another version of matplotlib")
+    assert update.drawing(command) == kept, "stale; run `python -m docs.update`"
+
+
 def test_pages_show_commands_and_outputs() -> None:
     assert sum(len(update.SHOWN.findall(text)) for text in PAGES.values()) >= 15
     assert len(update.FILES.findall(PAGES["tutorial.md"])) >= 3
@@ -214,23 +225,44 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_errors_of_sources_left_out_are_the_same_wherever_they_are_told() -> None:
-    """README and accuracy.md repeat what the calibration's table in method.md says."""
-    mean = re.search(
-        r"\*\*Mean of the sources\*\* .*\*\*([\d.]+ %)\*\* \|$", PAGES["method.md"], re.M
-    )
-    constant = re.search(
-        r"A constant MFU per accelerator and precision[^:]*: ([\d.]+ %)", PAGES["method.md"]
-    )
-    experts = re.search(r"Mixtures of experts alone: ([\d.]+ %)", PAGES["method.md"])
+    """README repeats what the calibration's table in accuracy.md says."""
+    page = PAGES["accuracy.md"]
+    mean = re.search(r"\*\*Mean of the sources\*\* .*\*\*([\d.]+ %)\*\* \|$", page, re.M)
+    constant = re.search(r"A constant MFU per accelerator and precision[^:]*: ([\d.]+ %)", page)
     assert mean
     assert constant
-    assert experts
-    for name, wanted in (
-        ("README.md", (mean, constant)),
-        ("accuracy.md", (mean, constant, experts)),
-    ):
-        for found in wanted:
-            assert found[1] in PAGES[name], (name, found[1])
+    for found in (mean, constant):
+        assert found[1] in PAGES["README.md"], found[1]
+
+
+def test_every_formula_stands_on_one_page() -> None:
+    marks = [
+        name
+        for text in PAGES.values()
+        for name in re.findall(r"<!-- generated: formulas (.*) -->", text)
+    ]
+    assert sorted(marks) == sorted(set(update.FORMULAS.values()))
+    _all_rules()
+    parts = tuple(f"llmcost.engine.{name}" for name in update.FORMULAS)
+    for rule in RULES:
+        assert rule.function.__module__.startswith(parts), rule.function.__module__
+
+
+def test_pages_that_the_program_names_are_there() -> None:
+    """In the sources of formulas, results and defaults, in messages, and for contributors."""
+    files = [*ROOT.rglob("*.py"), ROOT / "catalog" / "data" / "defaults.toml"]
+    files += [update.ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "Makefile")]
+    named = {
+        (path, name) for path in files for name in re.findall(r"docs/[\w/-]+\.md", path.read_text())
+    }
+    assert named
+    for path, name in named:
+        assert (update.ROOT / name).exists(), (path, name)
+
+
+def test_the_architecture_page_draws_every_part() -> None:
+    drawn = set(re.findall(r"\w+", PAGES["architecture.md"]))
+    assert {part for part in ALLOWED if not part.startswith("_")} <= drawn
 
 
 def test_every_task_of_make_is_listed() -> None:

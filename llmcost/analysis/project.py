@@ -272,7 +272,7 @@ def _disagreement(
     how = f"{factor:.0f} times {'more' if there > here else 'less'}"
     return (
         f"The published trends disagree: by that of {what}, {trend.value:g} times a year ({trend.source.partition(', ')[2]}), "
-        f"{RESULTS[key].label.lower()} of {last} would be {how} than here (docs/method.md)",
+        f"{RESULTS[key].label.lower()} of {last} would be {how} than here (docs/method/projection.md)",
     )
 
 

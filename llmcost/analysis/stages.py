@@ -47,6 +47,10 @@ _INSTEAD = {
     "cluster.device_hours": ("cluster.days",),
     "cluster.days": ("cluster.device_hours",),
 }
+#: What reinforcement learning may say of [inference]: how answers are sampled.
+_SAMPLING = (
+    "inference.precision", "inference.kv_precision", "inference.batch", "inference.devices_per_replica", "inference.tp", "inference.ep", "inference.software", "inference.tokens_per_s_per_device",
+)  # fmt: skip
 #: Keys of a loss, which a scaling law gives of a model trained from nothing.
 _OF_PRETRAINING = ("model.scaling_law", "data.repeat_decay")
 #: Of a run, what a base scenario must not say for all stages together.
@@ -91,11 +95,8 @@ def estimate_stages(scenario: Scenario, catalog: Catalog | None = None) -> Estim
     problems: list[str] = []
     for given in scenario.stages:
         try:
-            found.append(
-                Stage(
-                    str(given.own["name"]), str(given.own["kind"]), _stage(scenario, given, entries)
-                )
-            )
+            made = _stage(scenario, given, entries)
+            found.append(Stage(str(given.own["name"]), str(given.own["kind"]), made))
         except InputError as error:
             problems += [_named(given, text) for text in error.problems]
     if problems:
@@ -134,20 +135,25 @@ def _with(scenario: Scenario, where: str, **given: Any) -> Scenario:
     return scenario._replace(values=values)
 
 
+def _without(scenario: Scenario, *starts: str) -> Scenario:
+    """A scenario without the keys that start so."""
+    values = {key: item for key, item in scenario.values.items() if not key.startswith(starts)}
+    return scenario._replace(values=values)
+
+
 def _stage(scenario: Scenario, given: StageGiven, catalog: Catalog) -> Estimate:
     """One stage, with the passes that train nothing."""
     own, kind = given.own, str(given.own["kind"])
     mine = scenario_of(scenario, given)
     if kind != "pretrain":
-        mine = mine._replace(
-            values={k: v for k, v in mine.values.items() if k not in _OF_PRETRAINING}
-        )
+        mine = _without(mine, *_OF_PRETRAINING)
     extra = sorted(set(own) - {"name", "kind"} - _ALLOWED[kind])
+    sampled = _SAMPLING if kind == "rl" else ()
+    extra += [k for k in given.values if k.startswith("inference.") and k not in sampled]
     extra += [key for key in _OF_PRETRAINING if key in given.values and kind != "pretrain"]
     if extra:
-        raise InputError(
-            [f"{given.where} {key}: says nothing in a stage of kind {kind}" for key in extra]
-        )
+        why = f"says nothing in a stage of kind {kind}"
+        raise InputError([f"{given.where} {key}: {why}" for key in extra])
     if kind not in _PASSES:
         return estimate(mine, catalog)
     return _PASSES[kind](mine, given, catalog)
@@ -254,6 +260,7 @@ def _reinforcement(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estim
     ]
     if missing:
         raise InputError([f"{given.where} {name}: is missing" for name in missing])
+    sampler, mine = mine, _without(mine, "inference.")
     answers = float(own["prompts"]) * float(own["samples_per_prompt"])
     prompt, response = float(own["prompt_tokens"]), float(own["response_tokens"])
     train = _with(
@@ -271,7 +278,7 @@ def _reinforcement(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estim
         works.append(_forward(trained, active))
     if own.get("reward_model_params"):
         works.append(_forward(trained, float(own["reward_model_params"])))
-    rollouts = _rollouts(mine, given, catalog, answers, prompt, response)
+    rollouts = _rollouts(sampler, given, catalog, answers, prompt, response)
     devices = _number(trained, "devices")
     own_devices = float(own.get("rollout_devices") or 0.0)
     if not own_devices:
@@ -309,10 +316,7 @@ def _rollouts(
         inference__context_tokens=prompt + response / 2,
         inference__utilisation=1.0,
     )
-    dropped = {
-        k: v for k, v in served.values.items() if not k.startswith(("parallelism", "cluster.days"))
-    }
-    found = estimate(served._replace(values=dropped), catalog)
+    found = estimate(_without(served, "parallelism", "cluster.days"), catalog)
     rate = found.result("inference_tokens_per_s_per_device")
     flops = found.result("inference_flops")
     if rate is None or flops is None:

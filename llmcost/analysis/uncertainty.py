@@ -78,7 +78,8 @@ def sampled(
         scenario, catalog, {item.key: values[item.key] for item in uncertain if item.given}
     )
     if base.search is not None:  # what it found for the medians is kept
-        names = (*LAYOUT, "devices", "global_batch_seqs")
+        sized = base.inputs.sources.get("cluster.devices") == "derived"
+        names = (*LAYOUT, "devices", *(("global_batch_seqs",) if sized else ()))
         found = {name: base.inputs.known[name] for name in names if name in base.inputs.known}
         inputs.known = with_cluster(inputs.known, found)
     inputs.known = beyond_deadline(inputs.known)

@@ -33,9 +33,9 @@ class Tolerance(NamedTuple):
 
 #: Servers of one kind differ by more than trainers do: by the host, the load and the requests.
 _SERVICE = Tolerance(median=0.25, coverage=(0.85, 0.95), each_source=True)
-#: Throughput: a single published run is as noisy as the software that it ran on (docs/method.md).
+#: How far each group of cases may be off.
 TOLERANCES = {
-    # A single published run is as noisy as the software that it ran on (docs/method.md).
+    # A single published run is as noisy as the software that it ran on (docs/accuracy.md).
     "throughput": Tolerance(0.35, 0.06),
     "throughput, further": Tolerance(0.60, 0.08),
     "memory": Tolerance(0.05, 0.05),
@@ -46,9 +46,9 @@ TOLERANCES = {
     SPEED_GROUP: Tolerance(median=0.25),
     "cost": Tolerance(0.001, 0.001),
     "cost, by name and dates": Tolerance(0.03, 0.03),
-    # Grids are those of the run's year; publishers took one of another (docs/method.md).
+    # Grids are those of the run's year; publishers took one of another (docs/method/carbon.md).
     "energy and carbon": Tolerance(0.05, 0.03),
-    # Runs on one kind of TPU drew powers 13 % apart from their mean (docs/method.md).
+    # Runs on one kind of TPU drew powers 13 % apart from their mean (docs/method/power.md).
     "energy and carbon of TPUs": Tolerance(0.20, 0.10),
     serving.SPEED_GROUP: _SERVICE,
     serving.FULL_GROUP: _SERVICE,

@@ -11,7 +11,7 @@ from llmcost.engine.chain import DEFAULT_MFU, LAST, Array, rule
 from llmcost.engine.flops import tokens_from_ratio
 
 _IDENTITY = (
-    "llmcost identity (docs/method.md): flops = devices · days · 86400 · peak · MFU · goodput"
+    "llmcost identity (docs/method/time.md): flops = devices · days · 86400 · peak · MFU · goodput"
 )
 
 #: Two ways to the same quantity may differ by this much before they contradict each other.
@@ -105,7 +105,7 @@ def flops(device_hours: Array, peak_flops: Array, mfu: Array, goodput: Array) ->
 @rule(
     "default_mfu",
     formula="typical_mfu * experts_factor * max(narrow_peak_ratio, 1) ** (narrow_gain - 1)",
-    reference="published runs and pairs of step times (docs/method.md)",
+    reference="published runs and pairs of step times (docs/method/time.md)",
 )
 def default_mfu(
     typical_mfu: Array,
@@ -141,7 +141,7 @@ def default_mfu(
 @rule(
     "mfu",
     formula="default_mfu",
-    reference="published runs (docs/method.md)",
+    reference="published runs (docs/method/time.md)",
     stage=DEFAULT_MFU,
 )
 def mfu_by_default(default_mfu: Array, flops: Array, peak_flops: Array) -> Array:

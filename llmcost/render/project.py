@@ -122,8 +122,8 @@ def _cells(found: Projection, metrics: Sequence[str]) -> list[list[str]]:
 _SHORT = {
     "inference_devices": "Serving",
     "inference_cost_usd": "Service",
-    "lifetime_tco2e": "Lifetime",
-    "lifetime_cost_usd": "Lifetime",
+    "lifetime_tco2e": "Life CO2e",
+    "lifetime_cost_usd": "Life cost",
     "flops": "FLOP",
     "peak_power_mw": "Power",
     "total_tco2e": "Carbon",

@@ -55,7 +55,7 @@ def test_a_sweep_over_service_shows_its_figures(llmcost: Run, served: str) -> No
     assert "J/token" in table
     assert "FLOP" not in table
     table = llmcost("sweep", served, "--axis", "data.tokens=1T,15T").stdout
-    assert "Lifetime" in table
+    assert "Life CO2e" in table
     assert "J/token" not in table
 
 
@@ -96,7 +96,9 @@ def test_a_projection_starts_from_the_estimate_and_serves_with_fewer(
         assert year["lifetime_energy_mwh"] == pytest.approx(
             year["energy_mwh"] + year["inference_energy_mwh"]
         )
-    assert "Lifetime" in llmcost("project", served, "--until", "2030").stdout
+    shown = llmcost("project", served, "--until", "2030").stdout
+    assert "Life CO2e" in shown
+    assert "Life cost" in shown
     frontier = llmcost("project", served, "--until", "2030", "--follow", "frontier", "--json")
     assert all(year["lifetime_cost_usd"] is None for year in json.loads(frontier.stdout)["years"])
 

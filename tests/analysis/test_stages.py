@@ -89,6 +89,20 @@ def test_reinforcement_learning_counts_answers_references_and_training() -> None
     assert (apart.result("device_hours") or 0) > (found.result("device_hours") or 9e99)
 
 
+def test_answers_are_sampled_at_the_speed_that_the_stage_gives() -> None:
+    """An answer's hours fall with the measured speed, and nothing else of the stage moves."""
+
+    def hours(**given: Any) -> float:
+        found = made(stage("rl", **RL, **given))
+        assert found.result("inference_devices") is None
+        return found.result("device_hours") or 0
+
+    slow, fast = (hours(inference={"tokens_per_s_per_device": rate}) for rate in (1000, 2000))
+    answered = 1e6 * 16 * 4096
+    assert slow - fast == pytest.approx(answered * (1 / 1000 - 1 / 2000) / 3600)
+    assert hours(inference={"batch": 4}) > hours()
+
+
 def test_what_the_file_says_once_counts_once() -> None:
     staff = {"fte": 2, "months": 12, "usd_per_fte_year": 100_000}
     cost = {
@@ -129,6 +143,11 @@ def test_stages_share_the_samples_of_what_they_share(llmcost: Run, tmp_path: Pat
         ({"kind": "sft"}, "name: is missing"),
         ({"name": "a", "kind": "sft", "prompts": 3}, "says nothing in a stage of kind sft"),
         ({"name": "a", "kind": "rl", "prompts": 3}, "samples_per_prompt: is missing"),
+        (
+            {"name": "a", "kind": "rl", **RL, "inference": {"days": 3}},
+            "inference.days: says nothing",
+        ),
+        ({"name": "a", "kind": "sft", "inference": {"batch": 3}}, "inference.batch: says nothing"),
         ({"name": "a", "kind": "sft", "data": {"tokns": 3}}, "tokens"),
         ({"name": "a", "kind": "distill", "data": {"tokens": 1e9}}, "teacher"),
     ],

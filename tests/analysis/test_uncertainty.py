@@ -203,6 +203,23 @@ def test_median_alone_is_the_estimate_without_samples() -> None:
     assert result.results == estimate(parse_scenario({"name": "x", **BASE})).results
 
 
+SEARCHED = {
+    "parallelism": "auto",
+    "model": {"preset": "llama-3.1-8b"},
+    "data": {"tokens": "1T"},
+    "cluster": {"accelerator": "h100-sxm", "devices": "auto", "deadline_days": 30},
+}
+
+
+def test_samples_keep_the_cluster_and_layout_that_a_search_found() -> None:
+    """Nothing uncertain: every sample is the estimate, with the batch that the cluster came with."""
+    result = sample(10, **SEARCHED)
+    for key, value in result.results.items():
+        if value is not None:
+            assert result.intervals[key]["p5"] == pytest.approx(value), key
+            assert result.intervals[key]["p95"] == pytest.approx(value), key
+
+
 def test_estimate(llmcost: Run) -> None:
     done = llmcost(
         "estimate",

@@ -47,7 +47,7 @@ def test_own_inputs(case: dict[str, str]) -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case["model"] for case in CASES])
 def test_name_and_dates_alone(case: dict[str, str]) -> None:
     watts = [float(case[name]) for name in ("tdp_w", "server_power_ratio", "power_utilisation")]
-    # Of TPUs the source takes a third of what Google measured (docs/method.md).
+    # Of TPUs the source takes a third of what Google measured (docs/method/power.md).
     power = {"device_power_w": math.prod(watts)} if "TPU" in case["accelerator"] else {}
     result = of(
         energy=power,

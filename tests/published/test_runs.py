@@ -29,7 +29,7 @@ PUBLISHED = [
     ("palm-540b", "operational_tco2e", 271.4, 0.08),
     ("palm-540b", "flops", 2.5272e24, 0.005),
 ]
-#: Epoch AI's power of a TPU v4: the mean of the chip, taken for its peak (docs/method.md).
+#: Epoch AI's power of a TPU v4: the mean of the chip, taken for its peak (docs/method/power.md).
 EPOCH_TPU_V4_W = 170 * 1.56 * 0.43
 
 

@@ -106,7 +106,7 @@ def predicted_mfu(
 @rule(
     "mfu",
     formula="predicted_mfu * prediction_factor, default_mfu where nothing can be predicted",
-    reference="performance model (docs/method.md)",
+    reference="performance model (docs/method/step-time.md)",
     stage=PREDICTED,
 )
 def mfu_predicted(predicted_mfu: Array, prediction_factor: Array, default_mfu: Array) -> Array:
