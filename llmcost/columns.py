@@ -36,6 +36,7 @@ class Laid(Mapping[str, Array]):
 
     def __init__(self, parts: Mapping[str, Array], shape: tuple[int, ...], keep: Any = None):
         self._parts, self._shape, self._keep = parts, shape, keep
+        self._places: dict[tuple[int, ...], Any] = {}
         self.rows: int = math.prod(shape) if keep is None else len(keep)
 
     def __getitem__(self, name: str) -> Array:
@@ -48,12 +49,31 @@ class Laid(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self._parts)
 
+    def compact(self, name: str) -> tuple[Array, Any]:
+        """A column's own values, and for each row the place of its value among them; None for all in order.
+
+        Columns that depend on the same dimensions have the same array of places.
+        """
+        part = self._parts[name]
+        if part.size > self.rows or (part.size == self.rows and self._keep is None):
+            return self[name], None
+        if part.shape not in self._places:
+            places = np.arange(part.size).reshape(part.shape)
+            whole = np.broadcast_to(places, self._shape).reshape(-1)
+            self._places[part.shape] = whole if self._keep is None else whole[self._keep]
+        return part.reshape(-1), self._places[part.shape]
+
 
 def length(columns: Mapping[str, Array]) -> int:
     """Rows of columns of one length."""
     if isinstance(columns, Laid):
         return columns.rows
     return len(next(iter(columns.values()))) if columns else 0
+
+
+def compact(columns: Mapping[str, Array], name: str) -> tuple[Array, Any]:
+    """A column's own values, and for each row the place of its value among them; None for all in order."""
+    return columns.compact(name) if isinstance(columns, Laid) else (columns[name], None)
 
 
 def plain(value: Any) -> Any:
