@@ -182,14 +182,16 @@ def _texts(pa: Any, column: Any, missing: str, other: Callable[[Any], str]) -> A
 
 def _joined(pa: Any, texts: Sequence[Any], count: int, form: str, heads: Sequence[str]) -> Any:
     """Rows of columns as one text in UTF-8, a line each."""
-    parts: list[Any] = []
-    for index, text in enumerate(texts):
-        if form == "csv":
-            parts += [pa.scalar("," if index else ""), text]
-        else:
+    join = pa.compute.binary_join_element_wise
+    if form == "csv":
+        parts, between, end = list(texts), ",", "\n"
+    else:
+        parts, between, end = [], "", "}\n"
+        for index, text in enumerate(texts):
             parts += [pa.scalar((", " if index else "{") + heads[index]), text]
-    parts.append(pa.scalar("\n" if form == "csv" else "}\n"))
-    whole = pa.compute.binary_join_element_wise(*_merged(pa, parts), "")
+    parts = _merged(pa, parts, between)
+    parts[-1] = join(parts[-1], pa.scalar(end), "")
+    whole = join(*parts, between)
     if isinstance(whole, pa.Scalar):  # every row is the same
         return (str(whole.as_py()) * count).encode()
     if isinstance(whole, pa.ChunkedArray):
@@ -197,12 +199,12 @@ def _joined(pa: Any, texts: Sequence[Any], count: int, form: str, heads: Sequenc
     return _text_of(whole)
 
 
-def _merged(pa: Any, parts: Sequence[Any]) -> list[Any]:
+def _merged(pa: Any, parts: Sequence[Any], between: str) -> list[Any]:
     """The parts of a row, texts that are the same in every row put together."""
     found: list[Any] = []
     for part in parts:
         if found and isinstance(part, pa.Scalar) and isinstance(found[-1], pa.Scalar):
-            found[-1] = pa.scalar(found[-1].as_py() + part.as_py())
+            found[-1] = pa.scalar(found[-1].as_py() + between + part.as_py())
         else:
             found.append(part)
     return found
