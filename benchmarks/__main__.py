@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import layouts, memory, startup, sweep, uncertainty
+from benchmarks import layouts, memory, startup, sweep, text, uncertainty
 
 BENCHMARKS = {
     "startup": startup.main,
     "sweep": sweep.main,
+    "text": text.main,
     "uncertainty": uncertainty.main,
     "layouts": layouts.main,
     "memory": memory.main,

@@ -63,15 +63,16 @@ def _cells() -> None:
         "parallelism": "auto",
     }
     sweep = Sweep(parse_scenario(table), parse_axes(_AXES, [], catalog), catalog, select=["days"])
-    seconds = []
+    seconds, own = [], []
     for _ in range(5):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         cells = sum(block.cells for block in sweep.spans())
         seconds.append(time.perf_counter() - start)
+        own.append(time.process_time() - used)
     took = sorted(seconds)[2]
     print(
         f"{cells} searches of llama-3.1-70b on 1,024 devices in a sweep in {took:.3f} s: "
-        f"{cells / took:,.0f} a second (wanted {_WANTED_CELLS})"
+        f"{cells / took:,.0f} a second (wanted {_WANTED_CELLS}), {cells / min(own):,.0f} in a second of one core's own time"
     )
 
 

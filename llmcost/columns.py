@@ -18,6 +18,64 @@ from llmcost.scenario.schema import KEYS
 Columns = dict[str, Array]
 
 
+class Laid(Mapping[str, Array]):
+    """Columns of a block, each as small as what it depends on until it is read.
+
+    Reading lays a column out along the rows and keeps nothing, so that whoever reads one after the
+    other uses the same memory again: fresh memory for all of them takes longer than the formulas.
+
+    Parameters
+    ----------
+    parts : mapping of str to ndarray
+        Values that broadcast to `shape`.
+    shape : tuple of int
+        Cells along each dimension.
+    keep : ndarray of int, optional
+        Which cells are rows, in order; all by default.
+    """
+
+    def __init__(self, parts: Mapping[str, Array], shape: tuple[int, ...], keep: Any = None):
+        self._parts, self._shape, self._keep = parts, shape, keep
+        self._places: dict[tuple[int, ...], Any] = {}
+        self.rows: int = math.prod(shape) if keep is None else len(keep)
+
+    def __getitem__(self, name: str) -> Array:
+        whole = np.broadcast_to(self._parts[name], self._shape).reshape(-1)
+        return whole if self._keep is None else whole[self._keep]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def compact(self, name: str) -> tuple[Array, Any]:
+        """A column's own values, and for each row the place of its value among them; None for all in order.
+
+        Columns that depend on the same dimensions have the same array of places.
+        """
+        part = self._parts[name]
+        if part.size > self.rows or (part.size == self.rows and self._keep is None):
+            return self[name], None
+        if part.shape not in self._places:
+            places = np.arange(part.size).reshape(part.shape)
+            whole = np.broadcast_to(places, self._shape).reshape(-1)
+            self._places[part.shape] = whole if self._keep is None else whole[self._keep]
+        return part.reshape(-1), self._places[part.shape]
+
+
+def length(columns: Mapping[str, Array]) -> int:
+    """Rows of columns of one length."""
+    if isinstance(columns, Laid):
+        return columns.rows
+    return len(next(iter(columns.values()))) if columns else 0
+
+
+def compact(columns: Mapping[str, Array], name: str) -> tuple[Array, Any]:
+    """A column's own values, and for each row the place of its value among them; None for all in order."""
+    return columns.compact(name) if isinstance(columns, Laid) else (columns[name], None)
+
+
 def plain(value: Any) -> Any:
     """A cell as a Python value: None for NaN, ISO text for dates."""
     if isinstance(value, np.generic):

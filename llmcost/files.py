@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from llmcost.errors import InputError, NoAnswerError, odd_character
 
@@ -224,10 +225,12 @@ def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
                 yield stream
             return
         target = Path(os.path.realpath(target))  # through a link to what it points to
+        _remove_abandoned(target)
         # Named before it is made: an interruption right after finds what to remove.
         temporary = str(target.parent / f".{target.name}.{os.urandom(4).hex()}")
         handle = os.open(temporary, _NEW, 0o600)
         with os.fdopen(handle, **form) as stream:
+            _lock(stream)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -242,6 +245,37 @@ def atomic_stream(path: str | Path, binary: bool) -> Iterator[Any]:
         if isinstance(error, OSError):
             raise NoAnswerError(f"{path}: cannot write: {error.strerror or error}") from None
         raise
+
+
+#: A temporary file that was not written to for so long, and that nobody holds, is nobody's [s].
+_ABANDONED_S = 60.0
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove the temporary files of a file that killed runs left; who still writes one holds it."""
+    start = f".{target.name}."
+    for name in os.listdir(target.parent):
+        if not name.startswith(start) or not re.fullmatch("[0-9a-f]{8}", name[len(start) :]):
+            continue
+        path = target.parent / name
+        try:
+            with path.open("rb") as stream:
+                old = time.time() - path.stat().st_mtime > _ABANDONED_S
+                if old and _lock(stream):
+                    path.unlink()
+        except OSError:
+            continue  # another user's, or gone by now
+
+
+def _lock(stream: IO[Any]) -> bool:
+    """Hold a file until it is closed; False where another process does, or the system has no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 _STREAM = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev/fd|proc/self/fd)/([0-9]{1,6})")

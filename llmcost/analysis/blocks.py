@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from llmcost.columns import Columns
+from llmcost.columns import length
 from llmcost.engine.chain import Array
 
 #: Cells of a block: arrays of this many numbers stay in the cache of a core.
@@ -21,7 +21,7 @@ class Block(NamedTuple):
     `unknown` counts, by name, cells that a condition cannot judge because a value is not known.
     """
 
-    columns: Columns
+    columns: Mapping[str, Array]
     cells: int
     unanswered: int
     unknown: Mapping[str, int] = {}
@@ -29,7 +29,7 @@ class Block(NamedTuple):
     @property
     def rows(self) -> int:
         """Rows that passed."""
-        return len(next(iter(self.columns.values()))) if self.columns else 0
+        return length(self.columns)
 
 
 class Grid(NamedTuple):
@@ -78,14 +78,17 @@ class Grid(NamedTuple):
         )
 
 
-def cut(value: Array, place: tuple[slice, ...]) -> Array:
-    """The part of an array that belongs to a block; dimensions of 1 stay."""
-    if value.ndim == 0:
-        return value
-    if value.ndim == len(place) + 1:  # samples come before the axes
-        place = (slice(None), *place)
-    return value[
-        tuple(
-            part if size > 1 else slice(None) for part, size in zip(place, value.shape, strict=True)
-        )
-    ]
+def cut(values: Mapping[str, Array], place: tuple[slice, ...]) -> dict[str, Array]:
+    """The parts of arrays that belong to a block; dimensions of 1 stay."""
+    places: dict[tuple[int, ...], Any] = {(): ...}
+    found = {}
+    for name, value in values.items():
+        shape = value.shape
+        if shape not in places:
+            # Samples come before the axes.
+            sized = (slice(None), *place) if len(shape) == len(place) + 1 else place
+            places[shape] = tuple(
+                part if size > 1 else slice(None) for part, size in zip(sized, shape, strict=True)
+            )
+        found[name] = value[places[shape]]
+    return found

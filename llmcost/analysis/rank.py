@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,12 @@ from llmcost.engine.chain import Array
 from llmcost.errors import InputError
 
 
-def take(columns: Columns, index: Any) -> Columns:
+def take(columns: Mapping[str, Array], index: Any) -> Columns:
     """Rows of a table by position or mask."""
     return {name: column[index] for name, column in columns.items()}
 
 
-def join(tables: Sequence[Columns]) -> Columns:
+def join(tables: Sequence[Mapping[str, Array]]) -> Columns:
     """Tables one after the other."""
     tables = [table for table in tables if table]
     if not tables:
@@ -30,7 +30,7 @@ class Everything:
     """Keeps every row."""
 
     def __init__(self) -> None:
-        self._tables: list[Columns] = []
+        self._tables: list[Mapping[str, Array]] = []
 
     def add(self, block: Block) -> None:
         """Take the rows of a block."""
@@ -137,7 +137,7 @@ class Pareto:
             raise InputError("--pareto: an objective is named twice")
         self._kept: Columns = {}
 
-    def _points(self, columns: Columns) -> Array:
+    def _points(self, columns: Mapping[str, Array]) -> Array:
         return np.stack(
             [sign * columns[name] for name, sign in zip(self.names, self.signs, strict=True)],
             axis=1,

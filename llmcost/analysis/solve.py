@@ -122,11 +122,6 @@ class Solve:
             found = self._whole(found)
         return {self.quantity: found}
 
-    def columns(self, shape: tuple[int, ...], keep: Any) -> dict[str, Array]:
-        """How many solutions each cell has."""
-        whole = np.broadcast_to(self.solutions, shape).reshape(-1).astype(np.float64)
-        return {"solutions": whole if keep is None else whole[keep]}
-
     def _gap(self, name: str, target: float, x: Array) -> Array:
         """Logarithm of the result over its target (difference where either is not positive)."""
         values = {**self._known, self.quantity: x}

@@ -21,7 +21,7 @@ from llmcost.analysis.expression import DROP, KEEP, Expression, judge
 from llmcost.analysis.sampling import Sampling, column, label, quantiles_of, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
-from llmcost.columns import Columns
+from llmcost.columns import Columns, Laid
 from llmcost.engine.chain import Array, Rule, execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
@@ -161,6 +161,9 @@ class Sweep:
 
             self.inputs.warnings += grid_hints(self.inputs)
         self.steps = self._plan(self.known)
+        self._whole, self._rest = self.known, self.steps
+        if not self.finds and solve is None:  # what these find changes from block to block
+            self._run_once()
         each = 1 if sampling is None else sampling.samples
         self.grid = Grid.of(self.shape, max(self.most_cells // each, 1))
         self.blocks = self.grid.blocks
@@ -238,6 +241,20 @@ class Sweep:
         """The rules for what is wanted; with a layout found, once that is known."""
         return plan(frozenset(known), self._quantities_wanted)
 
+    def _run_once(self) -> None:
+        """Run the rules whose results are no larger than a block on the whole grid; leave the rest to the blocks."""
+        values, rest, late = dict(self.known), [], set[str]()
+        with np.errstate(all="ignore"):
+            for step in self.steps:
+                names = {*step.needs, *step.optional}
+                shapes = [values[name].shape for name in names & values.keys()]
+                if names & late or math.prod(np.broadcast_shapes(*shapes)) > self.most_cells:
+                    rest.append(step)
+                    late.add(step.gives)
+                else:
+                    execute([step], values)
+        self._whole, self._rest = values, tuple(rest)
+
     def _all_columns(self) -> list[str]:
         axis_keys = [key for axis in self.axes for key in axis.keys]
         extra = [] if self.solve is None else [self.solve.key]
@@ -246,8 +263,7 @@ class Sweep:
     def _quantiles(self, place: tuple[slice, ...], layouts: Columns) -> dict[str, Array]:
         """Quantiles of the wanted results in a block, over the samples that have an answer."""
         assert self.sampling is not None
-        values = {name: cut(value, place) for name, value in self.sampled.items()}
-        values = beyond_deadline(with_cluster(values, layouts))
+        values = beyond_deadline(with_cluster(cut(self.sampled, place), layouts))
         steps = self._plan(values)
         execute(steps, values)
         bad = without_answer(self.inputs, values)
@@ -280,24 +296,24 @@ class Sweep:
         with np.errstate(all="ignore"):
             values, unanswered = self._values(place, shape)
             keep, unknown = self._keep(values, place, shape)
-            columns = self._columns(values, place, shape, keep)
+        parts = self._parts(values, place)
         if self.solve is not None:
-            columns |= self.solve.columns(shape, keep)
-        return Block(columns, math.prod(shape), unanswered, unknown)
+            parts["solutions"] = self.solve.solutions.astype(np.float64)
+        return Block(Laid(parts, shape, keep), math.prod(shape), unanswered, unknown)
 
     def _values(self, place: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[Columns, int]:
         """Quantities of the cells of a block, and how many of them have no answer."""
-        known = {name: cut(value, place) for name, value in self.known.items()}
+        known = cut(self._whole, place)
         if self.solve is not None:
             known.update(self.solve.run(known, shape))
         layouts: Columns = {}
-        steps = self.steps
+        steps, rest = self.steps, self._rest
         if self.finds:
             layouts = find_in_cells(self.inputs, known, shape)
             known = with_cluster(known, layouts)
-            steps = self._plan(known)
+            steps = rest = self._plan(known)
         values = dict(known)
-        execute(steps, values)
+        execute(rest, values)
         if self.sampling is not None:
             values |= self._quantiles(place, layouts)
         return values, self._unanswered(values, steps, shape)
@@ -326,15 +342,14 @@ class Sweep:
         passed, unknown = judge(self.conditions, operands, shape, self.unknown == KEEP)
         return np.flatnonzero(passed), unknown
 
-    def _columns(
-        self, values: Columns, place: tuple[slice, ...], shape: tuple[int, ...], keep: Any
-    ) -> Columns:
-        """The wanted columns of the rows that are kept."""
-        return {
-            name: self._column(name, values, place, shape, keep)
-            for name in self._wanted
-            if name in self.select or name in RESULTS or name in KEYS or name in self.labels
-        }
+    def _parts(self, values: Columns, place: tuple[slice, ...]) -> Columns:
+        """The wanted columns of a block, not yet broadcast; words as objects."""
+        parts = {}
+        for name in self._wanted:
+            if name in self.select or name in RESULTS or name in KEYS or name in self.labels:
+                raw = np.asarray(self._raw(name, values, place))
+                parts[name] = raw.astype(object) if raw.dtype.kind in "UbM" else raw
+        return parts
 
     def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:
         """A result or key in a block, not yet broadcast."""
@@ -344,24 +359,10 @@ class Sweep:
             return values[KEYS[name].quantity]
         source = self.key_values.get(name, np.nan)
         if isinstance(source, np.ndarray):
-            return cut(source, place)
+            return cut({name: source}, place)[name]
         if isinstance(source, str) and KEYS[name].kind == "number":
             return values.get(source, np.nan)
         return source
-
-    def _column(
-        self,
-        name: str,
-        values: Columns,
-        place: tuple[slice, ...],
-        shape: tuple[int, ...],
-        keep: Any,
-    ) -> Array:
-        raw = np.asarray(self._raw(name, values, place))
-        if raw.dtype.kind in "UbM" or isinstance(raw.dtype, np.dtypes.StrDType):
-            raw = raw.astype(object)
-        whole = np.broadcast_to(raw, shape).reshape(-1)
-        return whole if keep is None else whole[keep]
 
     def samples(self) -> Columns:
         """A value or none of each column that is selected, of the type that the column has."""

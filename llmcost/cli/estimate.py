@@ -86,6 +86,13 @@ def command(
             result = analysis.with_uncertainty(result, sampling, entries)
             bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
     options.warn(result.warnings)
+    if plot and tornado and bars:  # first: what cannot be drawn leaves standard output empty
+        from llmcost.files import write_atomic
+        from llmcost.render import plots
+
+        write_atomic(
+            plot, plots.image(plots.tornado_plot(result, tornado, bars), plots.check_path(plot))
+        )
     if emit is not None:
         options.deliver(settings(result.name, result.provenance(), emit, entries))
     elif explain is not None:
@@ -113,10 +120,3 @@ def command(
             "markdown": lambda: data.estimate_markdown(result),
         }[options.format]()
         options.deliver(text)
-    if plot and tornado and bars:
-        from llmcost.files import write_atomic
-        from llmcost.render import plots
-
-        write_atomic(
-            plot, plots.image(plots.tornado_plot(result, tornado, bars), plots.check_path(plot))
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,9 +111,9 @@ def deliver(question: Question, order: Order, desk: Desk) -> None:
         unknown: dict[str, int] = {}
         blocks = _counted(run(first, last), counts, step, question.needed, unknown)
         if order.format in STREAMED and not question.ranked and order.plot is None:
-            found = _stream(question, order.format, _judged(blocks, sweep, unknown), desk)
+            found = _stream(question, order, _judged(blocks, sweep, unknown), desk)
             _say_unknown(sweep, unknown, desk)
-            if not found and order.shard == (1, 1):
+            if not found:
                 raise _nothing(question, counts["cells"])
             _say_several(question, counts, desk)
             return
@@ -183,19 +183,19 @@ def _ranked(question: Question, order: Order, blocks: Iterator[Block]) -> tuple[
     return rows, rows if drawn is None else drawn.rows()
 
 
-def _stream(question: Question, form: str, blocks: Iterable[Block], desk: Desk) -> bool:
-    """Write rows as they come; whether there were any."""
+def _stream(question: Question, order: Order, blocks: Iterable[Block], desk: Desk) -> bool:
+    """Write rows as they come; whether there were any, or none are an answer as of a shard."""
     from llmcost.columns import arrow
     from llmcost.render.writers import ParquetWriter, TextWriter
 
-    names = question.sweep.select
+    names, form = question.sweep.select, order.format
     if form == "parquet":
         arrow()
     blocks = iter(blocks)
-    first = next((block for block in blocks if block.rows), None)
-    if first is None:
+    first = list(islice((block for block in blocks if block.rows), 1))
+    if not first and order.shard == (1, 1):
         return False
-    blocks = chain([first], blocks)
+    blocks = chain(first, blocks)
     with desk.stream(form == "parquet") as stream:
         opened: Any = (
             ParquetWriter(stream, names, question.sweep.samples())
@@ -217,7 +217,7 @@ def _show(
     sweep, form = question.sweep, order.format
     names = show.columns_to_show(sweep, question.selected, question.needed)
     if form in STREAMED:
-        if not _stream(question, form, [Block(rows, 0, 0)], desk) and order.shard == (1, 1):
+        if not _stream(question, order, [Block(rows, 0, 0)], desk):
             raise _nothing(question, counts["cells"])
     elif not rows or not len(next(iter(rows.values()))):
         raise _nothing(question, counts["cells"])
@@ -235,8 +235,6 @@ def _show(
             rows = {name: column[:shown] for name, column in rows.items()}
         show.sweep_table(sweep, rows, names, counts, question.best, target)
         desk.deliver_pieces([text_of(target)])
-    if not counts["rows"]:
-        raise _nothing(question, counts["cells"])
 
 
 def _say_several(question: Question, counts: dict[str, int], desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
@@ -10,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from llmcost.analysis.engines import threads
-from llmcost.columns import arrow, arrow_array, arrow_schema, plain
+from llmcost.columns import arrow, arrow_array, arrow_schema, compact, length, plain
 from llmcost.render.data import csv_cell
 from llmcost.scenario.schema import KEYS
 
@@ -37,7 +38,8 @@ class TextWriter:
 
     def write(self, columns: Columns) -> None:
         """Write the rows of a block."""
-        if not columns or not len(columns[self.names[0]]):
+        count = length(columns)
+        if not count:
             return
         plain_cell, missing = (_csv_cell, "") if self.form == "csv" else (_json_cell, "null")
         if self._arrow is None:
@@ -46,7 +48,6 @@ class TextWriter:
             row = row.replace("\0", ",") if self.form == "csv" else self._pattern()
             self.stream.writelines([row % item + "\n" for item in zip(*cells, strict=True)])
             return
-        count = len(columns[self.names[0]])
         step = -(-count // threads())
 
         def joined(start: int) -> Any:
@@ -57,11 +58,12 @@ class TextWriter:
             ]
             return _joined(self._arrow, part, size, self.form, self._heads)
 
-        texts = list(
-            self._pool.map(
-                lambda name: _texts(self._arrow, columns[name], missing, plain_cell), self.names
-            )
-        )
+        found = [compact(columns, name) for name in self.names]
+        firsts = _firsts(found)
+        own = sorted(set(firsts))
+        made = self._pool.map(lambda i: _text(self._arrow, *found[i], missing, plain_cell), own)
+        text_of = dict(zip(own, made, strict=True))
+        texts = [text_of[first] for first in firsts]
         pieces = list(self._pool.map(joined, range(0, count, step)))
         raw = getattr(self.stream, "buffer", None)
         self._wait()
@@ -127,6 +129,28 @@ _RUN = 4
 _WHOLE = 1e16
 
 
+def _firsts(columns: Sequence[tuple[Any, Any]]) -> list[int]:
+    """For each column the index of the first that has the same numbers in the same rows."""
+    seen: dict[Any, list[int]] = {}
+    found = []
+    for index, (values, places) in enumerate(columns):
+        like: list[int] = []
+        if values.dtype != object:
+            like = seen.setdefault((len(values), values[0], values[-1], id(places)), [])
+        same = (i for i in like if np.array_equal(columns[i][0], values))
+        found.append(next(same, index))
+        like.append(index)
+    return found
+
+
+def _text(pa: Any, values: Any, places: Any, missing: str, other: Callable[[Any], str]) -> Any:
+    """A column's text by its own values, a row each where they have places."""
+    texts = _texts(pa, values, missing, other)
+    if places is None or not isinstance(texts, pa.Array):
+        return texts
+    return texts[0] if len(texts) == 1 else pa.compute.take(texts, pa.array(places))
+
+
 def _texts(pa: Any, column: Any, missing: str, other: Callable[[Any], str]) -> Any:
     """A column as Arrow text, every number at full precision."""
     pc = pa.compute
@@ -158,14 +182,16 @@ def _texts(pa: Any, column: Any, missing: str, other: Callable[[Any], str]) -> A
 
 def _joined(pa: Any, texts: Sequence[Any], count: int, form: str, heads: Sequence[str]) -> Any:
     """Rows of columns as one text in UTF-8, a line each."""
-    parts: list[Any] = []
-    for index, text in enumerate(texts):
-        if form == "csv":
-            parts += [pa.scalar("," if index else ""), text]
-        else:
+    join = pa.compute.binary_join_element_wise
+    if form == "csv":
+        parts, between, end = list(texts), ",", "\n"
+    else:
+        parts, between, end = [], "", "}\n"
+        for index, text in enumerate(texts):
             parts += [pa.scalar((", " if index else "{") + heads[index]), text]
-    parts.append(pa.scalar("\n" if form == "csv" else "}\n"))
-    whole = pa.compute.binary_join_element_wise(*_merged(pa, parts), "")
+    parts = _merged(pa, parts, between)
+    parts[-1] = join(parts[-1], pa.scalar(end), "")
+    whole = join(*parts, between)
     if isinstance(whole, pa.Scalar):  # every row is the same
         return (str(whole.as_py()) * count).encode()
     if isinstance(whole, pa.ChunkedArray):
@@ -173,12 +199,12 @@ def _joined(pa: Any, texts: Sequence[Any], count: int, form: str, heads: Sequenc
     return _text_of(whole)
 
 
-def _merged(pa: Any, parts: Sequence[Any]) -> list[Any]:
+def _merged(pa: Any, parts: Sequence[Any], between: str) -> list[Any]:
     """The parts of a row, texts that are the same in every row put together."""
     found: list[Any] = []
     for part in parts:
         if found and isinstance(part, pa.Scalar) and isinstance(found[-1], pa.Scalar):
-            found[-1] = pa.scalar(found[-1].as_py() + part.as_py())
+            found[-1] = pa.scalar(found[-1].as_py() + between + part.as_py())
         else:
             found.append(part)
     return found
@@ -243,29 +269,39 @@ class ParquetWriter:
             _Sink(stream), self._schema, compression="zstd", compression_level=1,
             use_dictionary=sorted({*words, *axes}) or False, write_statistics=True,
         )  # fmt: skip
-        self._waiting: dict[str, list[Any]] = {name: [] for name in self.names}
-        self._rows = 0
+        self._waiting: deque[Columns] = deque()
+        self._rows = self._start = 0
 
     def write(self, columns: Columns) -> None:
         """Write the rows of a block."""
-        if not columns or not len(columns[self.names[0]]):
-            return
-        for name in self.names:
-            self._waiting[name].append(columns[name])
-        self._rows += len(columns[self.names[0]])
+        rows = length(columns)
+        if rows:
+            self._waiting.append(columns)
+            self._rows += rows
         while self._rows >= GROUP_ROWS:
             self._flush(GROUP_ROWS)
 
     def _flush(self, count: int) -> None:
         """Write a row group; groups end at the same rows however the blocks are cut."""
-        arrays = []
-        for name, field in zip(self.names, self._schema, strict=True):
-            parts = self._waiting[name]
-            whole = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0])
-            self._waiting[name] = [whole[count:]]
-            arrays.append(arrow_array(self._pa, whole[:count], field.type))
-        self._writer.write_table(self._pa.table(arrays, schema=self._schema), row_group_size=count)
         self._rows -= count
+        pieces = []
+        while count:
+            block, start = self._waiting[0], self._start
+            stop = min(start + count, length(block))
+            pieces.append((block, slice(start, stop)))
+            count -= stop - start
+            self._start = stop
+            if stop == length(block):
+                self._waiting.popleft()
+                self._start = 0
+        arrays = [
+            arrow_array(
+                self._pa, np.concatenate([block[name][part] for block, part in pieces]), field.type
+            )
+            for name, field in zip(self.names, self._schema, strict=True)
+        ]
+        table = self._pa.table(arrays, schema=self._schema)
+        self._writer.write_table(table, row_group_size=len(table))
 
     def __enter__(self) -> ParquetWriter:
         """Write within a ``with``."""

@@ -66,8 +66,6 @@ def test_models_of_the_catalog_as_an_axis() -> None:
 
 
 def test_order_is_that_of_the_axes_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    import llmcost.analysis.sweep as module
-
     axes = parse_axes(
         ["model.params=1B:1T:log:7", "cluster.devices=8:88:8", "training.mfu=0.3,0.4,0.5"],
         ["energy.pue=1.1,1.2", "carbon.grid=USA,FRA"],
@@ -75,8 +73,9 @@ def test_order_is_that_of_the_axes_across_blocks(monkeypatch: pytest.MonkeyPatch
     )
     reference = None
     for cells in (32768, 1, 5, 66, 200):
-        monkeypatch.setattr(module, "BLOCK_CELLS", cells)
+        monkeypatch.setattr(Sweep, "most_cells", cells)
         sweep = Sweep(parse_scenario(TABLE), axes, CATALOG)
+        assert sweep.blocks >= 7 * 11 * 3 * 2 / cells
         rows = rows_of(sweep)
         assert len(rows) == 7 * 11 * 3 * 2
         reference = reference or rows

@@ -61,6 +61,25 @@ def test_wrong_options_say_so_and_print_nothing_else(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("plot", "code"), [("x.bmp", 2), ("none/x.svg", 1)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("estimate", "--uncertainty", "defaults", "--samples", "50", "--tornado", "days"),
+        ("sweep", *SWEEP),
+        ("project", "--until", "2028"),
+    ],
+)
+def test_what_cannot_be_drawn_prints_nothing(
+    llmcost: Run, run: str, arguments: tuple[str, ...], plot: str, code: int
+) -> None:
+    pytest.importorskip("matplotlib")
+    done = llmcost(arguments[0], run, *arguments[1:], "--plot", plot)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert plot in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("columns", ["²", "-5", "1e3", "9" * 40, "x"])
 def test_columns_that_are_no_number_are_not_there(llmcost: Run, run: str, columns: str) -> None:
     done = llmcost("estimate", run, COLUMNS=columns)

@@ -259,9 +259,11 @@ def test_interrupt_exits_130() -> None:
     code = (
         "import os, signal, threading, time\n"
         "from llmcost.cli.main import run\n"
-        "threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
         "import llmcost.scenario.read as r\n"
-        "r.read_toml = lambda *a: time.sleep(30)\n"
+        "def interrupted(*a):\n"
+        "    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+        "    time.sleep(30)\n"
+        "r.read_toml = interrupted\n"
         "raise SystemExit(run(['estimate', 'gpt-4']))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)

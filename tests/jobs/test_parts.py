@@ -215,6 +215,29 @@ def test_a_part_without_rows_can_be_read_and_has_the_others_types(
     assert read[0].schema.types == read[1].schema.types
 
 
+@pytest.mark.parametrize("rank", [(), ("--minimize", "days")])
+def test_a_shard_without_rows_is_a_file_that_can_be_read(
+    llmcost: Run, base: str, tmp_path: Path, rank: tuple[str, ...]
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    # One block, which the last of two shards has; its rows all fail, or there is none.
+    axes = ("sweep", base, "--axis", "cluster.accelerator=h100-sxm,b200-sxm", "--select", "cluster.accelerator,days", "--quiet", *rank)  # fmt: skip
+    for shard in ("1/2", "2/2"):
+        none = (*axes, "--where", "days < 0", "--shard", shard)
+        for ending in ("parquet", "csv", "jsonl"):
+            done = llmcost(*none, "--output", f"none.{ending}")
+            assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert parquet.read_schema(tmp_path / "none.parquet").types == ["string", "double"]
+        assert parquet.read_table(tmp_path / "none.parquet").num_rows == 0
+        assert (tmp_path / "none.csv").read_text() == "cluster.accelerator,days\n"
+        assert (tmp_path / "none.jsonl").read_text() == ""
+        for path in tmp_path.glob("none.*"):
+            path.unlink()
+    done = llmcost(*axes, "--where", "days < 0", "--output", "none.csv")
+    assert done.returncode == 1  # of a whole sweep that is no answer
+    assert not (tmp_path / "none.csv").exists()
+
+
 def test_a_lock_on_a_file_that_was_removed_is_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
