@@ -44,6 +44,7 @@ class Estimate(NamedTuple):
     samples: Mapping[str, Array] = {}
     search: Any = None
     stages: tuple[Any, ...] = ()
+    levers: tuple[Any, ...] = ()
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.roadmap import States, in_states
 from llmcost.analysis.sampling import quantiles_of
 from llmcost.analysis.trends import (
     PRICE_PERFORMANCE,
@@ -17,6 +18,7 @@ from llmcost.analysis.trends import (
     Lever,
     Trend,
     dollars,
+    measured,
     other_trend,
     pull,
     resolve_levers,
@@ -96,6 +98,7 @@ class Projection(NamedTuple):
     notes: tuple[str, ...] = ()
     samples: Mapping[str, Array] = {}
     shares: tuple[float, ...] = ()
+    states: States | None = None
 
     def result(self, key: str) -> Array | None:
         """A result by year, None where the scenario does not determine it."""
@@ -145,9 +148,22 @@ def project(
     InputError
         If the scenario has no year, or its trends contradict one another.
     """
-    scenario = base.inputs.scenario
     if base.stages:
         return _project_stages(base, catalog, follow, until, with_levers, roadmap)
+    return _project(base, catalog, follow, until, with_levers, roadmap, States(base, catalog))
+
+
+def _project(
+    base: Estimate,
+    catalog: Catalog,
+    follow: str,
+    until: int | None,
+    with_levers: bool,
+    roadmap: bool,
+    states: States,
+) -> Projection:
+    """One run by year, in the states that its levers leave it in."""
+    scenario = base.inputs.scenario
     if follow not in FOLLOW:
         raise InputError(
             f'--follow "{follow}": is not one of {", ".join(FOLLOW)}{nearest(follow, FOLLOW)}'
@@ -167,10 +183,13 @@ def project(
         raise InputError(f"--until {last}: is before {first}, the year of the scenario")
     trends = resolve_trends(base, catalog, follow)
     levers = resolve_levers(scenario, catalog, roadmap) if with_levers else ()
+    levers = measured(levers, states)
     years = np.arange(first, last + 1, dtype=np.int64)
-    known = starting_point(base.values, {key: trend.value for key, trend in trends.items()}, follow)
+    active = pulled_by(levers, years)
+    ends, which = states.along(active)
+    start = in_states([end.values for end in ends], which)
+    known = starting_point(start, {key: trend.value for key, trend in trends.items()}, follow)
     known["elapsed_years"] = (years - first).astype(float)
-    active = years[:, None] >= np.array([lever.year for lever in levers])[None, :]
     if "cost_growth_per_year" in trends and "base_cost_hardware_usd" not in known:
         raise NoAnswerError(
             f"{scenario.label}: the frontier follows the amortized cost, which this scenario does not determine; "
@@ -179,10 +198,10 @@ def project(
     values, _ = evaluate({**known, **pull(levers, active, known)})
     warnings = list(base.warnings)
     for key in _LAYOUT:  # of the hardware of year 0; nobody knows that of a later one
-        if key in base.values:
-            values[key] = np.where(years == first, base.values[key], np.nan)
+        if key in start:
+            values[key] = np.where(years == first, start[key], np.nan)
     if follow == "model":
-        values.update({key: base.values[key] for key in _UNCHANGED if key in base.values})
+        values.update({key: start[key] for key in _UNCHANGED if key in start})
     mfu = values.get("mfu")
     if levers and mfu is not None and np.any(mfu >= 1) and float(base.values["mfu"]) < 1:
         warnings.append("levers would raise the MFU above 1, where it is held")
@@ -194,7 +213,14 @@ def project(
     other = other_trend(trends, catalog) if follow == "frontier" else None
     if other is not None:
         notes = _disagreement(known, pull(levers, active, known), values, other, last)
-    return Projection(base, follow, years, values, trends, levers, warnings, known, money, notes)
+    return Projection(
+        base, follow, years, values, trends, levers, warnings, known, money, notes, states=states
+    )
+
+
+def pulled_by(levers: Sequence[Lever], years: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which levers apply in each year, of shape (years, levers)."""
+    return years[:, None] >= np.array([lever.year for lever in levers])[None, :]
 
 
 def _project_stages(
@@ -213,20 +239,23 @@ def _project_stages(
             f"{base.inputs.scenario.label}: --follow {follow}: nobody published how the stages of the frontier grow; follow the model, or project a stage as a file of its own"
         )
     levers = base.inputs.scenario.levers
+    states = States(base, catalog)
     found = [
-        project(
+        _project(
             stage.estimate._replace(inputs=_with_levers(stage.estimate, levers)),
             catalog,
             follow,
             until,
             with_levers,
             roadmap,
+            states.of_part(_stage(place)),
         )
-        for stage in base.stages
+        for place, stage in enumerate(base.stages)
     ]
     first = found[0]
     total = sums([item.values for item in found])
-    values = whole_values(base.inputs.known, total)
+    ends, which = states.along(pulled_by(first.levers, first.years))
+    values = whole_values(in_states([end.inputs.known for end in ends], which), total)
     notes = named([(s.name, item.warnings) for s, item in zip(base.stages, found, strict=True)])
     return Projection(
         base,
@@ -239,6 +268,11 @@ def _project_stages(
         first.known,
         first.dollars,
     )
+
+
+def _stage(place: int) -> Callable[[Estimate], Estimate]:
+    """A stage's estimate, of that of all."""
+    return lambda whole: whole.stages[place].estimate  # type: ignore[no-any-return]
 
 
 def _with_levers(stage: Estimate, levers: Any) -> Any:
@@ -303,8 +337,14 @@ def with_samples(projection: Projection, sampling: Sampling, catalog: Catalog) -
         raise InputError(
             f"--samples {sampling.samples}: with {len(years)} years at most {MOST_SAMPLE_YEARS // len(years):,}"
         )
-    inputs = sampled(base, sampling, catalog)
-    values, _ = evaluate(inputs.known)
+    active = pulled_by(projection.levers, years)
+    states = projection.states or States(base, catalog)
+    ends, which = states.along(active)
+    drawn = [sampled(end, sampling, catalog) for end in ends]
+    inputs = drawn[0]
+    values = in_states([evaluate(item.known)[0] for item in drawn], which)
+    if len(ends) == 1:
+        values = {name: _column(value) for name, value in values.items()}
     trends: dict[str, Any] = {key: trend.value for key, trend in projection.trends.items()}
     for entry in catalog.kind("trends").values():
         key = entry["key"]
@@ -316,13 +356,12 @@ def with_samples(projection: Projection, sampling: Sampling, catalog: Catalog) -
         elif sampling.defaults and projection.trends[name].source.startswith("catalog"):
             spread = Distribution(float(entry["low"]), float(entry["high"]), "lognormal", None, 0.0)
             trends[name] = quantile(spread, uniforms([key], sampling.samples, sampling.seed)[key])
+    trends = {name: _column(value) for name, value in trends.items()}
     known = starting_point(values, trends, projection.follow)
-    known = {name: _column(value) for name, value in known.items()}
     known["elapsed_years"] = projection.known["elapsed_years"]
-    active = years[:, None] >= np.array([lever.year for lever in projection.levers])[None, :]
     found, _ = evaluate({**known, **pull(projection.levers, active, known)}, list(RESULTS))
     if projection.follow == "model":
-        found.update({key: _column(values[key]) for key in _UNCHANGED if key in values})
+        found.update({key: values[key] for key in _UNCHANGED if key in values})
     shape = (sampling.samples, len(years))
     samples = {key: np.broadcast_to(found[key], shape) for key in RESULTS if key in found}
     return projection._replace(samples=samples, shares=sampling.quantiles)

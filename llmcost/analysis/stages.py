@@ -107,17 +107,22 @@ def _named(given: StageGiven, problem: str) -> str:
     return problem if problem.startswith(given.where) else f"{given.where}: {problem}"
 
 
+def overridden(values: Mapping[str, Given], changes: Mapping[str, Given]) -> dict[str, Given]:
+    """Keys of a file with others on top; what those take the place of is gone, a layout whole."""
+    dropped = {other for key in changes for other in _INSTEAD.get(key, ())}
+    layout = any(key.startswith("parallelism") for key in changes)
+    kept = {
+        key: item
+        for key, item in values.items()
+        if key not in dropped and not (layout and key.startswith("parallelism"))
+    }
+    return kept | dict(changes)
+
+
 def scenario_of(scenario: Scenario, given: StageGiven) -> Scenario:
     """The scenario of one stage, without what the file says once for all."""
-    dropped = {other for key in given.values for other in _INSTEAD.get(key, ())}
-    values = {
-        key: item
-        for key, item in scenario.values.items()
-        if key.partition(".")[0] not in _SHARED_SECTIONS and key not in dropped
-    }
-    if "parallelism" in given.values or any(k.startswith("parallelism.") for k in given.values):
-        values = {k: v for k, v in values.items() if not k.startswith("parallelism")}
-    values |= given.values
+    shared = {k: v for k, v in scenario.values.items() if k.partition(".")[0] not in _SHARED_SECTIONS}
+    values = overridden(shared, given.values)
     values["name"] = Given(f"{scenario.name}: {given.own['name']}", "file", given.where)
     return scenario._replace(values=values, items=(), stages=(), levers=())
 

@@ -89,6 +89,10 @@ def estimate_table(
     _memory(result, target)
     _step(result, target)
     _stages(result, target)
+    if result.levers:
+        from llmcost.render.levers import levers_table
+
+        levers_table(result, target)
     target.print()
     source = f" Published: {published['source']}." if known and published else ""
     target.print(cost_note(result) + source, style="dim")

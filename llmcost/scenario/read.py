@@ -12,7 +12,7 @@ from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_toml
 from llmcost.scenario.keys import near, parse_raw, place, split_set, unquoted
 from llmcost.scenario.schema import ENTRY, KEYS, SPECIAL_SECTIONS, sections
-from llmcost.scenario.values import ValueProblem, parse_value
+from llmcost.scenario.values import Distribution, ValueProblem, parse_value
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -212,16 +212,30 @@ class _Reader:
             self.items = items(self.label, value, self.problems)
         elif name == "stages":
             for own, rest, where in stages(self.label, value, self.problems):
-                reader = _Reader(where)
-                reader.file(rest)
-                self.problems += reader.problems
-                self.stages.append(StageGiven(own, reader.values, where))
+                self.stages.append(StageGiven(own, self._on_top(rest, where), where))
         elif name == "levers":
-            self.levers = levers(self.label, value, self.problems)
+            for own, rest, where in levers(self.label, value, self.problems):
+                changes = self._on_top(rest, where)
+                self.problems += [
+                    f"{given.where}: is a range; a lever takes a number"
+                    for given in changes.values()
+                    if isinstance(given.value, Distribution)
+                ]
+                self.levers.append({**own, "changes": changes, "where": where} if rest else own)
         elif name == "correlation":
             self.correlations = correlations(self.label, value, self.problems)
         else:
             self.sweep = sweep(self.label, value, self.problems)
+
+    def _on_top(self, table: Mapping[str, Any], where: str) -> dict[str, Given]:
+        """Keys of the file that a table of its own overrides."""
+        reader = _Reader(where)
+        reader.file(table)
+        self.problems += reader.problems
+        if reader.items or reader.sweep:
+            once = "[[cost.items]]" if reader.items else "[sweep]"
+            self.problems.append(f"{where}: {once} is of the whole file; write it there")
+        return reader.values
 
     def _value(self, name: str, value: Any) -> None:
         where = f"{self.label}: {unquoted(place(name))}"
@@ -275,6 +289,8 @@ class _Reader:
                 except InputError as error:
                     self.problems += error.problems
             self.stages[index] = StageGiven(own, values, stage.where)
+        for lever in self.levers:
+            self._names(lever.get("changes", {}), catalog)
 
     def _names(self, values: dict[str, Given], catalog: Catalog) -> None:
         for name, given in values.items():
