@@ -34,7 +34,7 @@ class Item(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What the engine made of one scenario."""
+    """What the engine made of one scenario; `given` is that scenario where the inputs are of stages."""
 
     inputs: Inputs
     values: Mapping[str, Array]
@@ -45,6 +45,7 @@ class Estimate(NamedTuple):
     search: Any = None
     stages: tuple[Any, ...] = ()
     levers: tuple[Any, ...] = ()
+    given: Scenario | None = None
 
     @property
     def name(self) -> str:

@@ -38,12 +38,13 @@ class Crossing(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One bar of a waterfall."""
+    """One bar of a waterfall; `stated` is what a lever's source divides the cost by."""
 
     name: str
     value: float
     change: float
     shapley: float | None
+    stated: float | None = None
 
 
 def crossing(projection: Projection, metric: str, threshold: float) -> Crossing:
@@ -159,7 +160,8 @@ def _in_order(projection: Projection, metric: str) -> list[Step]:
     left = [float(value) for value in _determined(projection, values, metric, len(active))]
     steps = [Step("without levers", left[0], 0.0, None)]
     for before, after, place in zip(left, left[1:], places, strict=False):
-        steps.append(Step(levers[place].name, after, after - before, None))
+        lever = levers[place]
+        steps.append(Step(lever.name, after, after - before, None, lever.cost_factor))
     return steps
 
 

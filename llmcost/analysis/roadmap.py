@@ -21,13 +21,20 @@ from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.errors import InputError, LlmcostError
 from llmcost.scenario import Scenario
-from llmcost.scenario.read import Given
+from llmcost.scenario.read import Given, searched_again
 
 #: Results that a lever divides by its factors.
 DIVIDED = ("flops", "device_hours", "energy_mwh", "total_tco2e", "cost_total_usd")
-#: What a device costs by each method, which a lever's price multiplies.
-_RATES = {
-    "amortized": "device_price_usd",
+#: What a lever of multipliers multiplies, beside the price.
+_TERMS = {
+    "flops": "flops",
+    "flops_per_device": "peak_flops",
+    "power": "device_power_w",
+    "mfu": "mfu",
+}
+#: What shows the price of hardware by each method: of all hours where it is amortized.
+_PRICES = {
+    "amortized": "cost_hardware_usd",
     "cloud": "cloud_usd_per_device_hour",
     "purchase": "purchase_price_usd",
 }
@@ -69,6 +76,7 @@ class States:
         self, base: Estimate, catalog: Catalog, part: Callable[[Estimate], Estimate] | None = None
     ) -> None:
         self.base = base
+        self.scenario = base.given or base.inputs.scenario
         self._catalog = catalog
         self._part = part or (lambda found: found)
         self._found: dict[tuple[int, ...], Estimate] = {(): base}
@@ -87,14 +95,16 @@ class States:
         InputError, NoAnswerError
             As an estimate, with the name of the last lever.
         """
-        levers = self.base.inputs.scenario.levers
+        levers = self.scenario.levers
         places = tuple(i for i in pulled if i < len(levers) and "changes" in levers[i])
         if places not in self._found:
-            scenario = self.base.inputs.scenario
-            values: Mapping[str, Given] = scenario.values
+            values: Mapping[str, Given] = self.scenario.values
             for place in places:
-                values = overridden(values, levers[place]["changes"])
-            changed = scenario._replace(values=dict(values), levers=())
+                changes = levers[place]["changes"]
+                if "parallelism" in changes:
+                    values = searched_again(values)
+                values = overridden(values, changes)
+            changed = self.scenario._replace(values=dict(values), levers=())
             where = str(levers[places[-1]]["where"])
             _check_stages(changed, levers[places[-1]]["changes"], where)
             try:
@@ -140,16 +150,19 @@ def shown(changes: Mapping[str, Given]) -> dict[str, Any]:
 
 def multipliers(before: Estimate, after: Estimate) -> dict[str, float]:
     """What changes multiply, in the terms of a lever that has no keys; 1 of what is not known."""
-    rate = _RATES[str(before.inputs.shown.get("cost.method", "amortized"))]
-    of = {
-        "flops": "flops",
-        "flops_per_device": "peak_flops",
-        "device_price": rate,
-        "power": "device_power_w",
-        "mfu": "mfu",
-    }
-    found = {part: _divided(after, before, key) for part, key in of.items()}
+    found = {part: _divided(after, before, key) for part, key in _TERMS.items()}
+    found["device_price"] = _price(after, before)
     return {part: 1.0 if value is None else value for part, value in found.items()}
+
+
+def _price(after: Estimate, before: Estimate) -> float | None:
+    """What the price of a device's hour by cost.method is multiplied by."""
+    method = str(before.inputs.shown.get("cost.method", "amortized"))
+    ratio = _divided(after, before, _PRICES[method])
+    hours = _divided(before, after, "device_hours")
+    if method == "amortized" and ratio is not None:
+        return None if hours is None else ratio * hours
+    return ratio
 
 
 def pulled(base: Estimate, catalog: Catalog) -> tuple[Pulled, ...]:
@@ -187,7 +200,12 @@ def pulled(base: Estimate, catalog: Catalog) -> tuple[Pulled, ...]:
 
 def with_levers(base: Estimate, catalog: Catalog) -> Estimate:
     """The same estimate with what its levers do, where they say which keys they change."""
-    return base._replace(levers=pulled(base, catalog)) if is_tied(base.inputs.scenario) else base
+    levers = pulled(base, catalog)
+    notes = list(base.warnings)
+    for lever in levers:
+        if lever.after is not None:
+            notes += [f"{lever.name}: {text}" for text in lever.after.warnings if text not in notes]
+    return base._replace(levers=levers, warnings=notes)
 
 
 def _divided(before: Estimate, after: Estimate, key: str) -> float | None:

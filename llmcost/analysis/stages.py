@@ -36,7 +36,7 @@ _ONCE = (
     "cost_total_usd",
 )  # fmt: skip
 #: Sections that a file says once, for all stages together.
-_SHARED_SECTIONS = ("staff", "inference", "projection")
+_SHARED_SECTIONS = ("staff", "inference")
 #: What a stage's own keys take the place of.
 _INSTEAD = {
     "data.tokens": ("data.tokens_per_param",),
@@ -108,20 +108,18 @@ def _named(given: StageGiven, problem: str) -> str:
 
 
 def overridden(values: Mapping[str, Given], changes: Mapping[str, Given]) -> dict[str, Given]:
-    """Keys of a file with others on top; what those take the place of is gone, a layout whole."""
+    """Keys of a file with others on top; what those take the place of is gone."""
     dropped = {other for key in changes for other in _INSTEAD.get(key, ())}
-    layout = any(key.startswith("parallelism") for key in changes)
-    kept = {
-        key: item
-        for key, item in values.items()
-        if key not in dropped and not (layout and key.startswith("parallelism"))
-    }
-    return kept | dict(changes)
+    return {key: item for key, item in values.items() if key not in dropped} | dict(changes)
 
 
 def scenario_of(scenario: Scenario, given: StageGiven) -> Scenario:
     """The scenario of one stage, without what the file says once for all."""
-    shared = {k: v for k, v in scenario.values.items() if k.partition(".")[0] not in _SHARED_SECTIONS}
+    shared = {
+        k: v for k, v in scenario.values.items() if k.partition(".")[0] not in _SHARED_SECTIONS
+    }
+    if any(key.startswith("parallelism") for key in given.values):
+        shared = {k: v for k, v in shared.items() if not k.startswith("parallelism")}
     values = overridden(shared, given.values)
     values["name"] = Given(f"{scenario.name}: {given.own['name']}", "file", given.where)
     return scenario._replace(values=values, items=(), stages=(), levers=())
@@ -364,7 +362,7 @@ def _together(scenario: Scenario, catalog: Catalog, stages: list[Stage]) -> Esti
         notes.append(
             "the loss is that of stages of kind pretrain: a scaling law says nothing of later ones"
         )
-    return Estimate(inputs, values, (), notes, stages=tuple(stages))
+    return Estimate(inputs, values, (), notes, stages=tuple(stages), given=scenario)
 
 
 def named(warnings: Iterable[tuple[str, Iterable[str]]]) -> list[str]:

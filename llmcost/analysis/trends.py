@@ -102,7 +102,8 @@ def resolve_levers(
                 f'{scenario.label}: [[levers]] "{name}": give {", ".join(LEVER_MULTIPLIERS[:-1])} or {LEVER_MULTIPLIERS[-1]}, or keys that it changes'
             )
         else:
-            source = f"catalog: levers/{name}" if name in known and len(item) == 1 else "file"
+            bare = name in known and not set(item) - {"name", "changes", "where"}
+            source = f"catalog: levers/{name}" if bare else "file"
             stated = {} if changes else entry
             multipliers = {part: float(stated.get(part, 1.0)) for part in LEVER_MULTIPLIERS}
             share = float(entry.get("in_trend", 0.0))
@@ -232,7 +233,9 @@ def pull(
     known : mapping
         Year 0, the trends and the years, as the engine's growth rules take them.
     """
-    part = {name: np.array([getattr(lever, name) for lever in levers]) for name in LEVER_MULTIPLIERS}
+    part = {
+        name: np.array([getattr(lever, name) for lever in levers]) for name in LEVER_MULTIPLIERS
+    }
     shares = np.array([lever.in_trend for lever in levers])
     gains, _ = evaluate(known, list(_TRENDS))
     # More FLOP/s of a device of the same price and power is less of both for a FLOP/s.

@@ -31,14 +31,12 @@ def header(result: Estimate) -> list[str]:
 def rows(result: Estimate) -> list[list[str]]:
     """Cells of the levers in order, then of all that change keys."""
     levers = result.levers
-    found = [
-        [lever.name, *(divided(lever.factors.get(key)) for key in _COLUMNS)]
-        + _loss(result, lever)
-        + [divided(lever.stated)]
-        for lever in levers
-    ]
+    found = []
+    for lever in levers:
+        factors = [divided(lever.factors.get(key)) for key in _COLUMNS]
+        found.append([lever.name, *factors, *_loss(result, lever), divided(lever.stated)])
     whole = ["Together", *(divided(together(levers, key)) for key in _COLUMNS)]
-    return [*found, whole + _loss(result, None) + [divided(stated_together(levers))]]
+    return [*found, [*whole, *_loss(result, None), divided(stated_together(levers))]]
 
 
 def _loss(result: Estimate, lever: Pulled | None) -> list[str]:

@@ -203,25 +203,26 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
     if found.levers:
         target.print()
         changed = [lever for lever in found.levers if lever.changes]
-        header = ["Levers", "from", "FLOPs", "FLOP/s", "price", "power", "MFU", "in trend"]
-        header += ["stated"] if changed else []
-        levers = grid(*header, right=range(1, len(header)))
+        levers = grid(
+            "Levers", "from", "FLOPs", "FLOP/s", "price", "power", "MFU", "trend",
+            right=range(1, 8),
+        )  # fmt: skip
         for lever in found.levers:
+            digits = ".2g" if lever.changes else "g"
             parts = [
-                f"×{value:.3g}" if f"{value:.3g}" != "1" else ""
+                f"×{value:{digits}}" if f"{value:{digits}}" != "1" else ""
                 for value in (
                     lever.flops, lever.flops_per_device, lever.device_price, lever.power, lever.mfu,
                 )
             ]  # fmt: skip
             share = f"{lever.in_trend:.0%}" if lever.in_trend else ""
-            stated = [divided(lever.cost_factor)] if changed else []
-            levers.add_row("  " + lever.name, str(lever.year), *parts, share, *stated)
+            levers.add_row("  " + lever.name, str(lever.year), *parts, share)
         target.print(levers)
         if changed:
             target.print(
-                f"Computed from the keys that they change: {', '.join(lever.name for lever in changed)}. Stated is"
-                " what the source of a lever divides the cost by.", style="dim",
-            )  # fmt: skip
+                f"Computed from the keys that they change: {', '.join(lever.name for lever in changed)}.",
+                style="dim",
+            )
 
 
 def crossings_table(crossings: Sequence[Crossing], target: Console) -> None:
@@ -250,11 +251,16 @@ def waterfall_table(metric: str, steps: Sequence[Step], year: int, target: Conso
     unit = RESULTS[metric].unit
     top = max(step.value for step in steps) or 1.0
     ordered = any(step.shapley is None for step in steps)
-    header = [f"{metric} in {year}", "left", "", "change", *([] if ordered else ["Shapley"])]
-    table = grid(*header, right=[1, 3, 4])
+    columns = ["change", *(["factor", "stated"] if ordered else ["Shapley"])]
+    table = grid(f"{metric} in {year}", "left", "", *columns, right=[1, 3, 4, 5])
+    before = steps[0].value
     for step in steps:
         both = [step.change] if step.shapley is None else [step.change, step.shapley]
         change = [readable(value, unit) if any(both) else "" for value in both]
+        if ordered:
+            factor = before / step.value if step.value and step is not steps[0] else None
+            change += [divided(factor), divided(step.stated)]
+        before = step.value
         table.add_row(
             "  " + step.name, readable(step.value, unit), share_bar(step.value / top, 12), *change
         )
@@ -263,8 +269,9 @@ def waterfall_table(metric: str, steps: Sequence[Step], year: int, target: Conso
     if ordered:
         total = sum(step.change for step in steps)
         target.print(
-            "Change is in the order given, as what a lever does that changes keys depends on those before it. "
-            f"It adds up to {readable(total, unit)}.", style="dim",
+            "Change is in the order given, as what a lever does that changes keys depends on those before it; "
+            "stated is what the source of a lever divides the cost by, without trends. "
+            f"The changes add up to {readable(total, unit)}.", style="dim",
         )  # fmt: skip
         return
     total = sum(step.shapley or 0.0 for step in steps)

@@ -172,6 +172,12 @@ def with_sets(
     return scenario._replace(values=reader.values)
 
 
+def searched_again(values: Mapping[str, Given]) -> dict[str, Given]:
+    """Values for a new search of the layout: what a file fixed is free again, but for its batch."""
+    kept = "parallelism.global_batch_seqs"
+    return {k: v for k, v in values.items() if not k.startswith("parallelism.") or k == kept}
+
+
 class _Reader:
     """Collects values and problems."""
 
@@ -266,13 +272,8 @@ class _Reader:
             except ValueProblem as problem:
                 self.problems.append(f"{where}: {problem}")
                 continue
-            if key.name == "parallelism":  # a new search: what a file fixed is free again
-                kept = ("parallelism.global_batch_seqs",)
-                self.values = {
-                    k: v
-                    for k, v in self.values.items()
-                    if not k.startswith("parallelism.") or k in kept
-                }
+            if key.name == "parallelism":
+                self.values = searched_again(self.values)
             self.values[key.name] = Given(value, "set", where)
 
     def names(self, catalog: Catalog) -> None:
