@@ -272,7 +272,7 @@ def _project_stages(
 
 def _stage(place: int) -> Callable[[Estimate], Estimate]:
     """A stage's estimate, of that of all."""
-    return lambda whole: whole.stages[place].estimate  # type: ignore[no-any-return]
+    return lambda whole: whole.stages[place].estimate
 
 
 def _with_levers(stage: Estimate, levers: Any) -> Any:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.analysis.stages import estimate_any, overridden
 from llmcost.catalog import Catalog
-from llmcost.engine.chain import Array
 from llmcost.errors import InputError, LlmcostError
 from llmcost.scenario import Scenario
 from llmcost.scenario.read import Given, searched_again
@@ -227,7 +226,7 @@ def stated_together(levers: Sequence[Pulled]) -> float | None:
     return math.prod(known) if len(known) == len(factors) else None
 
 
-def in_states(states: Sequence[Mapping[str, Any]], which: Array) -> dict[str, Any]:
+def in_states(states: Sequence[Mapping[str, Any]], which: NDArray[np.int64]) -> dict[str, Any]:
     """Values that differ by state, along a last axis.
 
     Parameters

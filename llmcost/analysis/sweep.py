@@ -28,7 +28,8 @@ from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Inputs, Scenario, resolve
-from llmcost.scenario.schema import KEYS, NUMBER
+from llmcost.scenario.read import with_stage_key
+from llmcost.scenario.schema import KEYS, NUMBER, spec, stage_key
 
 #: More cells than this are refused: their number alone would take days.
 MOST_CELLS = 10**12
@@ -138,7 +139,7 @@ class Sweep:
                 name not in names
                 and name not in self.quantile_names
                 and name not in RESULTS
-                and name not in KEYS
+                and spec(name) is None
                 and name not in self.labels
             ):
                 raise InputError(
@@ -153,7 +154,11 @@ class Sweep:
             for name in wanted
             if name not in self.labels
         }
-        quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
+        quantities = {
+            name if name in RESULTS else KEYS[name].quantity
+            for name in bare
+            if name in RESULTS or name in KEYS
+        }
         quantities |= {"mfu", "goodput", "dp", "predicted_mfu", *quantities_to_check(self.inputs)}
         self._quantities_wanted = frozenset(quantities - {""})
         if "loss" in {*quantities, *(name for name, _ in (solve.targets if solve else ()))}:
@@ -172,6 +177,9 @@ class Sweep:
 
     def _accept(self, scenario: Scenario) -> None:
         """Refuse what cannot be asked of the scenario."""
+        for name in [*self.words, *([self.solve.key] if self.solve else [])]:
+            if stage_key(name) is not None:
+                with_stage_key(scenario.stages, name, None, f"--axis {name}")
         if self.solve is not None:
             _check_solvable(self.solve, scenario, self.words)
 
@@ -342,7 +350,10 @@ class Sweep:
         return {
             name: self._column(name, values, place, shape, keep)
             for name in self._wanted
-            if name in self.select or name in RESULTS or name in KEYS or name in self.labels
+            if name in self.select
+            or name in RESULTS
+            or name in self.labels
+            or spec(name) is not None
         }
 
     def _raw(self, name: str, values: Columns, place: tuple[slice, ...]) -> Any:

@@ -129,7 +129,7 @@ def measured(levers: Sequence[Lever], states: States) -> tuple[Lever, ...]:
     for place, lever in enumerate(levers):
         if lever.changes:
             before, after = states.state(range(place)), states.state(range(place + 1))
-            lever = lever._replace(**multipliers(before, after))
+            lever = lever._replace(**multipliers(before, after))  # type: ignore[arg-type]
         found.append(lever)
     return tuple(found)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from llmcost.errors import InputError, nearest
-from llmcost.scenario.schema import KEYS, SPECIAL_SECTIONS, TEXT, Key, by_quantity, sections
+from llmcost.scenario.schema import (
+    KEYS,
+    SPECIAL_SECTIONS,
+    STAGE_PREFIX,
+    TEXT,
+    Key,
+    by_quantity,
+    sections,
+    spec,
+)
 from llmcost.scenario.values import parse_value, show
 
 
@@ -38,13 +47,16 @@ def find_key(name: str, prefix: str = "") -> Key:
     InputError
         If there is none; the message starts with `prefix` and the name.
     """
-    if name in KEYS:
-        return KEYS[name]
+    found = spec(name)
+    if found is not None:
+        return found
     short = name.rpartition(".")[2]
     same = [key for key in KEYS if key.rpartition(".")[2] == short]
     hint = f'; did you mean "{same[0]}"?' if same else nearest(name, KEYS)
     if name.partition(".")[0].partition("[")[0] in SPECIAL_SECTIONS:
         hint = "; that section is written in the file"
+    if name.startswith(STAGE_PREFIX):
+        hint = "; write a key of one stage as stages.NAME.section.key=value"
     shown = show(name)[1:-1]
     raise InputError(f"{prefix}{shown}: unknown key{hint}")
 
