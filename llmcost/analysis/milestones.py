@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.project import Projection, project, pulled_by, starting_point
+from llmcost.analysis.project import project
 from llmcost.analysis.roadmap import in_states
 from llmcost.analysis.trends import pull
+from llmcost.analysis.years import Projection, pulled_by, starting_point
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate

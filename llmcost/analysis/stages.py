@@ -374,6 +374,11 @@ def named(warnings: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
     return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
+def once_known(known: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says for all stages, without what it says of a run."""
+    return {key: value for key, value in known.items() if key not in _RUN and key not in KEYS}
+
+
 def whole_values(known: Mapping[str, Any], total: Mapping[str, Array]) -> dict[str, Array]:
     """Results of the whole from the sums over its stages.
 
@@ -391,7 +396,6 @@ def whole_values(known: Mapping[str, Any], total: Mapping[str, Array]) -> dict[s
         for key in RESULTS
         if key.startswith(("inference_", "lifetime_", "training_share", "break_even_"))
     ]
-    kept = {key: value for key, value in known.items() if key not in _RUN and key not in KEYS}
-    found, _ = evaluate({**kept, **total}, [*_ONCE, *service])
+    found, _ = evaluate({**once_known(known), **total}, [*_ONCE, *service])
     wanted = {*_ONCE, *service}
     return {**{key: item for key, item in found.items() if key in wanted}, **total}

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from llmcost.analysis.milestones import Crossing, Step
-from llmcost.analysis.project import Projection
 from llmcost.analysis.sampling import column
+from llmcost.analysis.years import Projection
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.grid import grid

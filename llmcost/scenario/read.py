@@ -356,6 +356,13 @@ class _Reader:
             self.problems.insert(
                 0, f'{self.label}: name: is missing; every scenario has one, like name = "my run"'
             )
+        self.problems += [
+            f"{given.where}: every stage gives {name} itself, so it would change nothing; set it of one stage, --set stages.NAME.{name}"
+            for name, given in self.values.items()
+            if given.source == "set"
+            and self.stages
+            and all(name in one.values for one in self.stages)
+        ]
         if self.problems:
             more = len(self.problems) - MAX_PROBLEMS
             extra = [f"{self.label}: and {more} more problems"] if more > 0 else []
