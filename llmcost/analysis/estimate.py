@@ -353,6 +353,9 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
     InputError
         If `key` names nothing that the scenario determines.
     """
+    if key is None and result.stages:
+        formulas = {step.gives for step in result.steps}
+        return [name for name in RESULTS if name in formulas or result.result(name) is not None]
     if key is None:
         return [step.gives for step in result.steps if step.gives in RESULTS]
     name = key if key in RESULTS or key in result.values else by_key(key)

@@ -10,9 +10,9 @@ import numpy as np
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.roadmap import States, in_states
-from llmcost.analysis.stages import named, once_known, sums, whole_values
 from llmcost.analysis.trends import pull
 from llmcost.analysis.uncertainty import Sampling
+from llmcost.analysis.whole import named, once_known, sums, whole_values
 from llmcost.analysis.years import (
     Projection,
     drawn_run,

@@ -12,6 +12,7 @@ from llmcost.analysis.candidates import LAYOUT
 from llmcost.analysis.engines import threads
 from llmcost.analysis.estimate import Estimate, check_consistent, estimate, without_answer
 from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
+from llmcost.analysis.whole import SUMMED, named, sums, whole_values
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array, execute, plan
 from llmcost.engine.distributions import outside, quantile
@@ -157,8 +158,6 @@ def samples_of(
     inputs = sampled(base, sampling, catalog, shares)
     if not base.stages:
         return run_samples(inputs, number, wanted)
-    from llmcost.analysis.stages import SUMMED, sums, whole_values
-
     parts = [
         samples_of(stage.estimate, sampling, catalog, SUMMED, shares, count)
         for stage in base.stages
@@ -232,8 +231,6 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
     """Samples of each stage, and their sums; what stages share is drawn alike in all of them."""
-    from llmcost.analysis.stages import named
-
     stages = tuple(
         stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog))
         for stage in base.stages
