@@ -14,7 +14,7 @@ from llmcost.analysis.estimate import Estimate, check_consistent, estimate, with
 from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
 from llmcost.analysis.whole import SUMMED, named, sums, whole_values
 from llmcost.catalog import Catalog
-from llmcost.engine.chain import Array, execute, plan
+from llmcost.engine.chain import RULES, Array, execute, plan
 from llmcost.engine.distributions import outside, quantile
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
@@ -51,10 +51,23 @@ def uncertain_inputs(base: Estimate, defaults: bool) -> list[Uncertain]:
     found = [Uncertain(key, "", dist, True) for key, dist in sorted(inputs.distributions.items())]
     if defaults:
         used = {name for step in base.steps for name in (*step.needs, *step.optional)}
+        used |= _waiting(base, used)
         for key, (quantity, dist) in sorted(inputs.intervals.items()):
             if key not in inputs.distributions and quantity in used:
                 found.append(Uncertain(key, quantity, dist, False))
     return found
+
+
+def _waiting(base: Estimate, used: set[str]) -> set[str]:
+    """What nothing says at the medians, and would make known a quantity that a formula may take."""
+    known = base.values.keys()
+    return {
+        name
+        for rule in RULES
+        if rule.gives in used - known
+        for name in rule.needs
+        if not set(rule.needs) - known - {name}
+    }
 
 
 def sampled(
