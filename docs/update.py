@@ -98,14 +98,17 @@ def validation() -> str:
 def keys() -> str:
     """The keys of a scenario, by section."""
     from llmcost.render.data import to_markdown
-    from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, SWEEP_KEYS
+    from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, STAGE_KEYS, SWEEP_KEYS
 
     sections: dict[str, list[list[str]]] = {}
     for key in KEYS.values():
         heading = f"[{key.section}]" if key.section else "At the top"
         row = [f"`{key.short}`", key.help, key.allowed]
         sections.setdefault(heading, []).append(row)
-    for heading, table in (("[[cost.items]]", ITEM_KEYS), ("[[levers]]", LEVER_KEYS)):
+    tables = (
+        ("[[cost.items]]", ITEM_KEYS), ("[[levers]]", LEVER_KEYS), ("[[stages]]", STAGE_KEYS),
+    )  # fmt: skip
+    for heading, table in tables:
         sections[heading] = [[f"`{key.name}`", key.help, key.allowed] for key in table.values()]
     sections["[[correlation]]"] = [
         ["`keys`", "Two uncertain inputs", "two scenario keys"],
