@@ -21,6 +21,7 @@ from llmcost.engine.results import MEMORY_PARTS
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, resolve
 from llmcost.scenario.read import Given, StageGiven
+from llmcost.scenario.values import Distribution
 
 #: Sections that a file says once, for all stages together.
 _SHARED_SECTIONS = ("staff", "inference")
@@ -164,6 +165,33 @@ def _whole(
     return _final(mine, given, catalog, trained, flops, hours, _number(trained, "devices"))
 
 
+def _of_hours(key: str) -> bool:
+    """Whether a key says how long a run takes, which a stage with further passes knows already."""
+    return key.startswith(("data.", "parallelism", "training.", "reliability.")) or key in (
+        "cluster.days",
+        "cluster.deadline_days",
+        "cluster.devices",
+    )
+
+
+def at_medians(scenario: Scenario) -> list[str]:
+    """What ranges of the scenario do not reach: the hours of stages with further passes."""
+    found = []
+    for given in scenario.stages:
+        if given.own["kind"] in _PASSES:
+            values = scenario_of(scenario, given).values
+            keys = [
+                key
+                for key, item in values.items()
+                if isinstance(item.value, Distribution) and _of_hours(key)
+            ]
+            if keys:
+                found.append(
+                    f"{given.own['name']}: its hours are counted at the median of {', '.join(keys)}; their ranges reach the other stages"
+                )
+    return found
+
+
 def _final(
     mine: Scenario,
     given: StageGiven,
@@ -178,12 +206,7 @@ def _final(
         raise InputError(
             f"{given.where}: its compute or its time is not known; give model, data.tokens, cluster.accelerator and cluster.devices"
         )
-    plain = {
-        key: item
-        for key, item in mine.values.items()
-        if not key.startswith(("data.", "parallelism", "training.", "reliability."))
-        and key not in ("cluster.days", "cluster.deadline_days", "cluster.devices")
-    }
+    plain = {key: item for key, item in mine.values.items() if not _of_hours(key)}
     precision = mine.values.get("training.precision")
     if precision is not None:
         plain["training.precision"] = precision

@@ -249,7 +249,10 @@ def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalo
         for stage in base.stages
     )
     samples = samples_of(base, sampling, catalog)
+    from llmcost.analysis.stages import at_medians
+
     notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
+    notes += at_medians(base.given or base.inputs.scenario)
     return base._replace(
         intervals=bands(samples, sampling.quantiles),
         samples=samples,

@@ -90,3 +90,13 @@ def test_an_explanation_names_the_parts_of_a_sum(llmcost: Run) -> None:
     done = llmcost("estimate", "deepseek-v3-stages", "--explain")
     assert "cost_total_usd" in done.stdout
     assert "set by the scenario's words" not in done.stdout
+
+
+def test_a_range_that_does_not_reach_a_stage_is_said(llmcost: Run) -> None:
+    done = llmcost(
+        "estimate", "llama-3.1-8b-reasoner", "--set", "training.mfu={low=0.3, high=0.4}", "--samples", "20",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("preferences", "reinforcement"):
+        assert f"{name}: its hours are counted at the median of training.mfu" in done.stderr
+    assert "larger model: its hours" not in done.stderr
