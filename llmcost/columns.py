@@ -12,7 +12,7 @@ import numpy as np
 from llmcost.engine.chain import Array
 from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError
-from llmcost.scenario.schema import spec
+from llmcost.scenario.keys import spec
 
 #: Columns of one length, by name.
 Columns = dict[str, Array]

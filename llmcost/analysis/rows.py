@@ -17,8 +17,8 @@ from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
 from llmcost.files import read_text
 from llmcost.scenario import Scenario
-from llmcost.scenario.keys import find_key
-from llmcost.scenario.schema import KEYS, NUMBER, Key, spec
+from llmcost.scenario.keys import find_key, spec
+from llmcost.scenario.schema import KEYS, NUMBER, Key
 from llmcost.scenario.values import ValueProblem
 
 #: Text files larger than this are not read.

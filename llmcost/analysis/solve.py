@@ -10,8 +10,8 @@ import numpy as np
 from llmcost.engine.chain import Array, execute, plan
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
-from llmcost.scenario.keys import find_key
-from llmcost.scenario.schema import NUMBER, stage_key
+from llmcost.scenario.keys import find_key, stage_key
+from llmcost.scenario.schema import NUMBER
 from llmcost.scenario.values import ValueProblem, check_number, parse_number
 
 #: Points at which the key is tried to find where the result crosses the target.

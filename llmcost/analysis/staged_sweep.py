@@ -18,8 +18,9 @@ from llmcost.engine.chain import Array
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, LlmcostError, NoAnswerError
 from llmcost.scenario import Inputs, Scenario, resolve
+from llmcost.scenario.keys import stage_key
 from llmcost.scenario.read import Given, with_stage_key
-from llmcost.scenario.schema import KEYS, stage_key
+from llmcost.scenario.schema import KEYS
 
 #: Where the value of the key that is solved for stands among the values of a block.
 _SOLVED = "solved for"

@@ -28,8 +28,9 @@ from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Inputs, Scenario, resolve
+from llmcost.scenario.keys import spec, stage_key
 from llmcost.scenario.read import with_stage_key
-from llmcost.scenario.schema import KEYS, NUMBER, spec, stage_key
+from llmcost.scenario.schema import KEYS, NUMBER
 
 #: More cells than this are refused: their number alone would take days.
 MOST_CELLS = 10**12
@@ -135,13 +136,7 @@ class Sweep:
         if twice is not None:
             raise InputError(f'--select "{twice}": is named twice; a column has one place')
         for name in self.select:
-            if (
-                name not in names
-                and name not in self.quantile_names
-                and name not in RESULTS
-                and spec(name) is None
-                and name not in self.labels
-            ):
+            if name not in {*names, *RESULTS, *self.labels} and spec(name) is None:
                 raise InputError(
                     f'--select "{name}": is neither a result nor a scenario key{nearest(name, [*RESULTS, *KEYS])}'
                 )

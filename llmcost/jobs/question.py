@@ -17,7 +17,8 @@ from llmcost.catalog import Catalog
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Scenario
-from llmcost.scenario.schema import KEYS, NUMBER, spec
+from llmcost.scenario.keys import spec
+from llmcost.scenario.schema import KEYS, NUMBER
 
 
 class Question(NamedTuple):

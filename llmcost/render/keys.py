@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmcost.scenario.schema import spec
+from llmcost.scenario.keys import spec
 
 
 def key_words(key: str) -> str:

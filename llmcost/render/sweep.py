@@ -19,7 +19,7 @@ from llmcost.render.grid import grid
 from llmcost.render.keys import key_words
 from llmcost.render.numbers import plain as show
 from llmcost.render.numbers import readable, show_in
-from llmcost.scenario.schema import spec
+from llmcost.scenario.keys import spec
 from llmcost.version import __version__
 
 #: Colours of a front's lines, told apart by the colour-blind, and the marks of further rounds of them.

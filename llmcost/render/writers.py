@@ -12,7 +12,7 @@ import numpy as np
 from llmcost.analysis.engines import threads
 from llmcost.columns import arrow, arrow_array, arrow_schema, plain
 from llmcost.render.data import csv_cell
-from llmcost.scenario.schema import spec
+from llmcost.scenario.keys import spec
 
 #: Rows of a Parquet row group.
 GROUP_ROWS = 131_072

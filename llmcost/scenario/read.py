@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_toml
-from llmcost.scenario.keys import near, parse_raw, place, split_set, unquoted
+from llmcost.scenario.keys import near, parse_raw, place, split_set, stage_key, unquoted
 from llmcost.scenario.schema import (
     ENTRY,
     KEYS,
     SPECIAL_SECTIONS,
     STAGE_KEYS,
     sections,
-    stage_key,
 )
 from llmcost.scenario.values import Distribution, ValueProblem, parse_value, show
 

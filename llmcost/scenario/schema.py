@@ -373,37 +373,6 @@ STAGE_KEYS: dict[str, Key] = {
 }
 
 
-#: Before the name of a stage, in the name of a key of that stage alone.
-STAGE_PREFIX = "stages."
-
-#: Keys that say what a stage or a file is, and that nothing overrides.
-STAGE_FIXED = ("name", "kind", "description", "schema_version")
-
-
-@lru_cache(maxsize=4096)
-def spec(name: str) -> Key | None:
-    """The key of a dotted name, that of one stage too (``stages.sft.data.tokens``); None if none."""
-    if name in KEYS:
-        return KEYS[name]
-    found = stage_key(name)
-    if found is None:
-        return None
-    own = KEYS.get(found[1]) or STAGE_KEYS[found[1]]
-    return own._replace(name=name, quantity="")
-
-
-def stage_key(name: str) -> tuple[str, str] | None:
-    """The stage, and the key in it, of the name of one stage's key; None of any other name."""
-    if not name.startswith(STAGE_PREFIX):
-        return None
-    parts = name.removeprefix(STAGE_PREFIX).split(".")
-    for cut in range(1, len(parts)):
-        key = ".".join(parts[cut:])
-        if (key in KEYS or key in STAGE_KEYS) and key not in STAGE_FIXED:
-            return ".".join(parts[:cut]), key
-    return None
-
-
 @lru_cache(maxsize=1)
 def sections() -> tuple[str, ...]:
     """Names of all sections."""
