@@ -94,7 +94,13 @@ def estimate(scenario: Source, **common: Unpack[Common]) -> Estimate:
     """
     from llmcost.analysis.uncertainty import estimate_uncertain
 
-    return estimate_uncertain(*_read(scenario, common))
+    scenario_, entries, sampling = _read(scenario, common)
+    found = estimate_uncertain(scenario_, entries, sampling)
+    if not scenario_.levers:
+        return found
+    from llmcost.analysis.roadmap import with_levers
+
+    return with_levers(found, entries)
 
 
 @_with_common

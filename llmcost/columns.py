@@ -12,7 +12,7 @@ import numpy as np
 from llmcost.engine.chain import Array
 from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError
-from llmcost.scenario.schema import KEYS
+from llmcost.scenario.keys import spec
 
 #: Columns of one length, by name.
 Columns = dict[str, Array]
@@ -128,8 +128,9 @@ def field_notes(name: str) -> dict[str, str]:
             "description": item.description,
             "source": item.source,
         }
-    if name in KEYS:
-        return {"unit": KEYS[name].unit, "description": KEYS[name].help}
+    key = spec(name)
+    if key is not None:
+        return {"unit": key.unit, "description": key.help}
     if name == "solutions":
         return {"unit": "1", "description": "values of the key that meet the target"}
     return {}

@@ -34,7 +34,7 @@ class Item(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What the engine made of one scenario."""
+    """What the engine made of one scenario; `given` is that scenario where the inputs are of stages."""
 
     inputs: Inputs
     values: Mapping[str, Array]
@@ -44,6 +44,8 @@ class Estimate(NamedTuple):
     samples: Mapping[str, Array] = {}
     search: Any = None
     stages: tuple[Any, ...] = ()
+    levers: tuple[Any, ...] = ()
+    given: Scenario | None = None
 
     @property
     def name(self) -> str:
@@ -351,6 +353,9 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
     InputError
         If `key` names nothing that the scenario determines.
     """
+    if key is None and result.stages:
+        formulas = {step.gives for step in result.steps}
+        return [name for name in RESULTS if name in formulas or result.result(name) is not None]
     if key is None:
         return [step.gives for step in result.steps if step.gives in RESULTS]
     name = key if key in RESULTS or key in result.values else by_key(key)

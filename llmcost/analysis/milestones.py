@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.project import Projection, project
+from llmcost.analysis.project import project
+from llmcost.analysis.roadmap import in_states
 from llmcost.analysis.trends import pull
+from llmcost.analysis.years import Projection, pulled_by, starting_point
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
@@ -37,12 +39,13 @@ class Crossing(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One bar of a waterfall."""
+    """One bar of a waterfall; `stated` is what a lever's source divides the cost by."""
 
     name: str
     value: float
     change: float
-    shapley: float
+    shapley: float | None
+    stated: float | None = None
 
 
 def crossing(projection: Projection, metric: str, threshold: float) -> Crossing:
@@ -94,7 +97,8 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
     list of Step
         The result without levers, then each lever in the order given with what is left after
         it, the change it makes in that order, and its Shapley share, the mean of its change
-        over all orders. The shares add up to the whole change.
+        over all orders. The shares add up to the whole change. They are None where a lever changes
+        keys, as what it does then depends on those before it.
 
     Raises
     ------
@@ -112,15 +116,13 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
         raise InputError(
             f"{where}: a waterfall takes at most {MOST_LEVERS} levers, here are {len(levers)}"
         )
+    if any(lever.changes for lever in levers):
+        return _in_order(projection, metric)
     count = len(levers)
     subsets = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
     known = {**projection.known, "elapsed_years": projection.known["elapsed_years"][-1]}
     values, _ = evaluate({**known, **pull(levers, subsets.astype(bool), known)}, [metric])
-    if metric not in values or np.isnan(values[metric]).any():
-        raise NoAnswerError(
-            f"{where}: {metric} is not determined, so levers cannot be set against it"
-        )
-    of_subset = np.broadcast_to(values[metric], (2**count,))
+    of_subset = _determined(projection, values, metric, 2**count)
     steps = [Step("without levers", float(of_subset[0]), 0.0, 0.0)]
     for index, lever in enumerate(levers):
         after = of_subset[(1 << (index + 1)) - 1]
@@ -128,6 +130,39 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
         steps.append(
             Step(lever.name, float(after), float(change), _shapley(of_subset, index, count))
         )
+    return steps
+
+
+def _determined(
+    projection: Projection, values: Mapping[str, Array], metric: str, count: int
+) -> Array:
+    """A result with some levers, of shape (count,)."""
+    if metric not in values or np.isnan(values[metric]).any():
+        raise NoAnswerError(
+            f"{projection.base.inputs.scenario.label}: {metric} is not determined, so levers cannot be set against it"
+        )
+    return np.broadcast_to(values[metric], (count,))
+
+
+def _in_order(projection: Projection, metric: str) -> list[Step]:
+    """The steps of levers of which some change keys, one after the other."""
+    assert projection.states is not None
+    levers = projection.levers
+    places = [i for i, lever in enumerate(levers) if lever.year <= projection.years[-1]]
+    active = np.zeros((len(places) + 1, len(levers)), dtype=bool)
+    for row, place in enumerate(places, 1):
+        active[row:, place] = True
+    ends, which = projection.states.along(active)
+    trends = {key: trend.value for key, trend in projection.trends.items()}
+    start = in_states([end.values for end in ends], which)
+    known = starting_point(start, trends, projection.follow)
+    known["elapsed_years"] = projection.known["elapsed_years"][-1]
+    values, _ = evaluate({**known, **pull(levers, active, known)}, [metric])
+    left = [float(value) for value in _determined(projection, values, metric, len(active))]
+    steps = [Step("without levers", left[0], 0.0, None)]
+    for before, after, place in zip(left, left[1:], places, strict=False):
+        lever = levers[place]
+        steps.append(Step(lever.name, after, after - before, None, lever.cost_factor))
     return steps
 
 
@@ -174,11 +209,10 @@ def budget(
             ),
         }
         first = projection.years[0]
-        active_levers = (
-            projection.years[:, None]
-            >= np.array([lever.year for lever in projection.levers])[None, :]
-        )
+        active_levers = pulled_by(projection.levers, projection.years)
         known = projection.known
+        if any(lever.changes for lever in projection.levers) and "base_flops" in known:
+            extra["changed_flops"] = known["base_flops"] / base.values["flops"]
         values, _ = evaluate({**known, **pull(projection.levers, active_levers, known), **extra})
         if "budget_params" not in values or np.isnan(values["budget_params"]).all():
             raise NoAnswerError(

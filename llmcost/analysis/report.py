@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate, published_run
-from llmcost.analysis.project import Projection, project, with_samples
+from llmcost.analysis.project import project, with_samples
+from llmcost.analysis.roadmap import with_levers
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.uncertainty import Bar, tornado, uncertain_inputs, with_uncertainty
+from llmcost.analysis.years import Projection
 from llmcost.catalog import Catalog
 from llmcost.errors import LlmcostError
 
@@ -59,6 +61,7 @@ def look_into(
         What cannot be had is left out, and a note says why.
     """
     notes: list[str] = []
+    base = with_levers(base, catalog)
     result, driver, bars = base, None, []
     if sampling is not None and uncertain_inputs(base, sampling.defaults):
         result = with_uncertainty(base, sampling, catalog)

@@ -17,7 +17,7 @@ from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
 from llmcost.files import read_text
 from llmcost.scenario import Scenario
-from llmcost.scenario.keys import find_key
+from llmcost.scenario.keys import find_key, spec
 from llmcost.scenario.schema import KEYS, NUMBER, Key
 from llmcost.scenario.values import ValueProblem
 
@@ -73,7 +73,7 @@ def read_rows(path: str, scenario: Scenario, catalog: Catalog) -> RunRows:
         if not name or name in seen:
             problems.append(f"{where}: {'has no name' if not name else f'{name} is there already'}")
         seen.add(name)
-        if name in KEYS:
+        if spec(name) is not None:
             keys[place] = find_key(name, f"{path}: ")
             if no_axis(keys[place]):
                 problems.append(f"{where}: {name} cannot differ by row")

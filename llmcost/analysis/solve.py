@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from llmcost.engine.chain import Array, execute, plan
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
-from llmcost.scenario.keys import find_key
+from llmcost.scenario.keys import find_key, stage_key
 from llmcost.scenario.schema import NUMBER
 from llmcost.scenario.values import ValueProblem, check_number, parse_number
 
@@ -28,6 +28,8 @@ _RANGES = {
     "cluster.peak_flops": (1e9, 1e19),
 }
 _ANYWHERE = (1e-6, 1e9)
+#: Results by name, of values of the key.
+Results = Callable[[Array], Mapping[str, Array]]
 
 
 class Solve:
@@ -51,7 +53,8 @@ class Solve:
 
     def __init__(self, key: str, targets: Sequence[str], between: str | None = None) -> None:
         spec = find_key(key, "--solve ")
-        if spec.kind != NUMBER or not spec.quantity:
+        of_stage = stage_key(spec.name)
+        if spec.kind != NUMBER or not (spec.quantity or of_stage):
             raise InputError(f"--solve {spec.name}: is not a numeric key")
         self.key, self.spec = spec.name, spec
         #: Stands for the unknown while the inputs are resolved; found again by its identity.
@@ -61,7 +64,8 @@ class Solve:
         if not self.targets:
             raise InputError("--solve: what should be met? Give --target RESULT=VALUE")
         self.between = None if between is None else self._range(between)
-        self.low, self.high = self.between or _RANGES.get(self.key, _ANYWHERE)
+        searched = self.key if of_stage is None else of_stage[1]
+        self.low, self.high = self.between or _RANGES.get(searched, _ANYWHERE)
 
     def _range(self, text: str) -> tuple[float, float]:
         parts = text.split(":")
@@ -105,8 +109,26 @@ class Solve:
         dict
             The key's quantity, of the block's shape, NaN where there is no solution.
         """
-        self._steps = plan(frozenset(known), frozenset(name for name, _ in self.targets))
-        self._known = dict(known)
+        steps = plan(frozenset(known), frozenset(name for name, _ in self.targets))
+
+        def results(x: Array) -> Mapping[str, Array]:
+            values = {**known, self.quantity: x}
+            execute(steps, values)
+            return values
+
+        return {self.quantity: self.search(results, shape)}
+
+    def search(self, results: Results, shape: tuple[int, ...]) -> Array:
+        """Values of the key in every cell, NaN where there is no solution.
+
+        Parameters
+        ----------
+        results : callable
+            The results that values of the key lead to.
+        shape : tuple of int
+            Shape of the cells.
+        """
+        self._results = results
         self._shape = shape
         found = np.full(shape, np.inf)
         solutions = np.zeros(shape, dtype=np.int64)
@@ -120,13 +142,12 @@ class Solve:
         self.solutions = np.where(np.isnan(found), 0, solutions)
         if self.spec.whole:
             found = self._whole(found)
-        return {self.quantity: found}
+        return found
 
     def _gap(self, name: str, target: float, x: Array) -> Array:
         """Logarithm of the result over its target (difference where either is not positive)."""
-        values = {**self._known, self.quantity: x}
         with np.errstate(all="ignore"):
-            execute(self._steps, values)
+            values = self._results(x)
             if name not in values:
                 return np.full(np.shape(x), np.nan)
             result = np.asarray(values[name])

@@ -9,34 +9,22 @@ carbon and cost are counted, so a stage has one clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.whole import named, sums, whole
 from llmcost.catalog import Catalog, load_catalog
-from llmcost.engine.chain import Array
-from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import MEMORY_PARTS, RESULTS
+from llmcost.engine.results import MEMORY_PARTS
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, resolve
 from llmcost.scenario.read import Given, StageGiven
-from llmcost.scenario.schema import KEYS, METHODS
+from llmcost.scenario.values import Distribution
 
-#: What stages have together is the sum of what each has.
-SUMMED = (
-    "flops", "hardware_flops", "tokens", "days", "device_hours", "energy_mwh", "development_energy_mwh", "operational_tco2e",
-    "embodied_tco2e", "total_tco2e", "development_tco2e", "water_m3", "cost_accelerator_usd", "cost_server_usd",
-    "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_purchase_usd", "cost_run_usd", "cost_experiments_usd",
-)  # fmt: skip
-#: Results of the whole that follow from those sums and from what the file says once.
-_ONCE = (
-    "params", "active_params", "cost_staff_usd", "cost_development_usd", "cost_items_usd",
-    "cost_total_usd",
-)  # fmt: skip
 #: Sections that a file says once, for all stages together.
-_SHARED_SECTIONS = ("staff", "inference", "projection")
+_SHARED_SECTIONS = ("staff", "inference")
 #: What a stage's own keys take the place of.
 _INSTEAD = {
     "data.tokens": ("data.tokens_per_param",),
@@ -53,14 +41,7 @@ _SAMPLING = (
 )  # fmt: skip
 #: Keys of a loss, which a scaling law gives of a model trained from nothing.
 _OF_PRETRAINING = ("model.scaling_law", "data.repeat_decay")
-#: Of a run, what a base scenario must not say for all stages together.
-_RUN = (
-    "flops", "tokens_per_epoch", "tokens_per_param", "default_tokens_per_param", "devices", "days", "device_hours", "mfu",
-    "goodput", "peak_flops", "bf16_peak_flops", "time_limit_days", "deadline_days", "typical_mfu",
-)  # fmt: skip
 _SECONDS_PER_HOUR = 3600.0
-#: The value of cost_method that stands for a purchase.
-_PURCHASE = METHODS.index("purchase")
 
 
 class Stage(NamedTuple):
@@ -108,17 +89,20 @@ def _named(given: StageGiven, problem: str) -> str:
     return problem if problem.startswith(given.where) else f"{given.where}: {problem}"
 
 
+def overridden(values: Mapping[str, Given], changes: Mapping[str, Given]) -> dict[str, Given]:
+    """Keys of a file with others on top; what those take the place of is gone."""
+    dropped = {other for key in changes for other in _INSTEAD.get(key, ())}
+    return {key: item for key, item in values.items() if key not in dropped} | dict(changes)
+
+
 def scenario_of(scenario: Scenario, given: StageGiven) -> Scenario:
     """The scenario of one stage, without what the file says once for all."""
-    dropped = {other for key in given.values for other in _INSTEAD.get(key, ())}
-    values = {
-        key: item
-        for key, item in scenario.values.items()
-        if key.partition(".")[0] not in _SHARED_SECTIONS and key not in dropped
+    shared = {
+        k: v for k, v in scenario.values.items() if k.partition(".")[0] not in _SHARED_SECTIONS
     }
-    if "parallelism" in given.values or any(k.startswith("parallelism.") for k in given.values):
-        values = {k: v for k, v in values.items() if not k.startswith("parallelism")}
-    values |= given.values
+    if any(key.startswith("parallelism") for key in given.values):
+        shared = {k: v for k, v in shared.items() if not k.startswith("parallelism")}
+    values = overridden(shared, given.values)
     values["name"] = Given(f"{scenario.name}: {given.own['name']}", "file", given.where)
     return scenario._replace(values=values, items=(), stages=(), levers=())
 
@@ -187,6 +171,33 @@ def _whole(
     return _final(mine, given, catalog, trained, flops, hours, _number(trained, "devices"))
 
 
+def _of_hours(key: str) -> bool:
+    """Whether a key says how long a run takes, which a stage with further passes knows already."""
+    return key.startswith(("data.", "parallelism", "training.", "reliability.")) or key in (
+        "cluster.days",
+        "cluster.deadline_days",
+        "cluster.devices",
+    )
+
+
+def at_medians(scenario: Scenario) -> list[str]:
+    """What ranges of the scenario do not reach: the hours of stages with further passes."""
+    found = []
+    for given in scenario.stages:
+        if given.own["kind"] in _PASSES:
+            values = scenario_of(scenario, given).values
+            keys = [
+                key
+                for key, item in values.items()
+                if isinstance(item.value, Distribution) and _of_hours(key)
+            ]
+            if keys:
+                found.append(
+                    f"{given.own['name']}: its hours are counted at the median of {', '.join(keys)}; their ranges reach the other stages"
+                )
+    return found
+
+
 def _final(
     mine: Scenario,
     given: StageGiven,
@@ -201,12 +212,7 @@ def _final(
         raise InputError(
             f"{given.where}: its compute or its time is not known; give model, data.tokens, cluster.accelerator and cluster.devices"
         )
-    plain = {
-        key: item
-        for key, item in mine.values.items()
-        if not key.startswith(("data.", "parallelism", "training.", "reliability."))
-        and key not in ("cluster.days", "cluster.deadline_days", "cluster.devices")
-    }
+    plain = {key: item for key, item in mine.values.items() if not _of_hours(key)}
     precision = mine.values.get("training.precision")
     if precision is not None:
         plain["training.precision"] = precision
@@ -337,62 +343,24 @@ _ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 
 
-def sums(stages: list[Mapping[str, Array]]) -> dict[str, Array]:
-    """What stages have together; a result that one of them lacks is not known."""
-    found: dict[str, Array] = {}
-    for key in SUMMED:
-        if all(key in values for values in stages):
-            parts = [np.asarray(values[key], dtype=np.float64) for values in stages]
-            found[key] = np.asarray(sum(parts[1:], start=parts[0]))
-    return found
-
-
 def _together(scenario: Scenario, catalog: Catalog, stages: list[Stage]) -> Estimate:
     """The sums, and what the file says once: staff, items, the model in service."""
     layoutless = {k: v for k, v in scenario.values.items() if not k.startswith("parallelism")}
     inputs = resolve(scenario._replace(values=layoutless), catalog)
     total = sums([stage.estimate.values for stage in stages])
-    values = whole_values(inputs.known, total)
+    values, steps = whole(inputs.known, total)
     notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
     if len(stages) > 1 and np.any(np.asarray(values.get("cost_purchase_usd", math.nan)) > 0):
         notes.append(
             f"cost_purchase_usd counts a cluster for each of {len(stages)} stages, even if it is the same one;"
             ' cost.method = "amortized" counts the hours that each takes'
         )
+    if "service_wanted_batch" in values:
+        from llmcost.analysis.service import service_hints
+
+        notes += service_hints(inputs, values)
     if inputs.has("model.scaling_law"):
         notes.append(
             "the loss is that of stages of kind pretrain: a scaling law says nothing of later ones"
         )
-    return Estimate(inputs, values, (), notes, stages=tuple(stages))
-
-
-def named(warnings: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
-    """Warnings of stages with the names of those that have them."""
-    found: dict[str, list[str]] = {}
-    for name, texts in warnings:
-        for text in dict.fromkeys(texts):
-            found.setdefault(text, []).append(name)
-    return [f"{', '.join(names)}: {text}" for text, names in found.items()]
-
-
-def whole_values(known: Mapping[str, Any], total: Mapping[str, Array]) -> dict[str, Array]:
-    """Results of the whole from the sums over its stages.
-
-    Clusters of stages add up only where cost.method counts each of them; elsewhere nobody would
-    buy one cluster a stage, and what they cost together is not known.
-    """
-    if "cost_purchase_usd" in total:
-        counted = np.asarray(known.get("cost_method", 0.0)) == _PURCHASE
-        total = {
-            **total,
-            "cost_purchase_usd": np.where(counted, total["cost_purchase_usd"], np.nan),
-        }
-    service = [
-        key
-        for key in RESULTS
-        if key.startswith(("inference_", "lifetime_", "training_share", "break_even_"))
-    ]
-    kept = {key: value for key, value in known.items() if key not in _RUN and key not in KEYS}
-    found, _ = evaluate({**kept, **total}, [*_ONCE, *service])
-    wanted = {*_ONCE, *service}
-    return {**{key: item for key, item in found.items() if key in wanted}, **total}
+    return Estimate(inputs, values, steps, notes, stages=tuple(stages), given=scenario)

@@ -28,6 +28,8 @@ from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Inputs, Scenario, resolve
+from llmcost.scenario.keys import spec, stage_key
+from llmcost.scenario.read import with_stage_key
 from llmcost.scenario.schema import KEYS, NUMBER
 
 #: More cells than this are refused: their number alone would take days.
@@ -134,13 +136,7 @@ class Sweep:
         if twice is not None:
             raise InputError(f'--select "{twice}": is named twice; a column has one place')
         for name in self.select:
-            if (
-                name not in names
-                and name not in self.quantile_names
-                and name not in RESULTS
-                and name not in KEYS
-                and name not in self.labels
-            ):
+            if name not in {*names, *RESULTS, *self.labels} and spec(name) is None:
                 raise InputError(
                     f'--select "{name}": is neither a result nor a scenario key{nearest(name, [*RESULTS, *KEYS])}'
                 )
@@ -153,7 +149,11 @@ class Sweep:
             for name in wanted
             if name not in self.labels
         }
-        quantities = {name if name in RESULTS else KEYS[name].quantity for name in bare}
+        quantities = {
+            name if name in RESULTS else KEYS[name].quantity
+            for name in bare
+            if name in RESULTS or name in KEYS
+        }
         quantities |= {"mfu", "goodput", "dp", "predicted_mfu", *quantities_to_check(self.inputs)}
         self._quantities_wanted = frozenset(quantities - {""})
         if "loss" in {*quantities, *(name for name, _ in (solve.targets if solve else ()))}:
@@ -175,6 +175,9 @@ class Sweep:
 
     def _accept(self, scenario: Scenario) -> None:
         """Refuse what cannot be asked of the scenario."""
+        for name in [*self.words, *([self.solve.key] if self.solve else [])]:
+            if stage_key(name) is not None:
+                with_stage_key(scenario.stages, name, None, f"--axis {name}")
         if self.solve is not None:
             _check_solvable(self.solve, scenario, self.words)
 
@@ -346,7 +349,12 @@ class Sweep:
         """The wanted columns of a block, not yet broadcast; words as objects."""
         parts = {}
         for name in self._wanted:
-            if name in self.select or name in RESULTS or name in KEYS or name in self.labels:
+            if (
+                name in self.select
+                or name in RESULTS
+                or name in self.labels
+                or spec(name) is not None
+            ):
                 raw = np.asarray(self._raw(name, values, place))
                 parts[name] = raw.astype(object) if raw.dtype.kind in "UbM" else raw
         return parts

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.roadmap import States, multipliers, shown
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.levers import held_by_trend, lever_product
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Scenario
+from llmcost.scenario.schema import LEVER_MULTIPLIERS
 
-_MULTIPLIERS = ("flops", "flops_per_device", "device_price", "power", "mfu")
 #: The trend that may contain a multiplier, by the engine's name of its gain since year 0.
 _TRENDS = {
     "trend_peak_ratio": ("device_price", "flops_per_device"),
@@ -49,7 +50,11 @@ class Dollars(NamedTuple):
 
 
 class Lever(NamedTuple):
-    """A step of the roadmap: multipliers that apply from a year on."""
+    """A step of the roadmap: multipliers that apply from a year on.
+
+    Where it changes keys of the scenario, the multipliers are what those changes do; `cost_factor` is
+    what its source divides the cost by.
+    """
 
     name: str
     year: int
@@ -60,6 +65,8 @@ class Lever(NamedTuple):
     mfu: float
     in_trend: float
     source: str
+    changes: Mapping[str, Any] = {}
+    cost_factor: float | None = None
 
 
 def resolve_levers(
@@ -84,24 +91,46 @@ def resolve_levers(
     found, problems = [], []
     for item in given:
         name = str(item["name"])
+        changes = shown(item.get("changes", {}))
         entry = {**known.get(name, {}), **item}
         if "year" not in entry:
             problems.append(
                 f'{scenario.label}: [[levers]] "{name}": year is missing{nearest(name, known)}'
             )
-        elif not any(part in entry for part in _MULTIPLIERS):
+        elif not changes and not any(part in entry for part in LEVER_MULTIPLIERS):
             problems.append(
-                f'{scenario.label}: [[levers]] "{name}": give {", ".join(_MULTIPLIERS[:-1])} or {_MULTIPLIERS[-1]}'
+                f'{scenario.label}: [[levers]] "{name}": give {", ".join(LEVER_MULTIPLIERS[:-1])} or {LEVER_MULTIPLIERS[-1]}, or keys that it changes'
             )
         else:
-            source = f"catalog: levers/{name}" if name in known and len(item) == 1 else "file"
-            multipliers = {part: float(entry.get(part, 1.0)) for part in _MULTIPLIERS}
+            bare = name in known and not set(item) - {"name", "changes", "where"}
+            source = f"catalog: levers/{name}" if bare else "file"
+            stated = {} if changes else entry
+            multipliers = {part: float(stated.get(part, 1.0)) for part in LEVER_MULTIPLIERS}
             share = float(entry.get("in_trend", 0.0))
             found.append(
-                Lever(name, int(entry["year"]), in_trend=share, source=source, **multipliers)
+                Lever(
+                    name,
+                    int(entry["year"]),
+                    in_trend=share,
+                    source=source,
+                    changes=changes,
+                    cost_factor=entry.get("cost_factor"),
+                    **multipliers,
+                )
             )
     if problems:
         raise InputError(problems)
+    return tuple(found)
+
+
+def measured(levers: Sequence[Lever], states: States) -> tuple[Lever, ...]:
+    """The levers with what the changes of each multiply, after those before it."""
+    found = []
+    for place, lever in enumerate(levers):
+        if lever.changes:
+            before, after = states.state(range(place)), states.state(range(place + 1))
+            lever = lever._replace(**multipliers(before, after))  # type: ignore[arg-type]
+        found.append(lever)
     return tuple(found)
 
 
@@ -204,18 +233,23 @@ def pull(
     known : mapping
         Year 0, the trends and the years, as the engine's growth rules take them.
     """
-    part = {name: np.array([getattr(lever, name) for lever in levers]) for name in _MULTIPLIERS}
+    part = {
+        name: np.array([getattr(lever, name) for lever in levers]) for name in LEVER_MULTIPLIERS
+    }
     shares = np.array([lever.in_trend for lever in levers])
     gains, _ = evaluate(known, list(_TRENDS))
     # More FLOP/s of a device of the same price and power is less of both for a FLOP/s.
     less = {**part, "flops_per_device": 1 / part["flops_per_device"]}
-    held = {}
+    held, inside = {}, {}
     for trend, names in _TRENDS.items():
         each = np.prod([less[name] for name in names], axis=0)
         held[trend] = held_by_trend(each, shares, active, gains[trend])
+        inside[trend] = np.where(each < 1, shares, 0.0)
+    # What changes keys is in year 0's figures already.
+    counted = np.array([0.0 if lever.changes else 1.0 for lever in levers])
 
     def product(name: str, trend: str) -> Array:
-        return lever_product(less[name], shares, active, held[trend])
+        return lever_product(less[name], inside[trend], active, held[trend], counted)
 
     return {
         "lever_flops": product("flops", "algorithm_ratio"),
@@ -223,5 +257,7 @@ def pull(
         "lever_device_price": product("device_price", "trend_peak_ratio"),
         "lever_power": product("power", "efficiency_ratio")
         * product("flops_per_device", "efficiency_ratio"),
-        "lever_mfu": lever_product(part["mfu"], np.zeros(len(levers)), active, np.asarray(0.0)),
+        "lever_mfu": lever_product(
+            part["mfu"], np.zeros(len(levers)), active, np.asarray(0.0), counted
+        ),
     }

@@ -13,8 +13,9 @@ from llmcost.analysis.cluster import beyond_deadline, with_cluster
 from llmcost.analysis.engines import threads
 from llmcost.analysis.estimate import Estimate, check_consistent, estimate, without_answer
 from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
+from llmcost.analysis.whole import SUMMED, named, sums, whole_values
 from llmcost.catalog import Catalog
-from llmcost.engine.chain import Array, execute, plan
+from llmcost.engine.chain import RULES, Array, execute, plan
 from llmcost.engine.distributions import outside, quantile
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
@@ -39,18 +40,35 @@ def uncertain_inputs(base: Estimate, defaults: bool) -> list[Uncertain]:
     Parameters
     ----------
     base : Estimate
-        The estimate at the medians.
+        The estimate at the medians; of stages, those of any of them, each key once.
     defaults : bool
         Whether the published intervals of defaulted and looked-up inputs count.
     """
+    if base.stages:
+        parts = [*(stage.estimate for stage in base.stages), base._replace(stages=())]
+        each = [item for part in parts for item in uncertain_inputs(part, defaults)]
+        return list({item.key: item for item in reversed(each)}.values())[::-1]
     inputs = base.inputs
     found = [Uncertain(key, "", dist, True) for key, dist in sorted(inputs.distributions.items())]
     if defaults:
         used = {name for step in base.steps for name in (*step.needs, *step.optional)}
+        used |= _waiting(base, used)
         for key, (quantity, dist) in sorted(inputs.intervals.items()):
             if key not in inputs.distributions and quantity in used:
                 found.append(Uncertain(key, quantity, dist, False))
     return found
+
+
+def _waiting(base: Estimate, used: set[str]) -> set[str]:
+    """What nothing says at the medians, and would make known a quantity that a formula may take."""
+    known = base.values.keys()
+    return {
+        name
+        for rule in RULES
+        if rule.gives in used - known
+        for name in rule.needs
+        if not set(rule.needs) - known - {name}
+    }
 
 
 def sampled(
@@ -63,7 +81,7 @@ def sampled(
     shares : mapping of str to ndarray, optional
         Probabilities by key, in place of a Latin hypercube.
     """
-    uncertain = uncertain_inputs(base, sampling.defaults)
+    uncertain = uncertain_inputs(base._replace(stages=()), sampling.defaults)
     scenario = base.inputs.scenario
     if shares is None:
         keys = [item.key for item in uncertain]
@@ -132,6 +150,39 @@ def run_samples(
     return found
 
 
+def samples_of(
+    base: Estimate,
+    sampling: Sampling,
+    catalog: Catalog,
+    wanted: Sequence[str] = tuple(RESULTS),
+    shares: Mapping[str, Array] | None = None,
+    count: int | None = None,
+) -> dict[str, Array]:
+    """Samples of results; of stages those of their sums, with what they share drawn alike in all.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        The results.
+    shares : mapping of str to ndarray, optional
+        Probabilities by key, in place of a Latin hypercube.
+    count : int, optional
+        How many probabilities there are; the samples' number by default.
+    """
+    number = sampling.samples if count is None else count
+    inputs = sampled(base, sampling, catalog, shares)
+    if not base.stages:
+        return run_samples(inputs, number, wanted)
+    parts = [
+        samples_of(stage.estimate, sampling, catalog, SUMMED, shares, count)
+        for stage in base.stages
+    ]
+    each = zip(base.stages, parts, strict=True)
+    total = sums([{**stage.estimate.values, **part} for stage, part in each])
+    values = whole_values(inputs.known, total)
+    return {key: values[key] for key in wanted if key in values}
+
+
 def bands(
     samples: Mapping[str, Array], shares: Sequence[float]
 ) -> dict[str, dict[str, float | None]]:
@@ -158,8 +209,7 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
     """
     if base.stages:
         return _stages_with_uncertainty(base, sampling, catalog)
-    inputs = sampled(base, sampling, catalog)
-    samples = run_samples(inputs, sampling.samples)
+    samples = samples_of(base, sampling, catalog)
     notes = list(base.warnings)
     uncertain = uncertain_inputs(base, sampling.defaults)
     if not uncertain:
@@ -205,16 +255,15 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
     """Samples of each stage, and their sums; what stages share is drawn alike in all of them."""
-    from llmcost.analysis.stages import named, sums, whole_values
-
     stages = tuple(
         stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog))
         for stage in base.stages
     )
-    total = sums([{**stage.estimate.values, **stage.estimate.samples} for stage in stages])
-    values = whole_values(sampled(base, sampling, catalog).known, total)
-    samples = {key: values[key] for key in RESULTS if key in values}
+    samples = samples_of(base, sampling, catalog)
+    from llmcost.analysis.stages import at_medians
+
     notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
+    notes += at_medians(base.given or base.inputs.scenario)
     return base._replace(
         intervals=bands(samples, sampling.quantiles),
         samples=samples,
@@ -320,8 +369,7 @@ def _of(
     count: int,
     key: str,
 ) -> Array:
-    inputs = sampled(base, sampling, catalog, shares)
-    found = run_samples(inputs, count, [key])
+    found = samples_of(base, sampling, catalog, [key], shares, count)
     return np.broadcast_to(found[key], (count,))
 
 

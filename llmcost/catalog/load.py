@@ -63,6 +63,11 @@ SERVING = (
 LAW_CONSTANTS = (
     "floor", "params_constant", "params_exponent", "tokens_constant", "tokens_exponent",
 )  # fmt: skip
+#: How sure the constants of a law are: covariances of its estimates, and scatter of single runs.
+LAW_ERRORS = (
+    "cov_e_e", "cov_e_a", "cov_e_b", "cov_e_alpha", "cov_e_beta", "cov_a_a", "cov_a_b", "cov_a_alpha", "cov_a_beta",
+    "cov_b_b", "cov_b_alpha", "cov_b_beta", "cov_alpha_alpha", "cov_alpha_beta", "cov_beta_beta", "scatter",
+)  # fmt: skip
 #: What a scaling law gives: its constants and the models that it was fitted to.
 SCALING_LAW = (
     *LAW_CONSTANTS, "fitted_params_low", "fitted_params_high", "fitted_tokens_low", "fitted_tokens_high",

@@ -73,6 +73,10 @@ def command(
 
     entries = options.catalog()
     result = estimate(load_scenario(scenario, sets or (), entries), entries)
+    if result.inputs.scenario.levers:
+        from llmcost.analysis.roadmap import with_levers
+
+        result = with_levers(result, entries)
     bars = None
     if sampled.asked or tornado or plot:
         from llmcost.analysis import uncertainty as analysis

@@ -341,7 +341,7 @@ def fixed_usd(
 
 @rule(
     "budget_params",
-    formula="sqrt(budget_flops / lever_flops * sparsity_ratio"
+    formula="sqrt(budget_flops / (lever_flops * changed_flops) * sparsity_ratio"
     " / (flops_per_param_token * budget_tokens_per_param))",
     reference=f"{_FARABOSCHI}; Hoffmann et al. 2022, arXiv:2203.15556",
 )
@@ -351,6 +351,7 @@ def budget_params(
     sparsity_ratio: Array,
     flops_per_param_token: Array,
     budget_tokens_per_param: Array,
+    changed_flops: float | Array = 1.0,
 ) -> Array:
     """Parameters of the largest compute-optimal model that a budget trains: 120·P²/K inverted.
 
@@ -364,6 +365,8 @@ def budget_params(
         Total over active parameters, K [1].
     flops_per_param_token, budget_tokens_per_param : array_like
         C0 [FLOP] and tokens per parameter [tokens].
+    changed_flops : array_like, default 1
+        FLOPs that levers which change the scenario's keys leave of those of the formula [1].
 
     Returns
     -------
@@ -374,7 +377,7 @@ def budget_params(
     ----------
     .. [1] Faraboschi et al. (2024), arXiv:2404.08811.
     """
-    compute = budget_flops / lever_flops * sparsity_ratio
+    compute = budget_flops / (lever_flops * changed_flops) * sparsity_ratio
     return np.sqrt(compute / (flops_per_param_token * budget_tokens_per_param))
 
 

@@ -35,7 +35,11 @@ def held_by_trend(
 
 
 def lever_product(
-    multipliers: Array, shares: Array, active: NDArray[np.bool_], held: Array
+    multipliers: Array,
+    shares: Array,
+    active: NDArray[np.bool_],
+    held: Array,
+    counted: Array | float = 1.0,
 ) -> Array:
     """What several levers do together, beside the trend that contains a part of them.
 
@@ -47,6 +51,9 @@ def lever_product(
         Which of them apply.
     held : array_like, shape (...)
         How much of those shares the trend has brought, as :func:`held_by_trend` says [1].
+    counted : array_like, shape (levers,), default 1
+        0 for those that are in what is multiplied already: of them only what the trend has brought
+        is taken back [1].
 
     Returns
     -------
@@ -54,7 +61,8 @@ def lever_product(
         Product of those that apply, each without what the trend has brought of it [1].
     """
     found = np.ones(np.broadcast_shapes(active.shape[:-1], np.shape(held)))
+    whole = np.broadcast_to(counted, np.shape(multipliers))
     for index, (multiplier, share) in enumerate(zip(multipliers, shares, strict=True)):
-        left = 1.0 - (share if multiplier < 1 else 0.0) * held
+        left = whole[index] - share * held
         found = found * np.where(active[..., index], multiplier**left, 1.0)
     return found

@@ -17,6 +17,7 @@ from llmcost.catalog import Catalog
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, nearest
 from llmcost.scenario import Scenario
+from llmcost.scenario.keys import spec
 from llmcost.scenario.schema import KEYS, NUMBER
 
 
@@ -140,7 +141,8 @@ def _names(text: str | None) -> list[str]:
 
 
 def _rankable(name: str) -> None:
-    if name in RESULTS or (name in KEYS and KEYS[name].kind == NUMBER):
+    key = spec(name)
+    if name in RESULTS or (key is not None and key.kind == NUMBER):
         return
     raise InputError(
         f'"{name}": rows cannot be ranked by it, it is neither a result nor a numeric key{nearest(name, [*RESULTS, *KEYS])}'

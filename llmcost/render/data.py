@@ -52,6 +52,7 @@ def estimate_object(result: Estimate) -> dict[str, Any]:
         **({"cost_items": [item._asdict() for item in result.items]} if result.items else {}),
         **performance_object(result),
         **_stages(result),
+        **_levers(result),
     }
 
 
@@ -61,6 +62,14 @@ def _stages(result: Estimate) -> dict[str, Any]:
     from llmcost.render.stages import objects
 
     return {"stages": objects(result)}
+
+
+def _levers(result: Estimate) -> dict[str, Any]:
+    if not result.levers:
+        return {}
+    from llmcost.render.levers import objects
+
+    return objects(result)
 
 
 def performance_object(result: Estimate) -> dict[str, Any]:
@@ -247,6 +256,13 @@ def estimate_markdown(result: Estimate) -> str:
 
         names = list(stages.HEADER)
         text += "\n### Stages\n\n" + to_markdown(names, stages.rows(result), range(2, len(names)))
+    if result.levers:
+        from llmcost.render import levers
+
+        names = levers.header(result)
+        text += "\n### Levers\n\n" + to_markdown(names, levers.rows(result), range(1, len(names)))
+        text += f"\n{levers.note(result)}\n\n"
+        text += "".join(f"- {markdown_text(line)}\n" for line in levers.changes(result))
     assumed = [
         [f"`{key}`", str(item["value"]), item["source"]]
         for key, item in result.provenance().items()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from llmcost.scenario.schema import KEYS
+from llmcost.scenario.keys import spec
 
 
 def key_words(key: str) -> str:
     """What an input is, in a few words; its key where the schema has none."""
-    return re.split(r"[;:(,]", KEYS[key].help)[0].strip() if key in KEYS else key
+    found = spec(key)
+    return key if found is None else re.split(r"[;:(,]", found.help)[0].strip()

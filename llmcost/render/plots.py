@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmcost.analysis.milestones import Step
-from llmcost.analysis.project import Projection
+from llmcost.analysis.years import Projection
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
 from llmcost.render.keys import key_words

@@ -8,11 +8,12 @@ from typing import Any
 from rich.console import Console
 
 from llmcost.analysis.milestones import Crossing, Step
-from llmcost.analysis.project import Projection
 from llmcost.analysis.sampling import column
+from llmcost.analysis.years import Projection
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.grid import grid
+from llmcost.render.levers import divided
 from llmcost.render.numbers import readable, share_bar, show_in, significant, span
 from llmcost.version import __version__
 
@@ -201,13 +202,15 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
         target.print(f"{note}.", style="dim")
     if found.levers:
         target.print()
+        changed = [lever for lever in found.levers if lever.changes]
         levers = grid(
-            "Levers", "from", "FLOPs", "FLOP/s", "price", "power", "MFU", "in trend",
+            "Levers", "from", "FLOPs", "FLOP/s", "price", "power", "MFU", "trend",
             right=range(1, 8),
         )  # fmt: skip
         for lever in found.levers:
+            digits = ".2g" if lever.changes else "g"
             parts = [
-                f"×{value:g}" if value != 1 else ""
+                f"×{value:{digits}}" if f"{value:{digits}}" != "1" else ""
                 for value in (
                     lever.flops, lever.flops_per_device, lever.device_price, lever.power, lever.mfu,
                 )
@@ -215,6 +218,11 @@ def project_table(found: Projection, metrics: Sequence[str], target: Console) ->
             share = f"{lever.in_trend:.0%}" if lever.in_trend else ""
             levers.add_row("  " + lever.name, str(lever.year), *parts, share)
         target.print(levers)
+        if changed:
+            target.print(
+                f"Computed from the keys that they change: {', '.join(lever.name for lever in changed)}.",
+                style="dim",
+            )
 
 
 def crossings_table(crossings: Sequence[Crossing], target: Console) -> None:
@@ -242,19 +250,31 @@ def waterfall_table(metric: str, steps: Sequence[Step], year: int, target: Conso
     """Print a waterfall with bars."""
     unit = RESULTS[metric].unit
     top = max(step.value for step in steps) or 1.0
-    table = grid(f"{metric} in {year}", "left", "", "change", "Shapley", right=[1, 3, 4])
+    ordered = any(step.shapley is None for step in steps)
+    columns = ["change", *(["factor", "stated"] if ordered else ["Shapley"])]
+    table = grid(f"{metric} in {year}", "left", "", *columns, right=[1, 3, 4, 5])
+    before = steps[0].value
     for step in steps:
-        change = (
-            (readable(step.change, unit), readable(step.shapley, unit))
-            if step.change or step.shapley
-            else ("", "")
-        )
+        both = [step.change] if step.shapley is None else [step.change, step.shapley]
+        change = [readable(value, unit) if any(both) else "" for value in both]
+        if ordered:
+            factor = before / step.value if step.value and step is not steps[0] else None
+            change += [divided(factor), divided(step.stated)]
+        before = step.value
         table.add_row(
             "  " + step.name, readable(step.value, unit), share_bar(step.value / top, 12), *change
         )
     target.print()
     target.print(table)
-    total = sum(step.shapley for step in steps)
+    if ordered:
+        total = sum(step.change for step in steps)
+        target.print(
+            "Change is in the order given, as what a lever does that changes keys depends on those before it; "
+            "stated is what the source of a lever divides the cost by, without trends. "
+            f"The changes add up to {readable(total, unit)}.", style="dim",
+        )  # fmt: skip
+        return
+    total = sum(step.shapley or 0.0 for step in steps)
     target.print(
         f"Change is in the order given; the Shapley share is the mean over all orders and does not depend on it. "
         f"Both add up to {readable(total, unit)}.", style="dim",

@@ -8,10 +8,10 @@ from functools import partial
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
 from llmcost.engine.results import COST_METHODS, RESULTS
-from llmcost.render import plots, stages
+from llmcost.render import levers, plots, stages
 from llmcost.render.cost import alternatives, cost_label, cost_parts, method_words, methods_of
 from llmcost.render.data import STEP_LABELS, assumptions, step_parts
-from llmcost.render.document import Block, Chart, Part, Table, Text
+from llmcost.render.document import Block, Chart, Listing, Part, Table, Text
 from llmcost.render.keys import key_words
 from llmcost.render.memory import ledger
 from llmcost.render.numbers import compact, plain, range_heading, readable, significant, span
@@ -34,6 +34,7 @@ def details(item: Section) -> list[Part]:
         "Results and ranges": _results(result),
         "What drives the range": _swings(item),
         "Stages": _stages(result),
+        "Levers": _levers(result),
         "Layout": _layout(result),
         "Beside what was published": _published(item),
         "Assumptions": _inputs(result),
@@ -174,6 +175,15 @@ def _stages(result: Estimate) -> Iterator[Block]:
         header = list(stages.HEADER)
         caption = f"Stages of {result.name}"
         yield Table(caption, header, stages.rows(result), range(2, len(header)), ("All",))
+
+
+def _levers(result: Estimate) -> Iterator[Block]:
+    if result.levers:
+        header = levers.header(result)
+        caption = "What each lever divides, one after the other"
+        yield Table(caption, header, levers.rows(result), range(1, len(header)), ("Together",))
+        yield Text(levers.note(result), quiet=True)
+        yield Listing(tuple(levers.changes(result)))
 
 
 def _layout(result: Estimate) -> Iterator[Block]:

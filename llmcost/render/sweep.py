@@ -19,7 +19,7 @@ from llmcost.render.grid import grid
 from llmcost.render.keys import key_words
 from llmcost.render.numbers import plain as show
 from llmcost.render.numbers import readable, show_in
-from llmcost.scenario.schema import KEYS
+from llmcost.scenario.keys import spec
 from llmcost.version import __version__
 
 #: Colours of a front's lines, told apart by the colour-blind, and the marks of further rounds of them.
@@ -90,6 +90,12 @@ def _cell(name: str, value: Any) -> str:
     return show(value)
 
 
+def _is_word(name: str) -> bool:
+    """Whether a column is a key that holds no number."""
+    key = spec(name)
+    return key is not None and key.kind != "number"
+
+
 def _heading(name: str) -> str:
     result, share = of_quantile(name)
     if result:
@@ -97,8 +103,8 @@ def _heading(name: str) -> str:
     return (
         _SHORT.get(name, RESULTS[name].label)
         if name in RESULTS
-        else KEYS[name].short
-        if name in KEYS
+        else key.short
+        if (key := spec(name)) is not None
         else name
     )
 
@@ -116,7 +122,7 @@ def sweep_table(
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
     heads = [_heading(name) for name in names]
-    words = [name in KEYS and KEYS[name].kind != "number" for name in names]
+    words = [_is_word(name) for name in names]
     widths = [max([len(head), *(len(row[i]) for row in cells)]) + 2 for i, head in enumerate(heads)]
     if sum(widths) - 2 <= target.width or count == 0:
         table = grid(*heads, right=[i for i, word in enumerate(words) if not word])
@@ -185,9 +191,7 @@ def sweep_markdown(rows: Columns, names: Sequence[str]) -> str:
     """Rows as a Markdown table."""
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
-    right = [
-        i for i, name in enumerate(names) if not (name in KEYS and KEYS[name].kind != "number")
-    ]
+    right = [i for i, name in enumerate(names) if not _is_word(name)]
     return to_markdown([f"`{name}`" for name in names], cells, right)
 
 
@@ -211,7 +215,7 @@ def sweep_plot(sweep: Sweep, rows: Columns, value: str, pareto: Sequence[str]) -
         panel.set_title(f"{sweep.inputs.scenario.name}: Pareto front of {len(rows[first]):,} cells")
         panel.grid(alpha=0.3)
         return drawn
-    numeric = [axis for axis in sweep.axes if KEYS[axis.keys[0]].kind == "number" and axis.size > 1]
+    numeric = [axis for axis in sweep.axes if axis.size > 1 and not _is_word(axis.keys[0])]
     words = [axis for axis in sweep.axes if axis not in numeric and axis.size > 1]
     if len(numeric) == 1 and len(words) <= 1:
         _lines(panel, rows, numeric[0], words, value)
@@ -232,7 +236,7 @@ def sweep_plot(sweep: Sweep, rows: Columns, value: str, pareto: Sequence[str]) -
 
 def _front(panel: Any, sweep: Sweep, rows: Columns, first: str, second: str) -> None:
     """The cells of a front; a line joins those that differ in numbers alone, and the legend names the others."""
-    axes = [axis for axis in sweep.axes if axis.size > 1 and KEYS[axis.keys[0]].kind != "number"]
+    axes = [axis for axis in sweep.axes if axis.size > 1 and _is_word(axis.keys[0])]
     names = [axis.keys[0] for axis in axes]
     cells = list(zip(*(map(str, rows[name]) for name in names), strict=True))
     if not cells:
@@ -259,7 +263,8 @@ def _axis(panel: Any, which: str, name: str, values: Any) -> None:
     if name in RESULTS:
         label = RESULTS[name].label
     else:
-        unit = {"USD": "US dollars", "1": ""}.get(KEYS[name].unit, KEYS[name].unit)
+        key = spec(name)
+        unit = "" if key is None else {"USD": "US dollars", "1": ""}.get(key.unit, key.unit)
         label = f"{key_words(name)} [{unit}]" if unit else key_words(name)
     getattr(panel, f"set_{which}label")(label)
     finite = np.asarray(values, dtype=float)

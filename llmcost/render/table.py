@@ -89,6 +89,10 @@ def estimate_table(
     _memory(result, target)
     _step(result, target)
     _stages(result, target)
+    if result.levers:
+        from llmcost.render.levers import levers_table
+
+        levers_table(result, target)
     target.print()
     source = f" Published: {published['source']}." if known and published else ""
     target.print(cost_note(result) + source, style="dim")
@@ -340,7 +344,10 @@ def explanation(result: Estimate, key: str | None, target: Console) -> None:
             target, Text(f"{quantity} = {number(result.values[quantity])} {unit}".rstrip(), "bold")
         )
         if step is None:
-            _line(target, f"    given: {_input_line(result, quantity)}")
+            _line(
+                target,
+                f"    {_added(result, quantity) or f'given: {_input_line(result, quantity)}'}",
+            )
             target.print()
             continue
         _line(target, f"    = {step.formula}")
@@ -359,7 +366,20 @@ def _line(target: Console, text: str | Text) -> None:
     target.print(text, soft_wrap=True)
 
 
+def _added(result: Estimate, quantity: str) -> str:
+    """The parts of a sum over stages, empty of what is none."""
+    from llmcost.analysis.whole import SUMMED
+
+    if quantity not in SUMMED:
+        return ""
+    each = [(stage.name, stage.estimate.values.get(quantity)) for stage in result.stages]
+    parts = [f"{name} {number(value)}" for name, value in each if value is not None]
+    return f"= the sum of the stages: {' + '.join(parts)}" if len(parts) == len(each) > 0 else ""
+
+
 def _input_line(result: Estimate, quantity: str) -> str:
+    if _added(result, quantity):
+        return "the sum of the stages"
     spot = input_place(quantity)
     if spot is None:
         words = "" if result.step(quantity) else "set by the scenario's words"

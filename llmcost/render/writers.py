@@ -13,7 +13,7 @@ import numpy as np
 from llmcost.analysis.engines import threads
 from llmcost.columns import arrow, arrow_array, arrow_schema, compact, length, plain
 from llmcost.render.data import csv_cell
-from llmcost.scenario.schema import KEYS
+from llmcost.scenario.keys import spec
 
 #: Rows of a Parquet row group.
 GROUP_ROWS = 131_072
@@ -264,7 +264,7 @@ class ParquetWriter:
         self.names = list(names)
         self._schema = arrow_schema(pa, self.names, samples)
         words = [name for name in self.names if samples[name].dtype == object]
-        axes = [name for name in self.names if name in KEYS]
+        axes = [name for name in self.names if spec(name) is not None]
         self._writer = pa.parquet.ParquetWriter(
             _Sink(stream), self._schema, compression="zstd", compression_level=1,
             use_dictionary=sorted({*words, *axes}) or False, write_statistics=True,

@@ -86,15 +86,25 @@ def json_schema(catalog: Catalog) -> dict[str, Any]:
         "description": whole.pop("description"),
         "anyOf": [whole, layout],
     }
+    cost = dict(properties["cost"])
+    cost["properties"] = {k: item for k, item in cost["properties"].items() if k != "items"}
+    on_top = {
+        name: item
+        for name, item in {**properties, "cost": cost}.items()
+        if name not in ("schema_version", "name", "description")
+    }
     properties["levers"] = {
         "type": "array",
         "maxItems": MOST_TABLES,
-        "description": "Levers that bring the cost down, each a [[levers]] table",
+        "description": "Levers that bring the cost down, each a [[levers]] table with multipliers or keys of the file that it changes",
         "items": {
             "type": "object",
             "required": ["name"],
             "additionalProperties": False,
-            "properties": {name: _key(key, catalog) for name, key in LEVER_KEYS.items()},
+            "properties": {
+                **on_top,
+                **{name: _key(key, catalog) for name, key in LEVER_KEYS.items()},
+            },
         },
     }
     properties["stages"] = {
@@ -106,11 +116,7 @@ def json_schema(catalog: Catalog) -> dict[str, Any]:
             "required": ["name", "kind"],
             "additionalProperties": False,
             "properties": {
-                **{
-                    name: item
-                    for name, item in properties.items()
-                    if name not in ("schema_version", "name", "description", "levers")
-                },
+                **on_top,
                 **{name: _key(key, catalog) for name, key in STAGE_KEYS.items()},
             },
         },

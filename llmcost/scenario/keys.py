@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from llmcost.errors import InputError, nearest
-from llmcost.scenario.schema import KEYS, SPECIAL_SECTIONS, TEXT, Key, by_quantity, sections
+from llmcost.scenario.schema import (
+    KEYS,
+    SPECIAL_SECTIONS,
+    STAGE_KEYS,
+    TEXT,
+    Key,
+    by_quantity,
+    sections,
+)
 from llmcost.scenario.values import parse_value, show
 
 #: What other tools call a key; a hint only, no second name.
@@ -24,6 +33,35 @@ OTHER_NAMES = {
     "dtype": "training.precision",
     "hours": "cluster.days",
 }
+#: Before the name of a stage, in the name of a key of that stage alone.
+STAGE_PREFIX = "stages."
+
+#: Keys that say what a stage or a file is, and that nothing overrides.
+STAGE_FIXED = ("name", "kind", "description", "schema_version")
+
+
+@lru_cache(maxsize=4096)
+def spec(name: str) -> Key | None:
+    """The key of a dotted name, that of one stage too (``stages.sft.data.tokens``); None if none."""
+    if name in KEYS:
+        return KEYS[name]
+    found = stage_key(name)
+    if found is None:
+        return None
+    own = KEYS.get(found[1]) or STAGE_KEYS[found[1]]
+    return own._replace(name=name, quantity="")
+
+
+def stage_key(name: str) -> tuple[str, str] | None:
+    """The stage, and the key in it, of the name of one stage's key; None of any other name."""
+    if not name.startswith(STAGE_PREFIX):
+        return None
+    parts = name.removeprefix(STAGE_PREFIX).split(".")
+    for cut in range(1, len(parts)):
+        key = ".".join(parts[cut:])
+        if (key in KEYS or key in STAGE_KEYS) and key not in STAGE_FIXED:
+            return ".".join(parts[:cut]), key
+    return None
 
 
 def place(key: str) -> str:
@@ -55,13 +93,16 @@ def find_key(name: str, prefix: str = "") -> Key:
     InputError
         If there is none; the message starts with `prefix` and the name.
     """
-    if name in KEYS:
-        return KEYS[name]
+    found = spec(name)
+    if found is not None:
+        return found
     short = name.rpartition(".")[2]
     same = [key for key in KEYS if key.rpartition(".")[2] == short]
     hint = f'; did you mean "{same[0]}"?' if same else _likely(name)
     if name.partition(".")[0].partition("[")[0] in SPECIAL_SECTIONS:
         hint = "; that section is written in the file"
+    if name.startswith(STAGE_PREFIX):
+        hint = "; write a key of one stage as stages.NAME.section.key=value"
     shown = show(name)[1:-1]
     raise InputError(f"{prefix}{shown}: unknown key{hint}")
 

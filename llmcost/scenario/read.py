@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmcost.catalog import Catalog, load_catalog
 from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_toml
-from llmcost.scenario.keys import near, parse_raw, place, split_set, unquoted
-from llmcost.scenario.schema import ENTRY, KEYS, SPECIAL_SECTIONS, sections
-from llmcost.scenario.values import ValueProblem, parse_value
+from llmcost.scenario.keys import near, parse_raw, place, split_set, stage_key, unquoted
+from llmcost.scenario.schema import (
+    ENTRY,
+    KEYS,
+    SPECIAL_SECTIONS,
+    STAGE_KEYS,
+    sections,
+)
+from llmcost.scenario.values import Distribution, ValueProblem, parse_value, show
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -164,12 +170,60 @@ def with_sets(
     """
     reader = _Reader(scenario.label)
     reader.values = dict(scenario.values)
+    reader.stages = list(scenario.stages)
     reader.sets(sets)
     if name is not None:
         reader.values["name"] = Given(name, "set", "--set name")
     reader.names(catalog or load_catalog())
     reader.finish()
-    return scenario._replace(values=reader.values)
+    return scenario._replace(values=reader.values, stages=tuple(reader.stages))
+
+
+def searched_again(values: Mapping[str, Given]) -> dict[str, Given]:
+    """Values for a new search of the layout: what a file fixed is free again, but for its batch."""
+    kept = "parallelism.global_batch_seqs"
+    return {k: v for k, v in values.items() if not k.startswith("parallelism.") or k == kept}
+
+
+def _changed(values: Mapping[str, Given], name: str, given: Given | None) -> dict[str, Given]:
+    """Values with one set, or without it."""
+    if given is None:
+        return {key: item for key, item in values.items() if key != name}
+    kept = searched_again(values) if name == "parallelism" else dict(values)
+    return {**kept, name: given}
+
+
+def with_stage_key(
+    stages: Sequence[StageGiven], name: str, given: Given | None, where: str
+) -> list[StageGiven]:
+    """Stages with the key of one of them set, or without it.
+
+    Parameters
+    ----------
+    name : str
+        ``stages.NAME.KEY``, the key one of the file or of the stage itself.
+
+    Raises
+    ------
+    InputError
+        If there is no such stage, or it cannot hold the value.
+    """
+    stage, key = stage_key(name) or ("", "")
+    names = [str(one.own["name"]) for one in stages]
+    if stage not in names:
+        hint = nearest(stage, names) or (f"; they are {', '.join(names)}" if names else "")
+        what = f"no stage is named {show(stage)}" if names else "the scenario has no [[stages]]"
+        raise InputError(f"{where}: {what}{hint}")
+    at = names.index(stage)
+    one, found = stages[at], list(stages)
+    if key not in STAGE_KEYS:
+        found[at] = one._replace(values=_changed(one.values, key, given))
+        return found
+    if given is not None and isinstance(given.value, Distribution):
+        raise InputError(f"{where}: is a range; a stage takes a number")
+    own = {name: value for name, value in one.own.items() if name != key}
+    found[at] = one._replace(own=own if given is None else {**own, key: given.value})
+    return found
 
 
 class _Reader:
@@ -212,16 +266,30 @@ class _Reader:
             self.items = items(self.label, value, self.problems)
         elif name == "stages":
             for own, rest, where in stages(self.label, value, self.problems):
-                reader = _Reader(where)
-                reader.file(rest)
-                self.problems += reader.problems
-                self.stages.append(StageGiven(own, reader.values, where))
+                self.stages.append(StageGiven(own, self._on_top(rest, where), where))
         elif name == "levers":
-            self.levers = levers(self.label, value, self.problems)
+            for own, rest, where in levers(self.label, value, self.problems):
+                changes = self._on_top(rest, where)
+                self.problems += [
+                    f"{given.where}: is a range; a lever takes a number"
+                    for given in changes.values()
+                    if isinstance(given.value, Distribution)
+                ]
+                self.levers.append({**own, "changes": changes, "where": where} if rest else own)
         elif name == "correlation":
             self.correlations = correlations(self.label, value, self.problems)
         else:
             self.sweep = sweep(self.label, value, self.problems)
+
+    def _on_top(self, table: Mapping[str, Any], where: str) -> dict[str, Given]:
+        """Keys of the file that a table of its own overrides."""
+        reader = _Reader(where)
+        reader.file(table)
+        self.problems += reader.problems
+        if reader.items or reader.sweep:
+            once = "[[cost.items]]" if reader.items else "[sweep]"
+            self.problems.append(f"{where}: {once} is of the whole file; write it there")
+        return reader.values
 
     def _value(self, name: str, value: Any) -> None:
         where = f"{self.label}: {unquoted(place(name))}"
@@ -244,22 +312,16 @@ class _Reader:
                 self.problems += error.problems
                 continue
             where = f"--set {key.name}"
-            if not raw:
-                self.values.pop(key.name, None)
-                continue
             try:
-                value = parse_raw(key, raw)
+                given = Given(parse_raw(key, raw), "set", where) if raw else None
+                if stage_key(key.name) is None:
+                    self.values = _changed(self.values, key.name, given)
+                else:
+                    self.stages = with_stage_key(self.stages, key.name, given, where)
             except ValueProblem as problem:
                 self.problems.append(f"{where}: {problem}")
-                continue
-            if key.name == "parallelism":  # a new search: what a file fixed is free again
-                kept = ("parallelism.global_batch_seqs",)
-                self.values = {
-                    k: v
-                    for k, v in self.values.items()
-                    if not k.startswith("parallelism.") or k in kept
-                }
-            self.values[key.name] = Given(value, "set", where)
+            except InputError as error:
+                self.problems += error.problems
 
     def names(self, catalog: Catalog) -> None:
         """Look the named entries up, and take the catalog's spelling of their names."""
@@ -275,6 +337,8 @@ class _Reader:
                 except InputError as error:
                     self.problems += error.problems
             self.stages[index] = StageGiven(own, values, stage.where)
+        for lever in self.levers:
+            self._names(lever.get("changes", {}), catalog)
 
     def _names(self, values: dict[str, Given], catalog: Catalog) -> None:
         for name, given in values.items():
@@ -291,6 +355,13 @@ class _Reader:
             self.problems.insert(
                 0, f'{self.label}: name: is missing; every scenario has one, like name = "my run"'
             )
+        self.problems += [
+            f"{given.where}: every stage gives {name} itself, so it would change nothing; set it of one stage, --set stages.NAME.{name}"
+            for name, given in self.values.items()
+            if given.source == "set"
+            and self.stages
+            and all(name in one.values for one in self.stages)
+        ]
         if self.problems:
             more = len(self.problems) - MAX_PROBLEMS
             extra = [f"{self.label}: and {more} more problems"] if more > 0 else []

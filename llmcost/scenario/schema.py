@@ -300,7 +300,9 @@ _KEYS = [
 
 KEYS: dict[str, Key] = {key.name: key for key in _KEYS}
 
-#: Keys of one [[levers]] table.
+#: What a lever may multiply.
+LEVER_MULTIPLIERS = ("flops", "flops_per_device", "device_price", "power", "mfu")
+#: Keys of one [[levers]] table, beside those of the file that it changes.
 LEVER_KEYS: dict[str, Key] = {
     key.name: key
     for key in (

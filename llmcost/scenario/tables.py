@@ -7,11 +7,23 @@ from typing import Any, NamedTuple
 
 from llmcost.errors import nearest
 from llmcost.scenario.keys import near, unquoted
-from llmcost.scenario.schema import ITEM_KEYS, KEYS, LEVER_KEYS, NUMBER, STAGE_KEYS, SWEEP_KEYS, Key
+from llmcost.scenario.schema import (
+    ITEM_KEYS,
+    KEYS,
+    LEVER_KEYS,
+    LEVER_MULTIPLIERS,
+    NUMBER,
+    STAGE_KEYS,
+    SWEEP_KEYS,
+    Key,
+)
 from llmcost.scenario.values import Distribution, ValueProblem, parse_number, parse_value, show
 
 #: More [[levers]] or [[correlation]] tables than this are no scenario.
 MOST_TABLES = 1_000
+
+#: What a file says of itself, which no table of it overrides.
+_WHOLE = ("schema_version", "description")
 
 
 class Correlation(NamedTuple):
@@ -21,14 +33,23 @@ class Correlation(NamedTuple):
     rho: float
 
 
-def levers(label: str, value: Any, problems: list[str]) -> list[dict[str, Any]]:
-    """Read [[levers]]; what is wrong with them joins the problems."""
-    found: list[dict[str, Any]] = []
-    for index, item in enumerate(_tables(label, "levers", value, problems), 1):
-        where = f"{label}: [[levers]] {index}"
-        found.append(_keys(where, item, LEVER_KEYS, problems))
-        if "name" not in item:
+def levers(
+    label: str, value: Any, problems: list[str]
+) -> list[tuple[dict[str, Any], dict[str, Any], str]]:
+    """Read [[levers]]: each one's own keys, the rest of its table, and how an error names it."""
+    found = []
+    for index, raw in enumerate(_tables(label, "levers", value, problems), 1):
+        name = raw.get("name")
+        where = f"{label}: [[levers]] {index}" + (f" ({name})" if isinstance(name, str) else "")
+        own, rest = _parted(where, raw, LEVER_KEYS, problems)
+        if "name" not in raw:
             problems.append(f"{where} name: is missing")
+        stated = [part for part in LEVER_MULTIPLIERS if part in own]
+        if rest and stated:
+            problems.append(
+                f"{where} {stated[0]}: follows from the keys that the lever changes; leave one of the two out"
+            )
+        found.append((own, rest, where))
     return found
 
 
@@ -67,8 +88,7 @@ def stages(
     for index, raw in enumerate(_tables(label, "stages", value, problems), 1):
         name = raw.get("name")
         where = f"{label}: [[stages]] {index}" + (f" ({name})" if isinstance(name, str) else "")
-        mine = {key: item for key, item in raw.items() if key in STAGE_KEYS}
-        own = _keys(where, mine, STAGE_KEYS, problems)
+        own, rest = _parted(where, raw, STAGE_KEYS, problems)
         for key in ("name", "kind"):
             if key not in raw:
                 problems.append(f"{where} {key}: is missing")
@@ -78,9 +98,21 @@ def stages(
         for key, item in own.items():
             if isinstance(item, Distribution):
                 problems.append(f"{where} {key}: is a range; a stage takes a number")
-        rest = {key: item for key, item in raw.items() if key not in STAGE_KEYS}
         found.append((own, rest, where))
     return found
+
+
+def _parted(
+    where: str, raw: Mapping[str, Any], keys: Mapping[str, Key], problems: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A table's own keys, read, and those of the file that it overrides."""
+    rest = {
+        name: item
+        for name, item in raw.items()
+        if name not in keys and (isinstance(item, dict) or name in KEYS) and name not in _WHOLE
+    }
+    mine = {name: item for name, item in raw.items() if name not in rest}
+    return _keys(where, mine, keys, problems), rest
 
 
 def _keys(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import llmcost
 from llmcost.analysis.stages import estimate_stages
+from llmcost.catalog.load import LAW_ERRORS
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario, parse_scenario
 from tests.conftest import Run, of
@@ -154,12 +156,66 @@ def test_laws_are_compared_and_projected(llmcost: Run, base: str) -> None:
     assert json.loads(frontier.stdout)["years"][-1]["loss"] is None
 
 
-def test_the_floors_published_error_is_sampled(llmcost: Run, base: str) -> None:
-    law = ("--set", f"model.scaling_law={LAW}", "--json")
-    done = llmcost("estimate", base, *law, "--uncertainty", "defaults", "--samples", "2000")
-    band = json.loads(done.stdout)["intervals"]["loss"]
-    assert band["p95"] - band["p5"] == pytest.approx(2 * 1.645 * 0.03, rel=0.03)
-    assert band["p50"] == pytest.approx(1.974, abs=2e-3)
+@pytest.mark.parametrize(
+    ("params", "tokens", "half"), [("7B", "140B", 0.0285), ("1T", "20T", 0.0391)]
+)
+def test_the_laws_error_is_sampled(
+    llmcost: Run, base: str, params: str, tokens: str, half: float
+) -> None:
+    sets = [f"model.scaling_law={LAW}", f"model.params={params}", f"data.tokens={tokens}"]
+    given = [word for text in sets for word in ("--set", text)]
+    done = llmcost(
+        "estimate", base, *given, "--json", "--uncertainty", "defaults", "--samples", "2000"
+    )
+    found = json.loads(done.stdout)
+    band = found["intervals"]["loss"]
+    assert band["p95"] - band["p5"] == pytest.approx(2 * half, rel=0.03)
+    assert band["p50"] == pytest.approx(found["results"]["loss"], abs=1e-3)
+    assert ("extrapolates" in done.stderr) == (params == "1T")
+    drives = llmcost(
+        "estimate",
+        base,
+        *given,
+        "--tornado",
+        "loss",
+        "--uncertainty",
+        "defaults",
+        "--samples",
+        "50",
+    )
+    assert "model.scaling_law" in drives.stdout
+
+
+def test_a_law_without_errors_has_no_range_and_half_of_them_is_refused(
+    llmcost: Run, base: str, tmp_path: Path
+) -> None:
+    law = (
+        "--set", "model.scaling_law=hoffmann-2022", "--set", "data.tokens=1T", "--uncertainty", "defaults", "--json",
+    )  # fmt: skip
+    band = json.loads(llmcost("estimate", base, *law).stdout)["intervals"]["loss"]
+    assert band["p5"] == band["p95"]
+    text = "[scaling_laws.mine]\nfloor = 1.7\nparams_constant = 400\nparams_exponent = 0.3\n"
+    text += "tokens_constant = 400\ntokens_exponent = 0.3\nfitted_params_low = 1e8\nfitted_params_high = 1e9\n"
+    text += 'fitted_tokens_low = 1e9\nfitted_tokens_high = 1e10\nsource = "mine"\ncov_e_e = 1e-4\n'
+    for more, said in (
+        ("", "and not cov_e_a"),
+        (_matrix(0.0), ""),
+        (_matrix(2e-4), "no estimates"),
+    ):
+        (tmp_path / "mine.toml").write_text(text + more)
+        done = llmcost(
+            "estimate", base, "--set", "model.scaling_law=mine", "--catalog", "mine.toml"
+        )
+        assert done.returncode == (2 if said else 0), done.stderr
+        assert said in done.stderr
+
+
+def _matrix(off: float) -> str:
+    """Errors beside ln E's of 1e-4, all of its covariances alike."""
+    names = LAW_ERRORS[1:-1]
+    each = (1e-4 if name.split("_")[1] == name.split("_")[2] else off for name in names)
+    lines = (f"{name} = {value}" for name, value in zip(names, each, strict=True))
+    return "\n".join([*lines, "scatter = 0.01", ""])
 
 
 #: Sizes of a family, from a billion parameters to a hundred.

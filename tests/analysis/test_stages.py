@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.stages import SUMMED
 from llmcost.analysis.stages import estimate_any as estimate
+from llmcost.analysis.whole import SUMMED
 from llmcost.catalog import load_catalog
 from llmcost.engine.results import COST_METHODS
 from llmcost.errors import InputError

@@ -85,6 +85,7 @@ def test_levers_gain_no_less_than_nothing_and_no_more_than_alone(
     multipliers, shares = np.array(levers).reshape(-1, 2).T
     active = np.ones(len(levers), dtype=bool)
     held = held_by_trend(multipliers, shares, active, np.asarray(trend))
+    shares = np.where(multipliers < 1, shares, 0.0)  # a trend contains no loss
     beside = lever_product(multipliers, shares, active, held)
     alone = np.prod(multipliers)
     worse = np.prod(multipliers[multipliers > 1])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from llmcost.analysis.estimate import estimate
-from llmcost.analysis.project import Projection, project
+from llmcost.analysis.project import project
+from llmcost.analysis.years import Projection
 from llmcost.catalog import load_catalog
 from llmcost.scenario import load_scenario, parse_scenario
 
