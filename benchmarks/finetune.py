@@ -74,7 +74,8 @@ def software(row: dict[str, str]) -> str:
     if any(row["source"].startswith(name) for name in _TRANSFORMERS):
         return "transformers-2023"
     if row["source"].startswith("litgpt"):
-        return "litgpt-2024"
+        # The resource tables date from 2023; config_hub and what is beside it from 2024.
+        return "litgpt-2023" if "resource-tables" in row["source"] else "litgpt-2024"
     steps = row["notes"].partition("cumulative up to: ")[2]
     compiled = bool(steps) and "Packed" not in steps and "Baseline" not in steps
     return "pytorch-compile" if compiled or "torch.compile" in row["notes"] else "pytorch-eager"
@@ -123,6 +124,8 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
         "optimizer": "adamw-bf16" if method == "full" and row["base_precision"] == "bf16" else "adamw",
         "loss_chunks": chunks,
     }  # fmt: skip
+    if row["source"].startswith("litgpt") and model.startswith("gemma-2-"):
+        training["fused_attention"] = False  # scores with a cap are not SDPA's (litgpt/model.py)
     if method == "qlora":
         training["double_quantisation"] = (
             row["base_precision"].endswith("dq") or "litgpt" not in row["source"]
@@ -135,7 +138,7 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
     steps = float(row["grad_accum"] or 1)
     return {
         "name": f"{row['model']} {method}",
-        "model": {"preset": model, "seq_len": float(row["seq_len"])},
+        "model": {"preset": model, "seq_len": float(row["seq_len"]), **_as_loaded(row, catalog.entry("models", model))},
         "data": {"tokens": 1e6},
         "training": training,
         "cluster": {"accelerator": device(row) or _ANY_DEVICE, "devices": devices},
@@ -144,6 +147,15 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
             "sharding": "zero3" if row["sharding"] in ("fsdp", "zero3") else "none",
         },
     }  # fmt: skip
+
+
+def _as_loaded(row: dict[str, str], model: dict[str, Any]) -> dict[str, Any]:
+    """How a row's software holds a model other than its publisher.
+
+    LitGPT gives a head that shares the embedding's weights a copy of its own (scripts/convert_hf_checkpoint.py).
+    """
+    unties = row["source"].startswith("litgpt") and model["tied_embeddings"]
+    return {"tied_embeddings": False} if unties else {}
 
 
 def address(origin: str) -> str:
@@ -160,8 +172,10 @@ def case(row: dict[str, str], found: dict[str, Any]) -> dict[str, Any]:
         "source": row["source"].split(" benchmarks")[0],
         "url": address(row["url_or_file"]),
         "model": found["model"]["preset"], "seq_len": f"{found['model']['seq_len']:g}",
+        "tied_embeddings": 0 if found["model"].get("tied_embeddings") is False else "",
         "accelerator": cluster["accelerator"], "devices": f"{cluster['devices']:g}",
         **{name: training[name] for name in ("method", "optimizer", "software", "activation_recompute", "loss_chunks")},
+        "fused_attention": 0 if training.get("fused_attention") is False else "",
         "lora_rank": f"{training['lora_rank']:g}" if "lora_rank" in training else "",
         "lora_targets": training.get("lora_targets", ""),
         "lora_dropout": training.get("lora_dropout", ""),

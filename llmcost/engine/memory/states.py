@@ -89,6 +89,8 @@ def gradients(
     offloads_optimizer: Array,
     gradient_buffer: Array,
     layer_device_params: Array,
+    sums_whole: Array,
+    micro_batches: Array,
 ) -> Array:
     """Gradients of a device, between micro-batches.
 
@@ -101,6 +103,8 @@ def gradients(
     offloads_optimizer, gradient_buffer, layer_device_params : array_like
         1 where the host steps the weights; gradients without a buffer on the device then leave it as
         they are made, all but those of a layer of so many parameters [2] [1].
+    sums_whole, micro_batches : array_like
+        1 where shards of gradients are made after the last micro-batch alone, and how many there are [1].
 
     Returns
     -------
@@ -113,7 +117,8 @@ def gradients(
     .. [2] Ren et al. (2021), arXiv:2101.06840.
     """
     shard = np.where(master_is_weight > 0, np.maximum(grad_bytes, master_bytes), grad_bytes)
-    whole = np.where(sharding > 1, shard * own_params, grad_bytes * params)
+    shards = (sharding > 1) & ((sums_whole <= 0) | (micro_batches <= 1))
+    whole = np.where(shards, shard * own_params, grad_bytes * params)
     leaves = (offloads_optimizer > 0) & (gradient_buffer <= 0)
     whole = np.where(leaves, np.minimum(whole, grad_bytes * layer_device_params), whole)
     adapters = _adapters(params, own_params, table_params, sharding, trained_share)
@@ -159,7 +164,7 @@ def optimizer(
 
 _FORMULA = (
     "param_bytes + weight_copy_bytes + grad_bytes + optimizer_bytes a parameter of the stage, or of its own where"
-    " sharded: the optimizer with zero1, gradients with zero2, weights with zero3; embedding and head in 16 bits at"
+    " sharded: the optimizer with zero1, gradients with zero2 (not where sums_whole and several micro_batches), weights with zero3; embedding and head in 16 bits at"
     " least; frozen_bytes where adapters alone are trained, and 16 bytes a parameter of theirs; what is offloaded is left out"
 )
 
@@ -187,13 +192,15 @@ def states(
     offloads_optimizer: Array,
     gradient_buffer: Array,
     layer_device_params: Array,
+    sums_whole: Array,
+    micro_batches: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of a stage [B], of the arguments of the three."""
     held = (params, own_params, table_params, sharding)
     adapted = (trains_base, trained_share)
     copies = (param_bytes, weight_copy_bytes, master_is_weight)
     summed = (grad_bytes, master_is_weight, master_bytes)
-    leaving = (offloads_optimizer, gradient_buffer, layer_device_params)
+    leaving = (offloads_optimizer, gradient_buffer, layer_device_params, sums_whole, micro_batches)
     found = weights(*held, *copies, *adapted, frozen_bytes, offloads_optimizer)
     found = found + gradients(*held, *summed, *adapted, *leaving)
     return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted, offloads_optimizer))

@@ -208,7 +208,7 @@ def gradient_room_gb(
 
 @rule(
     "memory_gradients_gb",
-    formula="grad_bytes * peak_params, from zero2 on of peak_own_params, of at least master_bytes where master_is_weight; of adapters alone where the weights are"
+    formula="grad_bytes * peak_params, from zero2 on of peak_own_params (not where sums_whole and several micro_batches), of at least master_bytes where master_is_weight; of adapters alone where the weights are"
     " frozen, / 1e9; less gradient_room_gb, whose place they take; of a layer where offloaded",
     reference=KORTHIKANTI,
 )
@@ -225,6 +225,8 @@ def memory_gradients_gb(
     offloads_optimizer: Array,
     gradient_buffer: Array,
     layer_device_params: Array,
+    sums_whole: Array,
+    micro_batches: Array,
     gradient_room_gb: Array,
 ) -> Array:
     """Gradients on the fullest device, beyond the room that activations leave to them [GB]."""
@@ -241,6 +243,8 @@ def memory_gradients_gb(
         offloads_optimizer,
         gradient_buffer,
         layer_device_params,
+        sums_whole,
+        micro_batches,
     )
     return np.maximum(found / 1e9 - gradient_room_gb, 0.0)
 
