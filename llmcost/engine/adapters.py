@@ -9,8 +9,6 @@ from llmcost.engine.chain import Array, rule
 
 _HU = "Hu et al. 2021, arXiv:2106.09685"
 _DETTMERS = "Dettmers et al. 2023, arXiv:2305.14314"
-#: Bytes of an adapter's weight, gradient, master copy and two moments: 32 bits each.
-ADAPTER_STATE_BYTES = 16.0
 
 
 @rule(
