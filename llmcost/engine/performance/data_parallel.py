@@ -123,7 +123,7 @@ def reduce_s(
 @rule(
     "data_parallel_s",
     formula="what the backward pass of the last micro-batch does not hide of reduce_s, and the forward of the first"
-    " of gather_s; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
+    " of gather_s, its trained_share below zero3; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
     " a layer's share never hides; what is hidden takes comm_steal of the computation",
     reference=f"{ZERO}; {_FSDP}",
 )
@@ -142,6 +142,7 @@ def data_parallel_s(
     data_overlap: Array,
     comm_steal: Array,
     sums_whole: Array,
+    trained_share: Array,
 ) -> Array:
     """Exposed data-parallel communication of a step.
 
@@ -161,8 +162,8 @@ def data_parallel_s(
         Share of the communication that the software runs beside computation [1].
     comm_steal : array_like
         Share of the processors that communication takes from what runs beside it [1].
-    sums_whole : array_like
-        1 where micro-batches sum whole gradients, which the last of them reduces [1].
+    sums_whole, trained_share : array_like
+        1 where micro-batches sum whole gradients, which the last of them reduces; parameters that are stepped over all [1].
 
     Returns
     -------
@@ -189,7 +190,9 @@ def data_parallel_s(
     # Parameters are gathered again for the backward pass where each layer frees them.
     again = np.where(frees, gather_s, 0.0)
     apart = (every - rounds) * exposed(again, backward)  # rounds that gather, and reduce nothing
-    found = every * exposed(gather_s, forward) + rounds * exposed(reduce_s + again, backward) + np.maximum(apart, 0.0)
+    # Where weights are whole, only those that were stepped are gathered.
+    first = np.where(sharding > 2, gather_s, trained_share * gather_s)
+    found = every * exposed(first, forward) + rounds * exposed(reduce_s + again, backward) + np.maximum(apart, 0.0)
     return np.where(dp * cp > 1, found, 0.0)
 
 
