@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,8 @@ SPEED_GROUP = "fine-tuning, speed"
 #: The columns of finetune.csv: what a case is, what the trainer was told, what was measured.
 COLUMNS = (
     "id", "source", "url", "model", "tied_embeddings", "accelerator", "devices", "method", "lora_rank", "lora_targets", "lora_dropout", "double_quantisation",
-    "optimizer", "software", "activation_recompute", "fused_attention", "loss_chunks", "seq_len", "micro_batch", "global_batch_seqs", "sharding",
+    "optimizer", "software", "activation_recompute", "fused_attention", "loss_chunks", "precision",
+    "seq_len", "micro_batch", "global_batch_seqs", "tp", "pp", "cp", "sharding",
     "memory_gb", "tokens_per_s_per_device",
 )  # fmt: skip
 
@@ -30,6 +32,8 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
     training: dict[str, Any] = {
         name: row[name] for name in ("method", "optimizer", "software", "activation_recompute")
     }
+    if row["precision"]:
+        training["precision"] = row["precision"]
     if row["fused_attention"]:
         training["fused_attention"] = row["fused_attention"] == "1"
     training["loss_chunks"] = float(row["loss_chunks"])
@@ -38,6 +42,7 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
         training["lora_dropout"] = float(row["lora_dropout"])
     if row["method"] == "qlora":
         training["double_quantisation"] = row["double_quantisation"] == "1"
+    sizes = {name: float(row[name]) for name in ("tp", "pp", "cp")}
     model: dict[str, Any] = {"preset": row["model"], "seq_len": float(row["seq_len"])}
     if row["tied_embeddings"]:
         model["tied_embeddings"] = row["tied_embeddings"] == "1"
@@ -48,7 +53,7 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
         "training": training,
         "cluster": {"accelerator": row["accelerator"], "devices": devices},
         "parallelism": {
-            "tp": 1, "pp": 1, "dp": devices, "sharding": row["sharding"],
+            **sizes, "dp": devices / math.prod(sizes.values()), "sharding": row["sharding"],
             "micro_batch": float(row["micro_batch"]), "global_batch_seqs": float(row["global_batch_seqs"]),
         },
     }  # fmt: skip

@@ -128,7 +128,9 @@ def adapters_forward_s(
     """
     seen = (experts_per_token + shared_experts) / np.maximum(experts + shared_experts, 1.0)
     widths = adapter_widths * np.where(moe_layers > 0, seen, 1.0)
-    drops = np.where(lora_dropout > 0, 2 * activation_width + 1, 0.0)  # read, written, and a byte of mask
+    drops = np.where(
+        lora_dropout > 0, 2 * activation_width + 1, 0.0
+    )  # read, written, and a byte of mask
     each = (activation_width * (1 + 2 * elementwise_passes) + drops) / 2
     found = each * micro_tokens * widths / tp / memory_bytes_s
     return np.where(trains_base > 0, 0.0, found)

@@ -43,6 +43,7 @@ def dropped_token_bytes(
     found = (activation_width + 1) * (entering * hidden_size + inner / tp)
     return np.where((trains_base <= 0) & (lora_dropout > 0), found, 0.0)
 
+
 @rule(
     "joined_token_bytes",
     formula="where joined_adapters, of frozen weights: activation_width * (query and key of a joined product, of which value is a"

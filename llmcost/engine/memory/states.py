@@ -217,8 +217,6 @@ def states(
     leaving = (offloads_optimizer, gradient_buffer, layer_device_params)
     leaving = (*leaving, sums_whole, micro_batches, steps_in_backward)
     paged = (offloads_optimizer, pages_optimizer, moment_bytes)
-    found = weights(
-        *held, *copies, *adapted, frozen_bytes, offloads_optimizer, offloads_parameters
-    )
+    found = weights(*held, *copies, *adapted, frozen_bytes, offloads_optimizer, offloads_parameters)
     found = found + gradients(*held, *summed, *adapted, *leaving)
     return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted, *paged))

@@ -192,7 +192,11 @@ def data_parallel_s(
     apart = (every - rounds) * exposed(again, backward)  # rounds that gather, and reduce nothing
     # Where weights are whole, only those that were stepped are gathered.
     first = np.where(sharding > 2, gather_s, trained_share * gather_s)
-    found = every * exposed(first, forward) + rounds * exposed(reduce_s + again, backward) + np.maximum(apart, 0.0)
+    found = (
+        every * exposed(first, forward)
+        + rounds * exposed(reduce_s + again, backward)
+        + np.maximum(apart, 0.0)
+    )
     return np.where(dp * cp > 1, found, 0.0)
 
 
