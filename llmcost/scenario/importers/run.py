@@ -215,6 +215,8 @@ class Run:
     def optimizer(self, name: str, origin: str) -> None:
         """Take an optimizer by the name that trainers give it."""
         short = name.lower().replace("-", "_")
+        if "paged" in short:
+            self.default("training.offload", "paged", f"{origin} = {name}")
         for kind, words in _OPTIMIZERS.items():
             if any(word in short for word in words):
                 by_default = origin.endswith(DEFAULT)
