@@ -8,9 +8,9 @@ from typing import Any
 from llmcost.catalog import Catalog
 from llmcost.scenario.exporters.layout import Layout
 
-
 #: What ZeRO keeps on the host, by the words of training.offload.
 _HOST = {"optimizer": ("optimizer",), "parameters": ("param", "optimizer")}
+
 
 def deepspeed(layout: Layout, catalog: Catalog) -> str:
     """DeepSpeed's configuration, as JSON."""

@@ -216,6 +216,8 @@ class Run:
         """Take an optimizer by the name that trainers give it."""
         short = name.lower().replace("-", "_")
         if "paged" in short:
+            if self.get("training.offload", "none") != "none":
+                self.note(f"{origin} = {name}: what is paged is not said beside training.offload")
             self.default("training.offload", "paged", f"{origin} = {name}")
         for kind, words in _OPTIMIZERS.items():
             if any(word in short for word in words):

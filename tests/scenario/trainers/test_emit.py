@@ -95,7 +95,9 @@ def cannot(trainer: str, v: dict[str, Any]) -> bool:
     p = {key.rpartition(".")[2]: value for key, value in v.items()}
     if trainer == "megatron":
         nodes = -(-p["devices"] // 8)
-        if p["offload"] not in ("none", "optimizer") or (p["offload"] != "none" and p["sharding"] == "none"):
+        if p["offload"] not in ("none", "optimizer") or (
+            p["offload"] != "none" and p["sharding"] == "none"
+        ):
             return True
         return p["precision"] == "tf32" or (p["devices"] % nodes != 0 and p["devices"] % 8 != 0)
     if trainer == "torchtitan":
