@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmcost.analysis.cases import Case, estimate_of, rows
+from llmcost.analysis.cases import Case, estimate_of, rows, step_interval
 from llmcost.catalog import Catalog
 
 MEMORY_GROUP = "fine-tuning, memory"
@@ -75,4 +75,5 @@ def finetune_cases(catalog: Catalog) -> Iterator[Case]:
                 tokens = float(row["global_batch_seqs"]) * float(row["seq_len"])
                 measured = tokens / float(row["devices"]) / measured
             predicted = None if found is None else found.result(result)
-            yield Case(group, row["id"], source, result, measured, predicted)
+            held = step_interval(found, predicted) if group == SPEED_GROUP else (None, None)
+            yield Case(group, row["id"], source, result, measured, predicted, *held)
