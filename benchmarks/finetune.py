@@ -25,12 +25,16 @@ _NO_MEASUREMENT = ("ESTIMATE", "RULE", "bound", "statement", "OOM", "largest con
 #: What a row leaves open or no key says: lengths of samples that are not packed, an optimizer's step inside the
 #: backward pass, products with adapters.
 _UNSAID = ("not packed", "fused into backward", "targets not stated")
+#: A layout in the name of an MLPerf submission's configuration.
+_LAYOUT = re.compile(r"tp(\d+)pp(\d+)cp(\d+)")
 #: Pieces of torchtune's chunked loss, which its later techniques keep (CEWithChunkedOutputLoss, num_output_chunks).
 _CHUNKS = 8
 #: Tokens of a piece of the logits in LitGPT's training of adapters (lm_head_chunk_size in litgpt/finetune/lora.py).
 _CHUNK_TOKENS = 128
 #: Dropout of adapters: LitGPT's configurations, the default of fsdp_qlora's train.py; others state none.
 _DROPOUTS = {"litgpt": 0.05, "Answer.AI": 0.1}
+#: Sources that hold adapters and their moments in 16 bits, as the rest: bf16-true, train.py's precision bf16.
+_ALL_IN_16_BITS = ("litgpt", "Answer.AI")
 #: Sources that trained with Hugging Face's transformers of their time.
 _TRANSFORMERS = ("Answer.AI", "LLaMA-Factory", "PEFT docs")
 #: Names of models in the sources, without case, blanks and the size that stands apart, by preset.
@@ -44,6 +48,8 @@ _MODELS = {
 _DEVICES = {
     "RTX 4090": "rtx-4090", "RTX 3090": "rtx-3090", "A100 40GB": "a100-sxm-40gb", "A100-SXM4-40GB": "a100-sxm-40gb",
     "A100": "a100-sxm-80gb", "L40S": "l40s", "A6000 Ada": "rtx-6000-ada", "H100": "h100-sxm",
+    "NVIDIA H100-SXM5": "h100-sxm", "NVIDIA H200-SXM5": "h200-sxm", "NVIDIA Blackwell GPU (GB200)": "gb200-nvl72",
+    "NVIDIA Blackwell GPU (B200": "b200-sxm", "NVIDIA Blackwell Ultra GPU (GB300)": "gb300-nvl72",
 }  # fmt: skip
 #: Products with adapters as the sources name them; a longer list is that of all.
 _PRODUCTS = ("query", "value", "q_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
@@ -74,7 +80,8 @@ def software(row: dict[str, str]) -> str:
     if any(row["source"].startswith(name) for name in _TRANSFORMERS):
         return "transformers-2023"
     if row["source"].startswith("litgpt"):
-        return "litgpt-2024"
+        # The resource tables date from 2023; config_hub and what is beside it from 2024.
+        return "litgpt-2023" if "resource-tables" in row["source"] else "litgpt-2024"
     steps = row["notes"].partition("cumulative up to: ")[2]
     compiled = bool(steps) and "Packed" not in steps and "Baseline" not in steps
     return "pytorch-compile" if compiled or "torch.compile" in row["notes"] else "pytorch-eager"
@@ -97,6 +104,8 @@ def states_fit(row: dict[str, str], params: float) -> bool:
 
 def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
     """A row as a scenario; None where it leaves open what memory depends on."""
+    if row["source"].startswith("MLPerf"):
+        return submission(row)
     said = any(word in row["notes"] for word in (*_NO_MEASUREMENT, *_UNSAID))
     model, method = preset(row), row["method"]
     said = said or any(f"-{word}." in row["url_or_file"] for word in _OTHER_ADAPTERS)
@@ -117,12 +126,19 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
         chunks = _CHUNKS
     elif row["source"].startswith("litgpt") and method != "full":
         chunks = max(round(float(row["seq_len"]) / _CHUNK_TOKENS), 1)
+    narrow = (
+        row["base_precision"] == "bf16"
+        if method == "full"
+        else row["source"].startswith(_ALL_IN_16_BITS)
+    )
     training: dict[str, Any] = {
         "method": method, "software": software(row),
         "activation_recompute": row["activation_recompute"] or ("full" if wraps else "none"),
-        "optimizer": "adamw-bf16" if method == "full" and row["base_precision"] == "bf16" else "adamw",
+        "optimizer": "adamw-bf16" if narrow else "adamw",
         "loss_chunks": chunks,
     }  # fmt: skip
+    if row["source"].startswith("litgpt") and model.startswith("gemma-2-"):
+        training["fused_attention"] = False  # scores with a cap are not SDPA's (litgpt/model.py)
     if method == "qlora":
         training["double_quantisation"] = (
             row["base_precision"].endswith("dq") or "litgpt" not in row["source"]
@@ -135,7 +151,7 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
     steps = float(row["grad_accum"] or 1)
     return {
         "name": f"{row['model']} {method}",
-        "model": {"preset": model, "seq_len": float(row["seq_len"])},
+        "model": {"preset": model, "seq_len": float(row["seq_len"]), **_as_loaded(row, catalog.entry("models", model))},
         "data": {"tokens": 1e6},
         "training": training,
         "cluster": {"accelerator": device(row) or _ANY_DEVICE, "devices": devices},
@@ -144,6 +160,41 @@ def scenario(row: dict[str, str], catalog: Catalog) -> dict[str, Any] | None:
             "sharding": "zero3" if row["sharding"] in ("fsdp", "zero3") else "none",
         },
     }  # fmt: skip
+
+
+def submission(row: dict[str, str]) -> dict[str, Any] | None:
+    """A submission to MLPerf's fine-tuning of Llama 2 70B, of those whose configuration's name says the layout.
+
+    NVIDIA's NeMo of these submissions trains in fp8; micro-batches are of one sequence of 8,192 tokens, dropout of adapters
+    is the benchmark's (training_results_v5.0, llama2_70b_lora, config_common.sh).
+    """
+    layout, batch = _LAYOUT.search(row["notes"]), re.search(r"global batch (\d+)", row["notes"])
+    if layout is None or batch is None or device(row) is None:
+        return None
+    tp, pp, cp = (float(size) for size in layout.groups())
+    devices = float(row["gpus"])
+    return {
+        "name": "Llama 2 70B, MLPerf",
+        "model": {"preset": "llama-2-70b", "seq_len": float(row["seq_len"])},
+        "training": {
+            "method": "lora", "software": "nemo-mlperf", "precision": "fp8", "activation_recompute": "none", "optimizer": "adamw",
+            "loss_chunks": 1, "lora_rank": float(row["lora_rank"]), "lora_targets": "attention", "lora_dropout": 0.1,
+        },
+        "cluster": {"accelerator": device(row), "devices": devices},
+        "parallelism": {
+            "tp": tp, "pp": pp, "cp": cp, "dp": devices / (tp * pp * cp), "micro_batch": 1.0,
+            "global_batch_seqs": float(batch[1]), "sharding": "none",
+        },
+    }  # fmt: skip
+
+
+def _as_loaded(row: dict[str, str], model: dict[str, Any]) -> dict[str, Any]:
+    """How a row's software holds a model other than its publisher.
+
+    LitGPT gives a head that shares the embedding's weights a copy of its own (scripts/convert_hf_checkpoint.py).
+    """
+    unties = row["source"].startswith("litgpt") and model["tied_embeddings"]
+    return {"tied_embeddings": False} if unties else {}
 
 
 def address(origin: str) -> str:
@@ -156,20 +207,26 @@ def case(row: dict[str, str], found: dict[str, Any]) -> dict[str, Any]:
     """A row of the project's own file of cases, from one of ROWS.csv and its scenario."""
     training, layout, cluster = found["training"], found["parallelism"], found["cluster"]
     memory = measured_gb(row)
+    # Answer.AI's machine of two RTX 3090 has "slow PCI lanes", nobody says how many: what crosses them is not predicted.
+    slow = "RTX 3090" in row["gpu"] and row["sharding"] == "fsdp"
     return {
         "source": row["source"].split(" benchmarks")[0],
         "url": address(row["url_or_file"]),
         "model": found["model"]["preset"], "seq_len": f"{found['model']['seq_len']:g}",
+        "tied_embeddings": 0 if found["model"].get("tied_embeddings") is False else "",
         "accelerator": cluster["accelerator"], "devices": f"{cluster['devices']:g}",
         **{name: training[name] for name in ("method", "optimizer", "software", "activation_recompute", "loss_chunks")},
+        "fused_attention": 0 if training.get("fused_attention") is False else "",
         "lora_rank": f"{training['lora_rank']:g}" if "lora_rank" in training else "",
         "lora_targets": training.get("lora_targets", ""),
         "lora_dropout": training.get("lora_dropout", ""),
         "double_quantisation": int(training["double_quantisation"]) if "double_quantisation" in training else "",
-        **{name: f"{layout[name]:g}" for name in ("micro_batch", "global_batch_seqs")},
+        **{name: f"{layout[name]:g}" for name in ("tp", "pp", "micro_batch", "global_batch_seqs")},
+        "cp": f"{layout.get('cp', 1.0):g}",
+        "precision": training.get("precision", ""),
         "sharding": layout["sharding"],
         "memory_gb": f"{memory:.4g}" if memory else "",
-        "tokens_per_s_per_device": row["tokens_per_s_per_gpu"] if device(row) else "",
+        "tokens_per_s_per_device": row["tokens_per_s_per_gpu"] if device(row) and not slow else "",
     }  # fmt: skip
 
 

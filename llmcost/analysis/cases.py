@@ -12,6 +12,7 @@ from llmcost.catalog import Catalog
 from llmcost.errors import LlmcostError
 from llmcost.files import packaged, read_text
 from llmcost.scenario import parse_scenario
+from llmcost.scenario.values import Distribution
 
 
 class Case(NamedTuple):
@@ -50,3 +51,13 @@ def estimate_of(scenario: Mapping[str, Any], catalog: Catalog) -> Estimate | Non
         return estimate(parse_scenario(scenario, catalog=catalog), catalog)
     except LlmcostError:
         return None
+
+
+def step_interval(
+    found: Estimate | None, predicted: float | None
+) -> tuple[float | None, float | None]:
+    """90 % interval of a step time: measured over predicted MFU divides it."""
+    error = None if found is None else found.inputs.intervals.get("training.mfu", (None, None))[1]
+    if predicted is None or not isinstance(error, Distribution):
+        return None, None
+    return predicted / error.high, predicted / error.low

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmcost.analysis.cases import Case, estimate_of, rows
+from llmcost.analysis.cases import Case, estimate_of, rows, step_interval
 from llmcost.catalog import Catalog
 
 MEMORY_GROUP = "fine-tuning, memory"
 SPEED_GROUP = "fine-tuning, speed"
 #: The columns of finetune.csv: what a case is, what the trainer was told, what was measured.
 COLUMNS = (
-    "id", "source", "url", "model", "accelerator", "devices", "method", "lora_rank", "lora_targets", "lora_dropout", "double_quantisation",
-    "optimizer", "software", "activation_recompute", "loss_chunks", "seq_len", "micro_batch", "global_batch_seqs", "sharding",
+    "id", "source", "url", "model", "tied_embeddings", "accelerator", "devices", "method", "lora_rank", "lora_targets", "lora_dropout", "double_quantisation",
+    "optimizer", "software", "activation_recompute", "fused_attention", "loss_chunks", "precision",
+    "seq_len", "micro_batch", "global_batch_seqs", "tp", "pp", "cp", "sharding",
     "memory_gb", "tokens_per_s_per_device",
 )  # fmt: skip
 
@@ -30,20 +32,28 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
     training: dict[str, Any] = {
         name: row[name] for name in ("method", "optimizer", "software", "activation_recompute")
     }
+    if row["precision"]:
+        training["precision"] = row["precision"]
+    if row["fused_attention"]:
+        training["fused_attention"] = row["fused_attention"] == "1"
     training["loss_chunks"] = float(row["loss_chunks"])
     if row["method"] != "full":
         training |= {"lora_rank": float(row["lora_rank"]), "lora_targets": row["lora_targets"]}
         training["lora_dropout"] = float(row["lora_dropout"])
     if row["method"] == "qlora":
         training["double_quantisation"] = row["double_quantisation"] == "1"
+    sizes = {name: float(row[name]) for name in ("tp", "pp", "cp")}
+    model: dict[str, Any] = {"preset": row["model"], "seq_len": float(row["seq_len"])}
+    if row["tied_embeddings"]:
+        model["tied_embeddings"] = row["tied_embeddings"] == "1"
     return {
         "name": row["id"],
-        "model": {"preset": row["model"], "seq_len": float(row["seq_len"])},
+        "model": model,
         "data": {"tokens": 1e6},
         "training": training,
         "cluster": {"accelerator": row["accelerator"], "devices": devices},
         "parallelism": {
-            "tp": 1, "pp": 1, "dp": devices, "sharding": row["sharding"],
+            **sizes, "dp": devices / math.prod(sizes.values()), "sharding": row["sharding"],
             "micro_batch": float(row["micro_batch"]), "global_batch_seqs": float(row["global_batch_seqs"]),
         },
     }  # fmt: skip
@@ -65,4 +75,5 @@ def finetune_cases(catalog: Catalog) -> Iterator[Case]:
                 tokens = float(row["global_batch_seqs"]) * float(row["seq_len"])
                 measured = tokens / float(row["devices"]) / measured
             predicted = None if found is None else found.result(result)
-            yield Case(group, row["id"], source, result, measured, predicted)
+            held = step_interval(found, predicted) if group == SPEED_GROUP else (None, None)
+            yield Case(group, row["id"], source, result, measured, predicted, *held)

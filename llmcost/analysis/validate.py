@@ -7,14 +7,13 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from llmcost.analysis import serving
-from llmcost.analysis.cases import Case, estimate_of, rows
-from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.cases import Case, estimate_of, rows, step_interval
+from llmcost.analysis.estimate import estimate
 from llmcost.analysis.finetune_cases import MEMORY_GROUP, SPEED_GROUP, finetune_cases
 from llmcost.analysis.memory_cases import GROUP as MEASURED_MEMORY
 from llmcost.analysis.memory_cases import measured_memory_cases
 from llmcost.catalog import Catalog
 from llmcost.scenario import load_scenario
-from llmcost.scenario.values import Distribution
 
 
 class Tolerance(NamedTuple):
@@ -154,16 +153,8 @@ def throughput_cases(catalog: Catalog) -> Iterator[Case]:
             "step_time_s",
             float(row["published_step_s"]),
             predicted,
-            *_interval(found, predicted),
+            *step_interval(found, predicted),
         )
-
-
-def _interval(found: Estimate | None, predicted: float | None) -> tuple[float | None, float | None]:
-    """90 % interval of a step time: measured over predicted MFU divides it."""
-    error = None if found is None else found.inputs.intervals.get("training.mfu", (None, None))[1]
-    if predicted is None or not isinstance(error, Distribution):
-        return None, None
-    return predicted / error.high, predicted / error.low
 
 
 def memory_cases(catalog: Catalog) -> Iterator[Case]:

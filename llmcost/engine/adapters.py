@@ -9,8 +9,6 @@ from llmcost.engine.chain import Array, rule
 
 _HU = "Hu et al. 2021, arXiv:2106.09685"
 _DETTMERS = "Dettmers et al. 2023, arXiv:2305.14314"
-#: Bytes of an adapter's weight, gradient, master copy and two moments: 32 bits each.
-ADAPTER_STATE_BYTES = 16.0
 
 
 @rule(
@@ -106,7 +104,8 @@ def trained_share(
 
 @rule(
     "adapters_forward_s",
-    formula="2 bytes * micro_tokens * 2 adapter_widths of a token / tp / memory_bytes_s",
+    formula="micro_tokens * adapter_widths of a token / 2 * (activation_width to read inputs, elementwise_passes * 2 activation_width to"
+    " add to outputs, 2 activation_width + 1 to drop inputs where lora_dropout) / tp / memory_bytes_s",
     reference=f"{_HU}: products of so low a rank read their inputs and add to their outputs",
 )
 def adapters_forward_s(
@@ -119,11 +118,21 @@ def adapters_forward_s(
     micro_tokens: Array,
     tp: Array,
     memory_bytes_s: Array,
+    activation_width: Array,
+    elementwise_passes: Array,
+    lora_dropout: Array,
 ) -> Array:
-    """Adapters of a layer and micro-batch, forward: bound by memory [s]."""
+    """Adapters of a layer and micro-batch, forward: bound by memory [s].
+
+    Of the widths about half are inputs and half outputs, as what one product widens another narrows.
+    """
     seen = (experts_per_token + shared_experts) / np.maximum(experts + shared_experts, 1.0)
     widths = adapter_widths * np.where(moe_layers > 0, seen, 1.0)
-    found = 4 * micro_tokens * widths / tp / memory_bytes_s
+    drops = np.where(
+        lora_dropout > 0, 2 * activation_width + 1, 0.0
+    )  # read, written, and a byte of mask
+    each = (activation_width * (1 + 2 * elementwise_passes) + drops) / 2
+    found = each * micro_tokens * widths / tp / memory_bytes_s
     return np.where(trains_base > 0, 0.0, found)
 
 

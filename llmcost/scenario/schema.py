@@ -89,7 +89,7 @@ SHARDINGS = ("none", "zero1", "zero2", "zero3")
 TRAINING_METHODS = ("full", "lora", "qlora")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
 ATTENTION_FLOPS = ("full", "causal")
-OFFLOADS = ("none", "optimizer", "activations")
+OFFLOADS = ("none", "optimizer", "activations", "parameters", "paged")
 PARAM_PRECISIONS = ("bf16", "fp8")
 #: How tokens reach the experts: once to each device and node that wants them (DeepEP, HybridEP), or
 #: a copy for each expert (NCCL's all-to-all).
@@ -167,7 +167,8 @@ _KEYS = [
     Key("training.software", ENTRY, "Software that trains: its profile of the performance model; by the layout and the accelerator if not given", catalog="software"),
     Key("training.recompute_share", NUMBER, "Share of a layer's forward pass that the backward pass does again; by activation_recompute if not given", "1", high=1.0, quantity="recompute_share"),
     Key("training.method", CHOICE, "Whether all weights are trained, or adapters beside frozen ones, in 16 or 8 bits (lora) or in 4 (qlora)", choices=TRAINING_METHODS),
-    Key("training.offload", CHOICE, "What is kept in the hosts' memory: the optimizer's states (ZeRO-Offload), or activations", choices=OFFLOADS),
+    Key("training.offload", CHOICE, "What is kept in the hosts' memory: the optimizer's states (ZeRO-Offload), with them weights and gradients (parameters, of zero3), activations, or moments that have no room (paged)", choices=OFFLOADS),
+    Key("training.optimizer_in_backward", FLAG, "Whether the optimizer steps a weight as soon as its gradient is made, so that one layer's gradients are kept", quantity="steps_in_backward"),
     Key("training.double_quantisation", FLAG, "Whether the constants of 4-bit weights are in 8 bits themselves (qlora); true if not given"),
     _whole("training.loss_chunks", "Pieces of a micro-batch that the loss is computed in, one after the other (chunked cross-entropy); 1 if not given"),
     _whole("training.lora_rank", "Rank of the adapters"),

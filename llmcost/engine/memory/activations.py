@@ -20,8 +20,8 @@ SUM_BYTES = 4.0
     " where saves_gathered) + per tp: queries, keys,"
     " values and output of attention, that output again where saved inputs are 8-bit copies, 4 heads of a fused"
     " softmax's sums, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies of a token for its"
-    " experts in and out, 5 heads seq_len of unfused scores; times saved_factor. Of"
-    " frozen products only inputs that adapters read, all of 4-bit ones with packed_inputs; dropped_token_bytes",
+    " experts in and out, 5 heads seq_len of unfused scores; times saved_factor where gated. Of"
+    " frozen products only inputs that adapters read, all of 4-bit ones with packed_inputs; dropped_token_bytes; joined_token_bytes",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841; Dao 2023, arXiv:2307.08691",
 )
 def full_token_bytes(
@@ -60,7 +60,9 @@ def full_token_bytes(
     adapted_down: Array,
     frozen_bytes: Array,
     packed_inputs: Array,
+    repeats_heads: Array,
     dropped_token_bytes: Array,
+    joined_token_bytes: Array,
 ) -> Array:
     """What a layer keeps of a token where nothing is recomputed.
 
@@ -91,8 +93,10 @@ def full_token_bytes(
         0 where the weights are frozen, and which products then have adapters [1].
     frozen_bytes, packed_inputs : array_like
         Bytes of a frozen weight [B], and 1 where products of 4-bit weights keep their inputs [1].
-    dropped_token_bytes : array_like
-        Inputs of adapters with dropout, which are copies of their own [B].
+    repeats_heads : array_like
+        1 where keys and values of a group are copied for each of its heads [1].
+    dropped_token_bytes, joined_token_bytes : array_like
+        Inputs of adapters with dropout, which are copies of their own, and what a joined product keeps [B].
 
     Returns
     -------
@@ -118,9 +122,10 @@ def full_token_bytes(
     )
     outer = outer + (first + second) * hidden_size / whole
     latent = kv_lora_rank > 0
-    key = np.where(latent, heads * (head_dim + qk_rope_head_dim), kv_heads * head_dim)
+    groups = np.where(repeats_heads > 0, heads, kv_heads)
+    key = np.where(latent, heads * (head_dim + qk_rope_head_dim), groups * head_dim)
     value_dim = value_width(head_dim, v_head_dim)
-    value = np.where(latent, heads, kv_heads) * value_dim
+    value = np.where(latent, heads, groups) * value_dim
     query = heads * (head_dim + qk_rope_head_dim)
     # A product whose inputs are saved in 8 bits keeps its own copy of what attention keeps in 16.
     narrow = trains & (saved_input_bytes < activation_width)
@@ -136,40 +141,9 @@ def full_token_bytes(
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     stored = stored * (attending_share + windowed_share)
     kept = (attention + states + inner + copies + stored) / tp
-    return np.asarray(saved_factor * (outer + kept) + dropped_token_bytes)
-
-
-@rule(
-    "dropped_token_bytes",
-    formula="where adapters have dropout: (activation_width + 1 byte of mask) * the input of each adapted product, hidden_size"
-    " or per tp attention's output and feed_forward_width; else 0",
-    reference="Hu et al. 2021, arXiv:2106.09685; PEFT, lora/layer.py: a dropout for each product",
-)
-def dropped_token_bytes(
-    lora_dropout: Array,
-    trains_base: Array,
-    activation_width: Array,
-    hidden_size: Array,
-    heads: Array,
-    head_dim: Array,
-    v_head_dim: Array,
-    feed_forward_width: Array,
-    gated_ffn: Array,
-    tp: Array,
-    adapted_query: Array,
-    adapted_key: Array,
-    adapted_value: Array,
-    adapted_output: Array,
-    adapted_gate: Array,
-    adapted_up: Array,
-    adapted_down: Array,
-) -> Array:
-    """Inputs of a layer's adapters after dropout, and its masks, of a token [B]."""
-    value_dim = value_width(head_dim, v_head_dim)
-    entering = adapted_query + adapted_key + adapted_value + adapted_gate * gated_ffn + adapted_up
-    inner = adapted_output * heads * value_dim + adapted_down * feed_forward_width
-    found = (activation_width + 1) * (entering * hidden_size + inner / tp)
-    return np.where((trains_base <= 0) & (lora_dropout > 0), found, 0.0)
+    # What is kept beyond need is the gate's activation and norms in 32 bits, which come with it.
+    beyond = 1 + (saved_factor - 1) * gated_ffn
+    return np.asarray(beyond * (outer + kept) + dropped_token_bytes + joined_token_bytes)
 
 
 @rule(
@@ -230,12 +204,13 @@ def kept_token_bytes(
 
 @rule(
     "layer_activation_bytes",
-    formula="micro_tokens * (kept_token_bytes of the share that is not recomputed, 2 hidden_size of the rest)",
+    formula="micro_tokens * (kept_token_bytes and stale_token_bytes of the share that is not recomputed, 2 hidden_size of the rest)",
     reference=KORTHIKANTI,
 )
 def layer_activation_bytes(
     micro_tokens: Array,
     kept_token_bytes: Array,
+    stale_token_bytes: Array,
     hidden_size: Array,
     tp: Array,
     sequence_parallel: Array,
@@ -245,7 +220,7 @@ def layer_activation_bytes(
     """Activations of a layer that a micro-batch keeps for the backward pass [B]."""
     start = activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
     share = layer_recompute_share
-    return micro_tokens * ((1 - share) * kept_token_bytes + share * start)
+    return micro_tokens * ((1 - share) * (kept_token_bytes + stale_token_bytes) + share * start)
 
 
 @rule(
@@ -352,7 +327,7 @@ def last_activation_bytes(
 @rule(
     "logit_bytes",
     formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism));"
-    " of the bytes above logits and their gradient 1 / loss_chunks",
+    " of the bytes above whole_logit_bytes 1 / loss_chunks",
     reference=f"{KORTHIKANTI}, section 4.3; torchtune, CEWithChunkedOutputLoss",
 )
 def logit_bytes(
@@ -362,15 +337,17 @@ def logit_bytes(
     tp: Array,
     sequence_parallel: Array,
     logit_memory_bytes: Array,
+    whole_logit_bytes: Array,
     activation_width: Array,
     loss_chunks: Array,
 ) -> Array:
     """Logits of a micro-batch, their loss and its gradient, on the last stage [B].
 
-    In chunks, logits and their gradient stay whole; their 32-bit copies are of one chunk at a time.
+    In chunks, logits and their gradient stay whole (`whole_logit_bytes`, in runs of 16 bits); what is made of them is of
+    one chunk at a time.
     """
     saved = 2 * activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
-    whole = np.minimum(2 * activation_width, logit_memory_bytes)
+    whole = np.minimum(whole_logit_bytes * activation_width / 2, logit_memory_bytes)
     chunked = whole + (logit_memory_bytes - whole) / loss_chunks
     each = np.where(loss_chunks > 1, chunked, logit_memory_bytes)
     return micro_tokens * (each * vocab_size / tp + saved)

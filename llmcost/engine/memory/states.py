@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmcost.engine.adapters import ADAPTER_STATE_BYTES
 from llmcost.engine.chain import Array
 from llmcost.engine.memory.stages import of_each_stage
 from llmcost.engine.papers import ZERO
@@ -33,6 +32,7 @@ def weights(
     trained_share: Array,
     frozen_bytes: Array,
     offloads_optimizer: Array,
+    offloads_parameters: Array,
 ) -> Array:
     """Weights of a device.
 
@@ -51,8 +51,9 @@ def weights(
     trains_base, trained_share, frozen_bytes : array_like
         0 where the weights are frozen and adapters are trained, their share of the weights [1], and
         bytes of a frozen weight [B].
-    offloads_optimizer : array_like
-        1 where the host has the optimizer's copy, so that the device keeps weights of its own [1].
+    offloads_optimizer, offloads_parameters : array_like
+        1 where the host has the optimizer's copy, so that the device keeps weights of its own, and where it has those
+        too, of zero3: a layer's come for their use, as what is gathered [1].
 
     Returns
     -------
@@ -73,7 +74,8 @@ def weights(
     held = np.where(sharding > 2, own_params, params)
     adapters = _adapters(params, own_params, table_params, sharding, trained_share)
     frozen = (2 * share + (1 - share) * frozen_bytes) * held + _ADAPTER_WEIGHT_BYTES * adapters
-    return np.where(trains_base > 0, trained, frozen)
+    leaves = (offloads_parameters > 0) & (sharding > 2)
+    return np.where(leaves, 0.0, np.where(trains_base > 0, trained, frozen))
 
 
 def gradients(
@@ -89,6 +91,9 @@ def gradients(
     offloads_optimizer: Array,
     gradient_buffer: Array,
     layer_device_params: Array,
+    sums_whole: Array,
+    micro_batches: Array,
+    steps_in_backward: Array,
 ) -> Array:
     """Gradients of a device, between micro-batches.
 
@@ -101,6 +106,10 @@ def gradients(
     offloads_optimizer, gradient_buffer, layer_device_params : array_like
         1 where the host steps the weights; gradients without a buffer on the device then leave it as
         they are made, all but those of a layer of so many parameters [2] [1].
+    sums_whole, micro_batches : array_like
+        1 where shards of gradients are made after the last micro-batch alone, and how many there are [1].
+    steps_in_backward : array_like
+        1 where a weight is stepped as soon as the only micro-batch has made its gradient: one layer's are there [1].
 
     Returns
     -------
@@ -113,8 +122,10 @@ def gradients(
     .. [2] Ren et al. (2021), arXiv:2101.06840.
     """
     shard = np.where(master_is_weight > 0, np.maximum(grad_bytes, master_bytes), grad_bytes)
-    whole = np.where(sharding > 1, shard * own_params, grad_bytes * params)
+    shards = (sharding > 1) & ((sums_whole <= 0) | (micro_batches <= 1))
+    whole = np.where(shards, shard * own_params, grad_bytes * params)
     leaves = (offloads_optimizer > 0) & (gradient_buffer <= 0)
+    leaves = leaves | ((steps_in_backward > 0) & (micro_batches <= 1))
     whole = np.where(leaves, np.minimum(whole, grad_bytes * layer_device_params), whole)
     adapters = _adapters(params, own_params, table_params, sharding, trained_share)
     return np.where(trains_base > 0, whole, _ADAPTER_WEIGHT_BYTES * adapters)
@@ -129,6 +140,8 @@ def optimizer(
     trains_base: Array,
     trained_share: Array,
     offloads_optimizer: Array,
+    pages_optimizer: Array,
+    moment_bytes: Array,
 ) -> Array:
     """Master weights and moments of a device.
 
@@ -137,9 +150,11 @@ def optimizer(
     params, own_params, table_params, sharding, trains_base, trained_share : array_like
         As :func:`weights`.
     optimizer_bytes : array_like
-        Bytes of a parameter's states beside the weight that computes [B].
+        Bytes of a parameter's states beside the weight that computes [B]; adapters have the same.
     offloads_optimizer : array_like
         1 where they are in the host's memory [1].
+    pages_optimizer, moment_bytes : array_like
+        1 where the moments are in memory that device and host share, and their bytes, which may then be the host's [1], [B].
 
     Returns
     -------
@@ -152,15 +167,15 @@ def optimizer(
     """
     held = np.where(sharding > 0, own_params, params)
     adapters = _adapters(params, own_params, table_params, sharding, trained_share)
-    rest = ADAPTER_STATE_BYTES - 2 * _ADAPTER_WEIGHT_BYTES
-    found = np.where(trains_base > 0, optimizer_bytes * held, rest * adapters)
+    stays = optimizer_bytes - np.where(pages_optimizer > 0, moment_bytes, 0.0)
+    found = stays * np.where(trains_base > 0, held, adapters)
     return np.where(offloads_optimizer > 0, 0.0, found)
 
 
 _FORMULA = (
     "param_bytes + weight_copy_bytes + grad_bytes + optimizer_bytes a parameter of the stage, or of its own where"
-    " sharded: the optimizer with zero1, gradients with zero2, weights with zero3; embedding and head in 16 bits at"
-    " least; frozen_bytes where adapters alone are trained, and 16 bytes a parameter of theirs; what is offloaded is left out"
+    " sharded: the optimizer with zero1, gradients with zero2 (not where sums_whole and several micro_batches), weights with zero3; embedding and head in 16 bits at"
+    " least; frozen_bytes where adapters alone are trained, and 4 + optimizer_bytes a parameter of theirs; what is offloaded is left out"
 )
 
 
@@ -185,8 +200,14 @@ def states(
     trained_share: Array,
     frozen_bytes: Array,
     offloads_optimizer: Array,
+    offloads_parameters: Array,
+    pages_optimizer: Array,
+    moment_bytes: Array,
     gradient_buffer: Array,
     layer_device_params: Array,
+    sums_whole: Array,
+    micro_batches: Array,
+    steps_in_backward: Array,
 ) -> Array:
     """Weights, gradients and optimizer states on a device of a stage [B], of the arguments of the three."""
     held = (params, own_params, table_params, sharding)
@@ -194,6 +215,8 @@ def states(
     copies = (param_bytes, weight_copy_bytes, master_is_weight)
     summed = (grad_bytes, master_is_weight, master_bytes)
     leaving = (offloads_optimizer, gradient_buffer, layer_device_params)
-    found = weights(*held, *copies, *adapted, frozen_bytes, offloads_optimizer)
-    found = found + gradients(*held, *summed, *adapted, *leaving)
-    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted, offloads_optimizer))
+    rounds = (sums_whole, micro_batches, steps_in_backward)
+    paged = (offloads_optimizer, pages_optimizer, moment_bytes)
+    found = weights(*held, *copies, *adapted, frozen_bytes, offloads_optimizer, offloads_parameters)
+    found = found + gradients(*held, *summed, *adapted, *leaving, *rounds)
+    return np.asarray(found + optimizer(*held, optimizer_bytes, *adapted, *paged))

@@ -125,7 +125,7 @@ def peak_table_params(
 @rule(
     "memory_parameters_gb",
     formula="(param_bytes + weight_copy_bytes) * peak_params, with zero3 param_bytes * peak_own_params, nothing where"
-    " master_is_weight; embedding and head in 16 bits at least; frozen_bytes where the weights are frozen, / 1e9",
+    " master_is_weight; embedding and head in 16 bits at least; frozen_bytes where the weights are frozen; 0 where offloads_parameters, / 1e9",
     reference=KORTHIKANTI,
 )
 def memory_parameters_gb(
@@ -140,6 +140,7 @@ def memory_parameters_gb(
     trained_share: Array,
     frozen_bytes: Array,
     offloads_optimizer: Array,
+    offloads_parameters: Array,
 ) -> Array:
     """Weights on the fullest device [GB]."""
     return (
@@ -155,6 +156,7 @@ def memory_parameters_gb(
             trained_share,
             frozen_bytes,
             offloads_optimizer,
+            offloads_parameters,
         )
         / 1e9
     )
@@ -208,8 +210,8 @@ def gradient_room_gb(
 
 @rule(
     "memory_gradients_gb",
-    formula="grad_bytes * peak_params, from zero2 on of peak_own_params, of at least master_bytes where master_is_weight; of adapters alone where the weights are"
-    " frozen, / 1e9; less gradient_room_gb, whose place they take; of a layer where offloaded",
+    formula="grad_bytes * peak_params, from zero2 on of peak_own_params (not where sums_whole and several micro_batches), of at least master_bytes where master_is_weight; of adapters alone where the weights are"
+    " frozen, / 1e9; less gradient_room_gb, whose place they take; of a layer where offloaded, or steps_in_backward",
     reference=KORTHIKANTI,
 )
 def memory_gradients_gb(
@@ -225,6 +227,9 @@ def memory_gradients_gb(
     offloads_optimizer: Array,
     gradient_buffer: Array,
     layer_device_params: Array,
+    sums_whole: Array,
+    micro_batches: Array,
+    steps_in_backward: Array,
     gradient_room_gb: Array,
 ) -> Array:
     """Gradients on the fullest device, beyond the room that activations leave to them [GB]."""
@@ -241,6 +246,9 @@ def memory_gradients_gb(
         offloads_optimizer,
         gradient_buffer,
         layer_device_params,
+        sums_whole,
+        micro_batches,
+        steps_in_backward,
     )
     return np.maximum(found / 1e9 - gradient_room_gb, 0.0)
 
@@ -248,7 +256,7 @@ def memory_gradients_gb(
 @rule(
     "memory_optimizer_gb",
     formula="optimizer_bytes * peak_params, from zero1 on of peak_own_params; of adapters alone where the weights are"
-    " frozen, 0 where offloaded, / 1e9",
+    " frozen, 0 where offloaded, without moment_bytes where paged, / 1e9",
     reference=KORTHIKANTI,
 )
 def memory_optimizer_gb(
@@ -260,6 +268,8 @@ def memory_optimizer_gb(
     trains_base: Array,
     trained_share: Array,
     offloads_optimizer: Array,
+    pages_optimizer: Array,
+    moment_bytes: Array,
 ) -> Array:
     """Master weights and moments on the fullest device [GB]."""
     return (
@@ -272,6 +282,8 @@ def memory_optimizer_gb(
             trains_base,
             trained_share,
             offloads_optimizer,
+            pages_optimizer,
+            moment_bytes,
         )
         / 1e9
     )

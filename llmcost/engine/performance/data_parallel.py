@@ -123,7 +123,7 @@ def reduce_s(
 @rule(
     "data_parallel_s",
     formula="what the backward pass of the last micro-batch does not hide of reduce_s, and the forward of the first"
-    " of gather_s; with zero2 reduce_s every micro-batch; with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
+    " of gather_s, its trained_share below zero3; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
     " a layer's share never hides; what is hidden takes comm_steal of the computation",
     reference=f"{ZERO}; {_FSDP}",
 )
@@ -141,6 +141,8 @@ def data_parallel_s(
     layer_recompute_share: Array,
     data_overlap: Array,
     comm_steal: Array,
+    sums_whole: Array,
+    trained_share: Array,
 ) -> Array:
     """Exposed data-parallel communication of a step.
 
@@ -160,6 +162,8 @@ def data_parallel_s(
         Share of the communication that the software runs beside computation [1].
     comm_steal : array_like
         Share of the processors that communication takes from what runs beside it [1].
+    sums_whole, trained_share : array_like
+        1 where micro-batches sum whole gradients, which the last of them reduces; parameters that are stepped over all [1].
 
     Returns
     -------
@@ -180,12 +184,19 @@ def data_parallel_s(
         return busy - hidden * (1 - comm_steal)
 
     # In a pipeline, layers stay gathered and gradients are summed on the device until its last micro-batch.
-    rounds = np.where((sharding > 1) & (pp == 1), micro_batches, 1.0)
+    rounds = np.where((sharding > 1) & (pp == 1) & (sums_whole <= 0), micro_batches, 1.0)
     frees = (sharding > 2) & (pp == 1)
     every = np.where(frees, micro_batches, 1.0)
     # Parameters are gathered again for the backward pass where each layer frees them.
     again = np.where(frees, gather_s, 0.0)
-    found = every * exposed(gather_s, forward) + rounds * exposed(reduce_s + again, backward)
+    apart = (every - rounds) * exposed(again, backward)  # rounds that gather, and reduce nothing
+    # Where weights are whole, only those that were stepped are gathered.
+    first = np.where(sharding > 2, gather_s, trained_share * gather_s)
+    found = (
+        every * exposed(first, forward)
+        + rounds * exposed(reduce_s + again, backward)
+        + np.maximum(apart, 0.0)
+    )
     return np.where(dp * cp > 1, found, 0.0)
 
 

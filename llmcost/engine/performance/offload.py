@@ -1,4 +1,4 @@
-"""States and activations in the host's memory: what the link and the host's optimizer add to a step."""
+"""States, weights and activations in the host's memory: what the link and the host's optimizer add to a step."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy as np
 from llmcost.engine.chain import Array, rule
 
 _REN = "Ren et al. 2021, ZeRO-Offload, arXiv:2101.06840"
+_RAJBHANDARI = "Rajbhandari et al. 2021, ZeRO-Infinity, arXiv:2104.07857"
+_DETTMERS = "Dettmers et al. 2023, arXiv:2305.14314"
 
 
 def _backward_s(layer_s: Array, layer_forward_s: Array) -> Array:
@@ -95,7 +97,85 @@ def activation_link_s(
     return np.where(offloads_activations > 0, micro_batches * stage_layers * waits, 0.0)
 
 
-@rule("offload_s", formula="host_step_s + activation_link_s", reference=_REN)
-def offload_s(host_step_s: Array, activation_link_s: Array) -> Array:
+@rule(
+    "parameter_link_s",
+    formula="where weights of zero3 are on the host: micro_batches * what the forward pass does not hide of gathered_bytes * own_params over"
+    " the link, and what the backward pass does not; else 0",
+    reference=f"{_RAJBHANDARI}; PyTorch, FSDP's CPUOffload",
+)
+def parameter_link_s(
+    offloads_parameters: Array,
+    sharding: Array,
+    host_link_gb_s_each_way: Array,
+    own_params: Array,
+    gathered_bytes: Array,
+    micro_batches: Array,
+    stage_layers: Array,
+    layer_s: Array,
+    layer_forward_s: Array,
+) -> Array:
+    """Waiting for weights from the host: a device fetches its shard, which its replicas then gather.
+
+    Parameters
+    ----------
+    offloads_parameters, sharding : array_like
+        1 where the weights are in the host's memory, which zero3 (3) brings a layer at a time [1].
+    host_link_gb_s_each_way : array_like
+        Bandwidth of a device's link to its host [GB/s].
+    own_params, gathered_bytes : array_like
+        Parameters that a device keeps, and bytes of one on the way [1], [B].
+    micro_batches, stage_layers, layer_s, layer_forward_s : array_like
+        Passes of a step [1]; layers of the device, time of one in all passes and forward [1], [s].
+
+    Returns
+    -------
+    ndarray
+        Time [s].
+
+    References
+    ----------
+    .. [1] Rajbhandari et al. (2021), arXiv:2104.07857.
+    """
+    each = gathered_bytes * own_params / (host_link_gb_s_each_way * 1e9)
+    forward = stage_layers * layer_forward_s
+    backward = stage_layers * _backward_s(layer_s, layer_forward_s)
+    waits = np.maximum(each - forward, 0.0) + np.maximum(each - backward, 0.0)
+    leaves = (offloads_parameters > 0) & (sharding > 2)
+    return np.where(leaves, micro_batches * waits, 0.0)
+
+
+@rule(
+    "paged_link_s",
+    formula="where moments are paged: those that paging_memory_gb has no room for beside memory_gb_per_device, to the device and back over"
+    " the link; else 0",
+    reference=f"{_DETTMERS}, section 3: paged optimizers",
+)
+def paged_link_s(
+    pages_optimizer: Array,
+    host_link_gb_s_each_way: Array,
+    paging_memory_gb: Array,
+    memory_gb_per_device: Array,
+    moment_bytes: Array,
+    stepped_params: Array,
+    trained_share: Array,
+) -> Array:
+    """Moments on their way to the device and back in a step [s]; none where all have room beside the rest.
+
+    `paging_memory_gb` is the device's memory, or 0 where nobody knows it.
+    """
+    moments = moment_bytes * stepped_params * trained_share
+    room = np.maximum(paging_memory_gb - memory_gb_per_device, 0.0) * 1e9
+    found = 2 * np.maximum(moments - room, 0.0) / (host_link_gb_s_each_way * 1e9)
+    return np.where(pages_optimizer > 0, found, 0.0)
+
+
+@rule(
+    "offload_s",
+    formula="host_step_s + activation_link_s + parameter_link_s + paged_link_s",
+    reference=_REN,
+)
+def offload_s(
+    host_step_s: Array, activation_link_s: Array, parameter_link_s: Array, paged_link_s: Array
+) -> Array:
     """What the host's memory adds to a step [s]."""
-    return host_step_s + activation_link_s
+    return host_step_s + activation_link_s + parameter_link_s + paged_link_s

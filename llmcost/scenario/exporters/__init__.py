@@ -70,6 +70,8 @@ def emit(name: str, inputs: Mapping[str, Mapping[str, Any]], trainer: str, catal
             f"{layout.name}: a batch of {layout.degrees['global_batch_seqs']} is no multiple of dp · "
             f"micro_batch = {layout.degrees['dp'] * layout.degrees['micro_batch']}: no trainer runs it"
         )
+    if layout.words["in_backward"] == "true" and trainer != "torchtitan":
+        raise layout.cannot(trainer, "training.optimizer_in_backward", "true")
     return write(layout, catalog)
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from llmcost.catalog import Catalog
 from llmcost.scenario.exporters.layout import Layout
 
+#: What ZeRO keeps on the host, by the words of training.offload.
+_HOST = {"optimizer": ("optimizer",), "parameters": ("param", "optimizer")}
+
 
 def deepspeed(layout: Layout, catalog: Catalog) -> str:
     """DeepSpeed's configuration, as JSON."""
@@ -29,6 +32,8 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
     if words["recompute"] == "share":
         raise layout.cannot("DeepSpeed", "training.recompute_share", layout.recompute_share)
     stage = int(words["sharding"].removeprefix("zero").replace("none", "0"))
+    if words["offload"] == "paged":
+        raise layout.cannot("DeepSpeed", "training.offload", "paged")
     if words["offload"] == "optimizer" and stage < 1:
         raise layout.cannot("DeepSpeed", "training.offload", "optimizer", "not without ZeRO")
     if words["offload"] == "activations" and words["recompute"] != "full":
@@ -44,7 +49,7 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
         "gradient_accumulation_steps": int(layout.rounds),
         "zero_optimization": {
             "stage": stage,
-            **({"offload_optimizer": {"device": "cpu"}} if words["offload"] == "optimizer" else {}),
+            **{f"offload_{part}": {"device": "cpu"} for part in _HOST.get(words["offload"], ())},
         },
     }
     if words["precision"] in ("bf16", "fp16"):

@@ -126,6 +126,7 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
         "sharding": value("parallelism.sharding", "none"),
         "optimizer": value("training.optimizer", "adamw"),
         "offload": value("training.offload", "none"),
+        "in_backward": "true" if value("training.optimizer_in_backward") else "none",
     }
     degrees = {short: value(f"parallelism.{short}") for short in _DEGREES}
     if value("model.experts") and isinstance(value("parallelism.expert_tp"), int):

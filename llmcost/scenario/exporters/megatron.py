@@ -69,8 +69,8 @@ def megatron(layout: Layout, catalog: Catalog) -> str:
         )
     if layout.words["optimizer"] not in ("adamw", "sgd", "muon"):
         raise layout.cannot("Megatron-LM", "training.optimizer", layout.words["optimizer"])
-    if layout.words["offload"] == "activations":
-        raise layout.cannot("Megatron-LM", "training.offload", "activations")
+    if layout.words["offload"] in ("activations", "parameters", "paged"):
+        raise layout.cannot("Megatron-LM", "training.offload", layout.words["offload"])
     if layout.words["offload"] == "optimizer":
         if layout.words["sharding"] == "none":
             raise layout.cannot(

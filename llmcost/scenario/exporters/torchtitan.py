@@ -33,7 +33,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
         )
     if sharding != "none" and one["dp"] * one["cp"] == 1:
         raise layout.cannot("torchtitan", "parallelism.sharding", sharding, "one replica has none")
-    if words["offload"] == "activations" or (words["offload"] != "none" and sharding == "none"):
+    whole = {"none": "none", "zero2": "optimizer", "zero3": "parameters"}[sharding]
+    if words["offload"] not in ("none", whole):
         raise layout.cannot("torchtitan", "training.offload", words["offload"])
     name, flavor = _flavor(layout, catalog)
     model = {"name": name, "flavor": flavor} if name else {}
@@ -65,7 +66,9 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
     if sharding != "none":
         policy = "never" if sharding == "zero2" else "always"
         sections["parallelism"]["fsdp_reshard_after_forward"] = policy
-    if words["offload"] == "optimizer":
+    if words["in_backward"] == "true":
+        sections["optimizer"]["early_step_in_backward"] = True
+    if words["offload"] != "none":
         sections["training"]["enable_cpu_offload"] = True
     if words["recompute"] == "selective":
         sections["activation_checkpoint"]["selective_ac_option"] = "op"

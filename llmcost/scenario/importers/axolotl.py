@@ -101,7 +101,9 @@ def _sharding(keys: Keys, run: Run) -> None:
         word = "none" if stage[1] == "0" else f"zero{stage[1]}"
         run.default("parallelism.sharding", word, f"deepspeed = {file}, by its name")
         if "offload" in (file or ""):
-            run.default("training.offload", "optimizer", f"deepspeed = {file}, by its name")
+            weights = word == "zero3" and re.search(r"offload_?(all|params?)", file or "")
+            kind = "parameters" if weights else "optimizer"
+            run.default("training.offload", kind, f"deepspeed = {file}, by its name")
     read_sharding(keys, run)
     run.default("parallelism.sharding", "none", "neither deepspeed nor fsdp")
 

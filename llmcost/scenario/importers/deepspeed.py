@@ -167,15 +167,11 @@ def read_sharding(keys: Keys, run: Run) -> None:
     if stage is not None:
         word = "none" if stage == 0 else f"zero{min(stage, 3)}"
         run.put("parallelism.sharding", word, keys.label(*stage_names))
-    for part in ("optimizer", "param"):
+    for part, kind in (("param", "parameters"), ("optimizer", "optimizer")):
         names = (f"zero_optimization.offload_{part}.device", f"offload_{part}_device", "offload")
         item = keys.item(*names)
         if item is not None and str(item.value).lower() in ("cpu", "nvme", "true"):
-            run.put("training.offload", "optimizer", item.label)
-            if part == "param":
-                run.note(
-                    f"{item.label} = {item.value}: weights are kept on the host, no key says it"
-                )
+            run.default("training.offload", kind, item.label)
     if keys.flag("zero_optimization.cpu_offload"):
         run.put("training.offload", "optimizer", keys.label("zero_optimization.cpu_offload"))
     kind = (keys.word("distributed_type") or "").upper()
@@ -201,10 +197,11 @@ def read_sharding(keys: Keys, run: Run) -> None:
         run.put("parallelism.sharding", found, label)
     offload = ("fsdp_config.fsdp_offload_params", "fsdp_config.offload_params")
     if keys.flag(*offload) or "offload" in listed.split():
-        run.put("training.offload", "optimizer", keys.label(*offload, "fsdp"))
-        run.note(
-            f"{keys.label(*offload, 'fsdp')}: weights too are kept on the host, no key says it"
-        )
+        whole = run.get("parallelism.sharding") == "zero3"
+        label = keys.label(*offload, "fsdp")
+        run.put("training.offload", "parameters" if whole else "optimizer", label)
+        if not whole:
+            run.note(f"{label}: weights too are kept on the host, no key says it without zero3")
     if kind in ("MULTI_GPU", "NO", "MULTI_NPU"):
         run.default("parallelism.sharding", "none", f"distributed_type = {kind}")
 

@@ -212,12 +212,17 @@ class Run:
         else:
             self.put("training.recompute_share", share, origin)
 
-    def optimizer(self, name: str, origin: str) -> None:
-        """Take an optimizer by the name that trainers give it."""
+    def optimizer(self, name: str, origin: str, own: Mapping[str, str] = {}) -> None:
+        """Take an optimizer by the name that trainers give it; `own` says what some are at this one."""
         short = name.lower().replace("-", "_")
+        if "paged" in short:
+            if self.get("training.offload", "none") != "none":
+                self.note(f"{origin} = {name}: what is paged is not said beside training.offload")
+            self.default("training.offload", "paged", f"{origin} = {name}")
         for kind, words in _OPTIMIZERS.items():
             if any(word in short for word in words):
                 by_default = origin.endswith(DEFAULT)
+                kind = own.get(kind, kind)
                 self.put("training.optimizer", kind, origin if by_default else f"{origin} = {name}")
                 return
         self.note(f"{origin}: no key says the optimizer {show(name)}")

@@ -203,5 +203,10 @@ def _recompute(keys: Keys, run: Run) -> None:
 def _optimizer(keys: Keys, run: Run) -> None:
     name = keys.word("optimizer.name") or "AdamW"
     run.optimizer(name, keys.label("optimizer.name"))
+    early = "optimizer.early_step_in_backward"
+    if keys.flag(early):
+        run.put("training.optimizer_in_backward", True, keys.label(early))
     if keys.flag("training.enable_cpu_offload"):
-        run.put("training.offload", "optimizer", keys.label("training.enable_cpu_offload"))
+        # FSDP's policy brings weights from the host a layer at a time where they are freed after their use.
+        kind = "parameters" if run.get("parallelism.sharding") == "zero3" else "optimizer"
+        run.put("training.offload", kind, keys.label("training.enable_cpu_offload"))

@@ -16,6 +16,7 @@ from llmcost.scenario.importers import (
     modelconfig,
     nemo,
     torchtitan,
+    torchtune,
 )
 from llmcost.scenario.importers.documents import Document, missing, read_documents
 from llmcost.scenario.importers.keys import Keys, plain
@@ -36,7 +37,16 @@ class Reader(NamedTuple):
 #: Trainers in the order in which keys are tried on them.
 READERS = tuple(
     Reader(module.NAME, module.recognises, module.read, module.PREFIXES)
-    for module in (modelconfig, torchtitan, nemo, megatron, llmfoundry, axolotl, deepspeed)
+    for module in (
+        modelconfig,
+        torchtitan,
+        torchtune,
+        nemo,
+        megatron,
+        llmfoundry,
+        axolotl,
+        deepspeed,
+    )
 )
 
 

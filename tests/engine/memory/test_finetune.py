@@ -16,12 +16,14 @@ from llmcost.scenario.resolve.finetune import NF4_BYTES, NF4_PLAIN_BYTES
 from tests.layouts import CATALOG
 
 
-def made(steps: int = 1, dp: int = 1, micro: int = 2, **training: Any) -> Estimate:
+def made(
+    steps: int = 1, dp: int = 1, micro: int = 2, sharding: str = "none", **training: Any
+) -> Estimate:
     table = {
         "name": "x", "model": {"preset": "llama-3.2-3b", "seq_len": 4096}, "data": {"tokens": 1e7},
         "training": {"software": "pytorch-eager", "optimizer": "adamw-bf16", **training},
         "cluster": {"accelerator": "h100-sxm", "devices": dp},
-        "parallelism": {"tp": 1, "pp": 1, "dp": dp, "micro_batch": micro, "global_batch_seqs": micro * dp * steps},
+        "parallelism": {"tp": 1, "pp": 1, "dp": dp, "micro_batch": micro, "global_batch_seqs": micro * dp * steps, "sharding": sharding},
     }  # fmt: skip
     return estimate(parse_scenario(table), CATALOG)
 
@@ -109,8 +111,67 @@ def test_old_products_of_four_bits_keep_their_inputs() -> None:
     kinds = [
         value(made(method=method, software=name, lora_targets="q_proj"), "full_token_bytes")
         for method in ("qlora", "lora")
-        for name in ("pytorch-eager", "litgpt-2024")
+        for name in ("pytorch-eager", "transformers-2023")
     ]
     # Beside the adapter's own: the input of gate and up, and that of down.
     assert kinds[1] - kinds[0] == pytest.approx(1.4 * 2 * (3072 + 8192))
     assert kinds[2] == kinds[3] == kinds[0]
+
+
+def test_litgpt_keeps_what_its_joined_product_and_its_last_graph_hold() -> None:
+    def parts(method: str, software: str, targets: str) -> list[float]:
+        found = made(method=method, software=software, lora_targets=targets)
+        return [value(found, name) for name in ("joined_token_bytes", "stale_token_bytes")]
+
+    heads, kv, ffn = 24 * 128, 8 * 128, 8192
+    # Keys and values are repeated, so that no part of the product is attention's; updates of two of three are apart.
+    assert parts("lora", "litgpt-2024", "q_proj,v_proj") == [2 * (heads + kv), 0]
+    assert parts("lora", "litgpt-2024", "all-linear") == [0, 0]
+    assert parts("lora", "pytorch-eager", "q_proj,v_proj") == [0, 0]
+    inputs = 2 * (2 * 3072 + heads + ffn)
+    assert parts("qlora", "litgpt-2024", "all-linear") == [0, inputs]
+    # The longest sample came first in 2023: none as long is left from before it.
+    assert parts("qlora", "litgpt-2023", "all-linear") == [0, 0]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw-bf16", "adamw-8bit", "sgd", "adafactor"])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+@pytest.mark.parametrize("software", ["pytorch-eager", "megatron-core"])
+def test_each_weight_is_counted_once(optimizer: str, precision: str, software: str) -> None:
+    """Shards of all replicas hold the weights and states of one, but for a copy that shards do without."""
+    more = {"optimizer": optimizer, "precision": precision, "software": software, "method": "full"}
+    entry = CATALOG.entry("optimizers", optimizer)
+    width = 4 if precision == "fp32" else 2
+    apart = entry["weight_bytes"] > 2 and width < 4  # a 32-bit copy beside the weight that computes
+    states = entry["state_bytes"] - (4 if width == 4 else 0)
+    params = 3.2127e9
+    found = made(dp=8, sharding="zero3", **more)
+    held = value(found, "memory_parameters_gb") + value(found, "memory_optimizer_gb")
+    fused = apart and software == "pytorch-eager"
+    expected = (states + (0 if fused else width)) * params / 8 / 1e9
+    assert held == pytest.approx(expected, rel=0.01)
+
+
+def test_gradients_of_rounds_are_whole_where_they_are_summed_so() -> None:
+    def gradients(software: str, steps: int) -> float:
+        found = made(steps, dp=4, sharding="zero3", software=software)
+        return value(found, "memory_gradients_gb")
+
+    assert gradients("litgpt-2024", 1) == gradients("pytorch-eager", 1)
+    assert gradients("pytorch-eager", 2) == gradients("pytorch-eager", 1)
+    assert gradients("litgpt-2024", 2) == pytest.approx(4 * gradients("litgpt-2024", 1))
+    times = [
+        value(made(4, dp=4, sharding="zero3", software=name), "data_parallel_s")
+        for name in ("litgpt-2024", "pytorch-eager")
+    ]
+    assert times[0] < times[1]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_adapters_have_the_states_of_the_optimizer(method: str) -> None:
+    states = {
+        name: value(made(method=method, optimizer=name), "memory_optimizer_gb")
+        for name in ("adamw", "adamw-bf16", "adamw-8bit")
+    }
+    assert states["adamw"] == pytest.approx(3 * states["adamw-bf16"])
+    assert states["adamw-8bit"] == pytest.approx(states["adamw"] / 2)

@@ -68,3 +68,20 @@ def test_gradients_travel_as_wide_as_the_software_sends_them() -> None:
     values = run(parallelism={"tp": 8, "pp": 4, "micro_batch": 1, "global_batch_seqs": 512}).values
     ratio = float(values["reduced_bytes"] / values["gathered_bytes"])
     assert float(values["reduce_s"]) == pytest.approx(ratio * float(values["gather_s"]))
+
+
+def test_replicas_of_frozen_weights_exchange_adapters_alone() -> None:
+    layout = {"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 512}
+    for sharding in ("none", "zero1"):
+        full, lora = (
+            run(
+                parallelism={**layout, "sharding": sharding},
+                training={"activation_recompute": "full", "method": method},
+            ).values
+            for method in ("full", "lora")
+        )
+        share = float(lora["trained_share"])
+        assert 0 < share < 0.02
+        whole = float(lora["gather_s"] + lora["reduce_s"] / share)
+        assert 0 < float(lora["data_parallel_s"]) <= share * whole * (1 + 1e-9)
+        assert float(full["data_parallel_s"]) > float(lora["data_parallel_s"])

@@ -114,3 +114,68 @@ def test_a_host_that_nobody_knows_is_asked_for() -> None:
     assert value(made("optimizer", accelerator="tpu-v4", cluster=known), "offload_s") > 0
     with pytest.raises(InputError, match="none, optimizer, activations"):
         made("weights")
+
+
+@settings(max_examples=30, deadline=None)
+@given(layout=layouts, rate=st.floats(0.5, 1e4))
+def test_weights_on_the_host_come_over_the_link(layout: dict[str, Any], rate: float) -> None:
+    layout = {**layout, "sharding": "zero3"}
+    cluster = {"host_link_gb_s_each_way": rate}
+    plain, moved = (made(kind, cluster=cluster, **layout) for kind in ("optimizer", "parameters"))
+    assert value(moved, "memory_parameters_gb") == 0
+    lighter = value(plain, MEMORY) - value(plain, "memory_parameters_gb")
+    assert value(moved, MEMORY) == pytest.approx(lighter)
+    each = value(moved, "gathered_bytes") * value(moved, "own_params") / (rate * 1e9)
+    layers = value(moved, "stage_layers")
+    forward = layers * value(moved, "layer_forward_s")
+    backward = layers * value(moved, "layer_s") - forward
+    waits = max(each - forward, 0.0) + max(each - backward, 0.0)
+    found = value(moved, "parameter_link_s")
+    assert found == pytest.approx(value(moved, "micro_batches") * waits)
+    assert value(moved, "offload_s") == pytest.approx(value(plain, "offload_s") + found)
+
+
+def test_whole_weights_do_not_come_from_the_host() -> None:
+    with pytest.raises(InputError, match=r"offload: .*zero3"):
+        made("parameters", "zero2")
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw-bf16", "adamw-8bit", "adafactor"])
+def test_paged_moments_cross_where_they_have_no_room(optimizer: str) -> None:
+    moments = {"adamw": 8, "adamw-bf16": 4, "adamw-8bit": 2, "adafactor": 0}[optimizer]
+    more = {"software": "megatron-core", "optimizer": optimizer}
+    plain = made(None, **more)
+    owned = value(plain, "own_params")
+    paged = made("paged", cluster={"memory_gb": 500.0}, **more)
+    assert value(plain, MEMORY) - value(paged, MEMORY) == pytest.approx(
+        moments * owned / 1e9, abs=1e-6
+    )
+    assert value(paged, "paged_link_s") == 0
+    # A device with no room for a byte of them, and one with room for half.
+    need = value(paged, MEMORY)
+    link = value(paged, "host_link_gb_s_each_way") * 1e9
+    for share in (0.0, 0.5):
+        tight = made("paged", cluster={"memory_gb": need + share * moments * owned / 1e9}, **more)
+        crossing = 2 * (1 - share) * moments * owned / link
+        assert value(tight, "paged_link_s") == pytest.approx(crossing, rel=1e-6)
+        assert value(tight, "offload_s") == value(tight, "paged_link_s")
+
+
+def test_a_step_in_the_backward_pass_keeps_a_layers_gradients() -> None:
+    def run(seqs: int, early: bool) -> Estimate:
+        table = {
+            "name": "x", "model": {"preset": "llama-3.1-8b", "seq_len": 512}, "data": {"tokens": 1e9},
+            "training": {"software": "megatron-core", "optimizer_in_backward": early},
+            "cluster": {"accelerator": "h100-sxm", "devices": 1},
+            "parallelism": {"tp": 1, "pp": 1, "dp": 1, "micro_batch": 1, "global_batch_seqs": seqs},
+        }  # fmt: skip
+        return estimate(parse_scenario(table), CATALOG)
+
+    late, early = (run(1, kind) for kind in (False, True))
+    assert value(late, "memory_gradients_gb") == pytest.approx(4 * 8.03, rel=0.01)
+    layer = value(early, "grad_bytes") * value(early, "layer_device_params") / 1e9
+    assert value(early, "memory_gradients_gb") == pytest.approx(layer)
+    assert value(early, "predicted_step_s") == value(late, "predicted_step_s")
+    with pytest.raises(InputError, match="optimizer_in_backward"):
+        run(2, True)
+    assert value(run(2, False), "memory_gradients_gb") == value(late, "memory_gradients_gb")

@@ -72,10 +72,12 @@ def layouts(draw: st.DrawFn) -> dict[str, Any]:
         "parallelism.sequence_parallel": tp > 1 and draw(st.booleans()),
         "training.precision": draw(st.sampled_from(["fp32", "tf32", "bf16", "fp16", "fp8", "fp4"])),
         "training.activation_recompute": draw(st.sampled_from(["none", "selective", "full"])),
-        "training.offload": draw(st.sampled_from(["none", "none", "optimizer", "activations"])),
+        "training.offload": draw(st.sampled_from(["none", "none", "optimizer", "activations", "parameters", "paged"])),
         "model.seq_len": draw(st.sampled_from([2048, 8192])),
         "cluster.devices": tp * pp * cp * dp, "cluster.devices_per_node": 8,
     }  # fmt: skip
+    if values["training.offload"] == "parameters":
+        values["parallelism.sharding"] = "zero3"
     values |= {f"model.{key}": value for key, value in sizes.items() if f"model.{key}" in _KEYS}
     if name in CATALOG.kind("models"):
         values["model.preset"] = name
@@ -93,7 +95,9 @@ def cannot(trainer: str, v: dict[str, Any]) -> bool:
     p = {key.rpartition(".")[2]: value for key, value in v.items()}
     if trainer == "megatron":
         nodes = -(-p["devices"] // 8)
-        if p["offload"] == "activations" or (p["offload"] != "none" and p["sharding"] == "none"):
+        if p["offload"] not in ("none", "optimizer") or (
+            p["offload"] != "none" and p["sharding"] == "none"
+        ):
             return True
         return p["precision"] == "tf32" or (p["devices"] % nodes != 0 and p["devices"] % 8 != 0)
     if trainer == "torchtitan":
@@ -103,14 +107,15 @@ def cannot(trainer: str, v: dict[str, Any]) -> bool:
             or p["precision"] in ("tf32", "fp16", "fp4")
             or (p["sharding"] == "none" and p["cp"] > 1)
             or (p["sharding"] != "none" and p["dp"] * p["cp"] == 1)
-            or p["offload"] == "activations"
-            or (p["sharding"] == "none" and p["offload"] != "none")
+            or p["offload"] in ("activations", "paged")
+            or (p["sharding"] != "zero2" and p["offload"] == "optimizer")
         )
     return (
         p["pp"] > 1
         or (p["tp"] > 1 and (p["ep"] > 1 or p["sequence_parallel"]))
         or p["precision"] in ("tf32", "fp8", "fp4")
         or p["activation_recompute"] == "selective"
+        or p["offload"] == "paged"
         or (p["offload"] == "optimizer" and p["sharding"] == "none")
         or (p["offload"] == "activations" and p["activation_recompute"] != "full")
     )

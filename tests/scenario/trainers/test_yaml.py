@@ -164,3 +164,25 @@ def test_wrong_values_are_errors_that_name_the_key(
     path.write_text(text)
     with pytest.raises(InputError, match=said):
         read_run([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("lines", "offload"),
+    [
+        ("optimizer: paged_adamw_8bit", "paged"),
+        ("optimizer: adamw_bnb_8bit", None),
+        ("deepspeed: deepspeed_configs/zero3_bf16_cpuoffload_all.json", "parameters"),
+        ("deepspeed: deepspeed_configs/zero3_bf16_cpuoffload_params.json", "parameters"),
+        ("deepspeed: deepspeed_configs/zero2_cpu_offload.json", "optimizer"),
+        ("fsdp_config:\n  reshard_after_forward: true\n  offload_params: true", "parameters"),
+        ("fsdp_config:\n  reshard_after_forward: false\n  offload_params: true", "optimizer"),
+        ("optimizer: paged_adamw_32bit\nactivation_offloading: true", "activations"),
+    ],
+)
+def test_axolotl_says_what_is_on_the_host(tmp_path: Path, lines: str, offload: str | None) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(f"base_model: meta-llama/Llama-3.1-8B\nmicro_batch_size: 2\n{lines}\n")
+    run = read_run([str(path)])
+    assert run.get("training.offload") == offload
+    if "8bit" in lines:
+        assert run.get("training.optimizer") == "adamw-8bit"
