@@ -276,6 +276,26 @@ def water_supply(name: str) -> Figure:
     raise AssertionError("the fallback has a factor")
 
 
+def operated(what: str, operator: str, name: str | None, year: int | None) -> Figure | None:
+    """A figure of an operator's data centres, as :func:`site` takes them; of its fleet without a place.
+
+    Returns
+    -------
+    Figure or None
+        None where the operator publishes none of that place or of what it lies in.
+    """
+    column = header("places/sites.csv").index(what)
+    own = [row for row in rows("places/sites.csv", operator) if row[column]]
+    for one in chain(name) if name else [""]:
+        there = [row for row in own if row[1] == one]
+        if there:
+            row = min(there, key=lambda row: (abs(int(row[2]) - (year or 9999)), -int(row[2])))
+            place_text = f" in {_full_name(one)}" if one else ""
+            source = f"operators/{operator}{place_text} {row[2]} ({_title(row[6])})"
+            return _with_spread(what, float(row[column]), source)
+    return None
+
+
 def site(what: str, operator: str | None, name: str | None, year: int | None) -> Figure | None:
     """PUE, or water used on site per IT energy [L/kWh], of a data centre.
 
@@ -296,16 +316,10 @@ def site(what: str, operator: str | None, name: str | None, year: int | None) ->
     Figure or None
         None where neither operator nor place tells.
     """
-    column = header("places/sites.csv").index(what)
     if operator is not None:
-        own = [row for row in rows("places/sites.csv", operator) if row[column]]
-        for one in (*(chain(name) if name else ()), ""):
-            there = [row for row in own if row[1] == one]
-            if there:
-                row = min(there, key=lambda row: (abs(int(row[2]) - (year or 9999)), -int(row[2])))
-                place_text = f" in {_full_name(one)}" if one else ""
-                source = f"operators/{operator}{place_text} {row[2]} ({_title(row[6])})"
-                return _with_spread(what, float(row[column]), source)
+        own = operated(what, operator, name, year) or operated(what, operator, None, year)
+        if own is not None:
+            return own
     known = place(name) if name else None
     if known is None or not known.climate:
         return None

@@ -15,6 +15,7 @@ from llmcost.engine import (  # noqa: F401
     flops,
     growth,
     identity,
+    ownership,
     reliability,
 )
 from llmcost.engine.chain import Array, Rule, run
