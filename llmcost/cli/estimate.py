@@ -116,7 +116,9 @@ def command(
     if plot and tornado and bars:
         from llmcost.files import write_atomic
         from llmcost.render import plots
+        from llmcost.render.numbers import show_in
 
+        show_in(result.inputs.scenario)
         write_atomic(
             plot, plots.image(plots.tornado_plot(result, tornado, bars), plots.check_path(plot))
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.catalog import places
+from llmcost.catalog import places, sites
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.values import Distribution
 
@@ -76,7 +76,7 @@ def _pue(inputs: Inputs) -> None:
     def there(operator: str, place: str | None, day: Any) -> places.Figure | None:
         if place is None or operator in inputs.catalog.own("operators"):
             return None
-        return places.operated("pue", operator, place, _year(day))
+        return sites.operated("pue", operator, place, _year(day))
 
     words = operator, place, inputs.word("start_date")
     if not any(isinstance(word, np.ndarray) for word in words) and there(*words) is not None:
@@ -153,7 +153,7 @@ def _water(inputs: Inputs) -> None:
         return
 
     def on_site(operator: str | None, place: str | None, day: Any) -> places.Figure | None:
-        return places.site("l_per_kwh", operator, place, _year(day))
+        return sites.site("l_per_kwh", operator, place, _year(day))
 
     _take(inputs, "carbon.water_l_per_kwh", on_site, operator, place, start)
 

@@ -34,11 +34,23 @@ def fill(inputs: Inputs) -> None:
             _default(inputs, key, "full")
         elif asked is not None and not inputs.has(key):
             _default(inputs, key, asked)
+    _missing(inputs)
     owned = [key for key in _KEYS if np.any(np.asarray(inputs.known.get(_quantity(key), 0.0)) > 0)]
-    if owned and inputs.shown.get("cost.method") == "purchase":
+    if owned and np.any(np.asarray(inputs.word("cost.method")) == "purchase"):
         inputs.warnings.append(
             f'{", ".join(owned)}: cost.method = "purchase" counts the price of the cluster alone;'
             ' cost_amortized_usd counts them (cost.method = "amortized")'
+        )
+
+
+def _missing(inputs: Inputs) -> None:
+    """Say what keeps the rent of the floor from being known."""
+    device = inputs.word("cluster.accelerator")
+    asked = "colocation_usd_per_kw_month" in inputs.known and "tdp_w" not in inputs.known
+    if asked and isinstance(device, str):
+        inputs.warnings.append(
+            f"cost_colocation_usd and cost_amortized_usd are not known: nobody published the power of {device};"
+            " give cluster.tdp_w"
         )
 
 
@@ -49,6 +61,8 @@ def _quantity(key: str) -> str:
 def _default(inputs: Inputs, key: str, asked: Any) -> None:
     """The catalog's figure where `asked` is "full", nothing elsewhere."""
     entry = inputs.entry("defaults", key)
+    if key in inputs.catalog.own("defaults"):  # the user's own figure is of no date
+        entry = {name: value for name, value in entry.items() if name != "history"}
     start = inputs.word("start_date") if "history" in entry else None
 
     def value(word: str, day: Any) -> float:
