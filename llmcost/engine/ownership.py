@@ -14,7 +14,7 @@ import numpy as np
 from llmcost.engine.carbon import HOURS_PER_YEAR
 from llmcost.engine.chain import Array, rule
 
-_CBRE = "CBRE, North America Data Center Trends: rent by contracted kW and month, power apart"
+_CBRE = "CBRE 2025, North America Data Center Trends: rent by contracted kW and month, power apart"
 _JORGENSON = (
     "Jorgenson 1963, Capital Theory and Investment Behavior: an asset's user cost is its price"
     " times the rates of interest and depreciation"
@@ -93,7 +93,7 @@ def cost_storage_usd(
 @rule(
     "cost_support_usd",
     formula="owned_device_years * cluster_value_usd * support_share_per_year",
-    reference="Catlett et al. 2006, CTWatch Quarterly 2(2): maintenance is a share of the price a year",
+    reference="CTWatch Quarterly 2006, Designing and Supporting High-End Computational Facilities",
 )
 def cost_support_usd(
     owned_device_years: Array, cluster_value_usd: Array, support_share_per_year: Array
