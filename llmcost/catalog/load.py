@@ -199,6 +199,10 @@ class Catalog:
             for key, entry in entries.items():
                 for spelling in (key, entry.get("full_name", key), *entry.get("aliases", ())):
                     known.setdefault(_plain(spelling), key)
+            if kind == "grids":  # a grid of the catalog is that of the place of its name
+                for key, entry in builtin("places").items():
+                    for spelling in entry.get("aliases", ()) if key in entries else ():
+                        known.setdefault(_plain(spelling), key)
             self._spellings[kind] = known
         if _plain(name) in self._spellings[kind]:
             return self._spellings[kind][_plain(name)]

@@ -43,12 +43,16 @@ class Figure(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A country, a state or a cloud region; `parent` is what it lies in, empty for a country."""
+    """A country, a state or a cloud region; `parent` is what it lies in, empty for a country.
+
+    `aliases` are other names, with semicolons between them.
+    """
 
     name: str
     full_name: str
     parent: str
     climate: str
+    aliases: str
 
 
 @cache
@@ -291,9 +295,11 @@ def water_supply(name: str) -> Figure:
 def entries() -> dict[str, dict[str, Any]]:
     """Every place as an entry of the catalog: its last known figures, and where they come from."""
     found: dict[str, dict[str, Any]] = {}
-    for name, full_name, parent, climate in rows("places/places.csv"):
+    for name, full_name, parent, climate, aliases in rows("places/places.csv"):
         prices = electricity_series(name)
         entry: dict[str, Any] = {"full_name": full_name, "climate": climate}
+        if aliases:
+            entry["aliases"] = aliases.split(";")
         if parent:
             entry["lies_in"] = parent
         if prices:

@@ -237,6 +237,14 @@ def test_the_overhead_is_the_operators_at_the_place(llmcost: Run, tmp_path: Path
     assert own[0] == own[1]
 
 
+def test_a_country_is_found_by_what_people_call_it() -> None:
+    for kind in ("grids", "places"):
+        for name, code in (("UK", "GBR"), ("uae", "ARE"), ("US", "USA"), ("Korea", "KOR"), ("South Korea", "KOR")):  # fmt: skip
+            assert CATALOG.find(kind, name, "x") == code
+    with pytest.raises(InputError, match="catalog of grids"):
+        CATALOG.find("grids", "UKX", "x")
+
+
 def test_a_state_stands_beside_a_country(llmcost: Run) -> None:
     line = ("compare", "llama-3.1-405b", "--places", "USA,USA-TX,Oregon", "--json")
     done = llmcost(*line)

@@ -9,6 +9,7 @@ import numpy as np
 
 from llmcost.catalog.quotes import STALE_DAYS, at
 from llmcost.scenario.resolve.inputs import Inputs
+from llmcost.scenario.resolve.money import amount
 from llmcost.scenario.schema import DEFAULT
 from llmcost.scenario.values import Distribution
 
@@ -83,7 +84,7 @@ def _default(inputs: Inputs, key: str, asked: Any) -> None:
     if isinstance(start, date) and abs(start.toordinal() - known) > STALE_DAYS:
         years = (start.toordinal() - known) / 365.25
         inputs.warnings.append(
-            f"{key}: {usd:,.4g} USD is of {date.fromordinal(known)}, {abs(years):.1f} years"
+            f"{key}: {amount(usd)} USD is of {date.fromordinal(known)}, {abs(years):.1f} years"
             f" {'older' if years > 0 else 'newer'} than the run"
         )
 
