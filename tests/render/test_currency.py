@@ -8,6 +8,7 @@ import json
 import math
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ from llmcost.cli.main import run
 from llmcost.engine.results import ADDED_PARTS, COST_METHODS, METHOD_PARTS, RESULTS
 from llmcost.render.numbers import readable, show_in
 from llmcost.scenario import parse_scenario
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _dollars_again() -> Iterator[None]:
+    """Leave the tables of other tests in dollars."""
+    yield
+    show_in()
+
 
 #: Every price of a scenario that counts all that it can [USD].
 PRICES = {
