@@ -14,6 +14,7 @@ from llmcost.engine import (  # noqa: F401
     energy,
     flops,
     growth,
+    growth_of_cost,
     identity,
     ownership,
     reliability,
