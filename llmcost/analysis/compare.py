@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.expression import Expression
 from llmcost.analysis.uncertainty import cheaper
-from llmcost.engine.results import ADDED_PARTS, GROUPS, RESULTS
+from llmcost.engine.results import ADDED_PARTS, GROUPS, OWNERSHIP_PARTS, RESULTS
 from llmcost.errors import InputError, nearest
 
 #: Results that a comparison shows unless asked for others.
 METRICS = (
     "flops", "devices", "days", "mfu", "device_hours", "energy_mwh", "peak_power_mw", "total_tco2e",
-    "water_m3", "cost_amortized_usd", "cost_purchase_usd", "cost_cloud_usd", "breakeven_utilisation", *ADDED_PARTS, "cost_total_usd",
+    "water_m3", *OWNERSHIP_PARTS, "cost_amortized_usd", "cost_purchase_usd", "cost_cloud_usd", "breakeven_utilisation", *ADDED_PARTS, "cost_total_usd",
     "inference_devices", "inference_tokens_per_s_per_device", "inference_energy_mwh", "inference_cost_usd",
     "inference_usd_per_million_tokens", "inference_j_per_token", "lifetime_energy_mwh", "lifetime_tco2e",
     "lifetime_cost_usd", "training_share_of_lifetime_tco2e",
@@ -147,11 +147,9 @@ def compare(estimates: Sequence[Estimate], baseline: str | None = None) -> Compa
 
 
 def default_metrics(found: Comparison) -> list[str]:
-    """Results that a comparison shows: of what comes to the run only what costs something."""
-    items = found.estimates.values()
-    return [
-        key for key in METRICS if key not in ADDED_PARTS or any(item.result(key) for item in items)
-    ]
+    """Results that a comparison shows: of what may be left out only what costs something."""
+    items, asked = found.estimates.values(), (*OWNERSHIP_PARTS, *ADDED_PARTS)
+    return [key for key in METRICS if key not in asked or any(item.result(key) for item in items)]
 
 
 def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:

@@ -137,7 +137,7 @@ def estimate_places(
     source, sets, catalog, sampling
         As :func:`estimate_variants`.
     places : sequence of str
-        Names of the catalog of grids.
+        Names of the catalog of grids, or of its places: the grid of a state is that of its country.
 
     Raises
     ------
@@ -163,10 +163,35 @@ def estimate_places(
     for place in places:
         name = place.strip()
         try:
-            one = with_sets(scenario, [f"carbon.grid={name}"], name, catalog)
-            found.append(estimate_uncertain(one, catalog, sampling))
+            settings, notes = _settings_of(name, catalog)
+            one = estimate_uncertain(
+                with_sets(scenario, settings, name, catalog), catalog, sampling
+            )
+            found.append(one._replace(warnings=[*one.warnings, *notes]))
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(problems)
     return found
+
+
+def _settings_of(name: str, catalog: Catalog) -> tuple[list[str], list[str]]:
+    """What picks a place, and what to warn of: a state's grid is not known, but its country's."""
+    try:
+        return [f"carbon.grid={catalog.find('grids', name, '--places')}"], []
+    except InputError as error:
+        from llmcost.catalog.places import chain, full_name_of
+
+        try:
+            region = catalog.find("places", name, "--places")
+        except InputError:
+            raise error from None
+        grids = catalog.kind("grids")
+        grid = next((one for one in chain(region) if one in grids), None)
+        if grid is None:
+            raise
+        note = (
+            f"the grid of {full_name_of(region)} is not known: taken from {full_name_of(grid)};"
+            " give carbon.grid_kgco2e_per_kwh"
+        )
+        return [f"carbon.grid={grid}", f"energy.region={region}"], [note]

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmcost.engine.chain import Array, Rule
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import OWNERSHIP_PARTS, RESULTS
 from llmcost.scenario.schema import KEYS, METHODS
 
 #: What stages have together is the sum of what each has.
@@ -17,6 +17,7 @@ SUMMED = (
     "flops", "hardware_flops", "tokens", "days", "device_hours", "energy_mwh", "development_energy_mwh", "operational_tco2e",
     "embodied_tco2e", "total_tco2e", "development_tco2e", "water_m3", "cost_accelerator_usd", "cost_server_usd",
     "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_purchase_usd", "cost_run_usd", "cost_experiments_usd",
+    *OWNERSHIP_PARTS,
 )  # fmt: skip
 #: Results of the whole that follow from those sums and from what the file says once.
 _ONCE = (

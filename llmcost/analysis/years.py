@@ -48,7 +48,8 @@ _KEPT = (
     "embodied_kgco2e_per_device", "hardware_lifetime_years", "fleet_utilisation", "water_l_per_kwh",
     "water_supply_l_per_kwh", "months", "cost_staff_usd",
     "experiments_ratio", "items_share", "items_usd_per_month", "items_usd",
-    "cost_method", "goodput", "recomputed_share",
+    "cost_method", "goodput", "recomputed_share", "colocation_usd_per_kw_month", "storage_tb_per_device",
+    "storage_usd_per_tb_month", "support_share_per_year", "capital_rate_per_year", "setup_weeks",
 )  # fmt: skip
 #: The same of a service, whose traffic stays what it is.
 _KEPT_SERVICE = (
@@ -66,6 +67,10 @@ _MOVING = (
 _MOVING_SERVICE = (
     "inference_tokens_per_s_per_device", "service_device_power_w", "service_device_price_usd",
     "service_cloud_usd_per_device_hour", "service_purchase_price_usd",
+)  # fmt: skip
+#: Parts of the amortized cost of year 0 that are 0 where a scenario does not count them.
+_OWNED = (
+    "cost_storage_usd", "cost_support_usd", "cost_capital_usd", "cost_colocation_usd", "setup_share",
 )  # fmt: skip
 _LAYOUT = (
     "steps",
@@ -223,6 +228,7 @@ def starting_point(
     kept, moving = (_KEPT + _KEPT_SERVICE, _MOVING + _MOVING_SERVICE) if same else (_KEPT, _MOVING)
     known: dict[str, Any] = {key: values[key] for key in kept if key in values}
     known |= {f"base_{key}": values[key] for key in moving if key in values}
+    known |= {f"base_{key}": values.get(key, 0.0) for key in _OWNED}
     return known | dict(trends)
 
 

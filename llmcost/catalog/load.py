@@ -28,6 +28,7 @@ KINDS = {
     "electricity": "industrial electricity prices in the United States by year",
     "grids": "carbon intensity of electricity by country and cloud region",
     "operators": "data centre operators: PUE",
+    "sites": "PUE and water on site of operators, by country or state and year",
     "defaults": "assumptions taken when a scenario gives none",
     "trends": "growth rates of compute, cost, hardware, algorithms and energy",
     "levers": "the roadmap of cost levers of Faraboschi et al. 2024",
@@ -75,6 +76,8 @@ LAW_ERRORS = (
 SCALING_LAW = (
     *LAW_CONSTANTS, "fitted_params_low", "fitted_params_high", "fitted_tokens_low", "fitted_tokens_high",
 )  # fmt: skip
+#: Kinds that are tables of rows, not TOML.
+_TABLES = ("clouds", "purchases", "places", "sites")
 #: Kinds of which each entry is a file of its own, named after it.
 _ONE_FILE_EACH = ("models",)
 #: Characters of a name that can be that of a file.
@@ -139,7 +142,7 @@ class Catalog:
             if not isinstance(entries, dict):
                 problems.append(f"{path}: [{kind}] must hold tables, one an entry")
                 continue
-            if kind in ("purchases", "places"):
+            if kind in _TABLES and kind != "clouds":
                 problems.append(f"{path}: [{kind}] cannot be added to")
                 continue
             known = builtin(kind)
@@ -204,6 +207,10 @@ class Catalog:
             for key, entry in entries.items():
                 for spelling in (key, entry.get("full_name", key), *entry.get("aliases", ())):
                     known.setdefault(_plain(spelling), key)
+            if kind == "grids":  # a grid of the catalog is that of the place of its name
+                for key, entry in builtin("places").items():
+                    for spelling in entry.get("aliases", ()) if key in entries else ():
+                        known.setdefault(_plain(spelling), key)
             self._spellings[kind] = known
         if _plain(name) in self._spellings[kind]:
             return self._spellings[kind][_plain(name)]
@@ -290,9 +297,13 @@ def builtin(kind: str) -> dict[str, Entry]:
 
         return rental_entries() if kind == "clouds" else purchase_entries()
     if kind == "places":
-        from llmcost.catalog.places import entries
+        from llmcost.catalog import places
 
-        return entries()
+        return places.entries()
+    if kind == "sites":
+        from llmcost.catalog import sites
+
+        return sites.entries()
     if kind in _ONE_FILE_EACH:
         folder = packaged("catalog", "data", kind)
         files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))
@@ -326,7 +337,7 @@ def builtin_entry(kind: str, name: str) -> Entry | None:
     if kind in _ONE_FILE_EACH:
         known = name.isprintable() and not set(name) & set("/\\:") and len(name) < _LONGEST_NAME
         return _own_file(kind, name) if known and _carries(kind, name) else None
-    if kind in ("clouds", "purchases", "places"):
+    if kind in _TABLES:
         return builtin(kind).get(name)
     text = _builtin_text(kind)
     for header in (f"\n[{name}]\n", f'\n["{name}"]\n'):

@@ -43,12 +43,16 @@ class Figure(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A country, a state or a cloud region; `parent` is what it lies in, empty for a country."""
+    """A country, a state or a cloud region; `parent` is what it lies in, empty for a country.
+
+    `aliases` are other names, with semicolons between them.
+    """
 
     name: str
     full_name: str
     parent: str
     climate: str
+    aliases: str
 
 
 @cache
@@ -68,11 +72,22 @@ def chain(name: str) -> list[str]:
 
 
 @cache
-def _title(source: str) -> str:
-    return next(title for _, title, _ in rows("places/sources.csv", source))
+def _source(key: str) -> list[str]:
+    return rows("places/sources.csv", key)[0]
 
 
-def _full_name(name: str) -> str:
+def title(source: str) -> str:
+    """What a source of the tables is."""
+    return _source(source)[1]
+
+
+def address(source: str) -> str:
+    """Where it is."""
+    return _source(source)[2]
+
+
+def full_name_of(name: str) -> str:
+    """A place as a person says it."""
     known = place(name)
     return known.full_name if known else name
 
@@ -104,7 +119,7 @@ def electricity_series(name: str) -> Series | None:
         return None
     return Series(
         {int(row[1]): float(row[2]) for row in found},
-        {int(row[1]): _title(row[4]) for row in found},
+        {int(row[1]): title(row[4]) for row in found},
         {int(row[1]): row[3] for row in found},
     )
 
@@ -127,12 +142,12 @@ def electricity(name: str, year: int) -> Figure:
         above = electricity_series(wider[0])
         assert above is not None
         (then, _), (now, nearest) = above.at(last), above.at(year)
-        value, note = value * now / then, f", moved on with {_full_name(wider[0])}"
+        value, note = value * now / then, f", moved on with {full_name_of(wider[0])}"
     low, high = SPREAD[series.confidence[shown]]
     source = f"electricity/{used} {shown}{note} ({series.sources[shown]})"
     warning = _join(
         _borrowed(name, used, "the electricity price", "energy.electricity_usd_per_kwh"),
-        _dated(f"the electricity price of {_full_name(used)}", nearest, year),
+        _dated(f"the electricity price of {full_name_of(used)}", nearest, year),
     )
     return Figure(value, value * low, value * high, source, warning)
 
@@ -142,7 +157,9 @@ def _borrowed(name: str, used: str, what: str, key: str) -> str:
     line = chain(name)
     if used == name or (":" in name and used in line[1:2]):
         return ""
-    return f"{what} of {_full_name(name)} is not known: taken from {_full_name(used)}; give {key}"
+    return (
+        f"{what} of {full_name_of(name)} is not known: taken from {full_name_of(used)}; give {key}"
+    )
 
 
 def _dated(what: str, known: int, year: int) -> str:
@@ -168,8 +185,7 @@ def grid_series(name: str) -> Series | None:
         for year, cell in zip(header("places/grid_intensity.csv")[1:], found[0][1:], strict=True)
         if cell
     }
-    title = _title("owid")
-    return Series(known, dict.fromkeys(known, title), dict.fromkeys(known, "high"))
+    return Series(known, dict.fromkeys(known, title("owid")), dict.fromkeys(known, "high"))
 
 
 @cache
@@ -214,15 +230,17 @@ def grid(name: str, year: int, known: float | None = None, known_year: int = 202
     growth = grid_growth(own)
     if year > last:
         reached *= growth ** (year - last)
-    value, source = reached, f"grids/{own} {min(year, last)} ({_title('owid')})"
+    value, source = reached, f"grids/{own} {min(year, last)} ({title('owid')})"
     if known is not None:
         value = known * reached / series.at(known_year)[0]
         source = f"grids/{name} {known_year}"
         if year != known_year:
-            source += f", moved to {year} with the grid of {_full_name(own)}"
+            source += f", moved to {year} with the grid of {full_name_of(own)}"
     if year > last:
         source += f", after {last} by its trend of {growth - 1:+.1%} a year"
-    beyond = _dated(f"the grid of {_full_name(own)}", min(max(year, min(series.years)), last), year)
+    beyond = _dated(
+        f"the grid of {full_name_of(own)}", min(max(year, min(series.years)), last), year
+    )
     warning = beyond and f"{beyond}, and moved on by its trend" if year > last else beyond
     if known is None:
         borrowed = _borrowed(name, own, "the grid", "carbon.grid_kgco2e_per_kwh")
@@ -261,7 +279,7 @@ def water_supply(name: str) -> Figure:
         if published:
             value = float(published[2])
             ends = value * WATER_SPREAD[0], value * WATER_SPREAD[1]
-            return Figure(value, *ends, f"water/{one} ({_title(published[4])})", warning)
+            return Figure(value, *ends, f"water/{one} ({title(published[4])})", warning)
         mix = generation_mix(one)
         if mix:
             year, shares = mix
@@ -269,64 +287,19 @@ def water_supply(name: str) -> Figure:
                 sum(share * _fuels()[fuel][end] for fuel, share in shares.items())
                 for end in range(3)
             ]
-            source = (
-                f"water/{one} generation of {year} ({_title('owid')}) times {_title('macknick')}"
-            )
+            source = f"water/{one} generation of {year} ({title('owid')}) times {title('macknick')}"
             return Figure(parts[0], parts[1], parts[2], source, warning)
     raise AssertionError("the fallback has a factor")
-
-
-def site(what: str, operator: str | None, name: str | None, year: int | None) -> Figure | None:
-    """PUE, or water used on site per IT energy [L/kWh], of a data centre.
-
-    The operator's own at the place, else its fleet's, each of the year nearest to the run's; for
-    a place without an operator that is known, that of its climate.
-
-    Parameters
-    ----------
-    what : str
-        ``pue`` or ``l_per_kwh``.
-    operator, name : str, optional
-        Operator and place.
-    year : int, optional
-        Year of the run.
-
-    Returns
-    -------
-    Figure or None
-        None where neither operator nor place tells.
-    """
-    column = header("places/sites.csv").index(what)
-    if operator is not None:
-        own = [row for row in rows("places/sites.csv", operator) if row[column]]
-        for one in (*(chain(name) if name else ()), ""):
-            there = [row for row in own if row[1] == one]
-            if there:
-                row = min(there, key=lambda row: (abs(int(row[2]) - (year or 9999)), -int(row[2])))
-                place_text = f" in {_full_name(one)}" if one else ""
-                source = f"operators/{operator}{place_text} {row[2]} ({_title(row[6])})"
-                return _with_spread(what, float(row[column]), source)
-    known = place(name) if name else None
-    if known is None or not known.climate:
-        return None
-    row = rows("places/climates.csv", known.climate)[0]
-    value = float(row[header("places/climates.csv").index(what)])
-    return _with_spread(what, value, f"climates/{known.climate} ({_title(row[4])})")
-
-
-def _with_spread(what: str, value: float, source: str) -> Figure:
-    """An interval: the overhead above 1 of a PUE, or the water itself, by factors of 2/3 and 3/2."""
-    base = 1.0 if what == "pue" else 0.0
-    low, high = (base + (value - base) * factor for factor in (2 / 3, 3 / 2))
-    return Figure(value, low, high, source)
 
 
 def entries() -> dict[str, dict[str, Any]]:
     """Every place as an entry of the catalog: its last known figures, and where they come from."""
     found: dict[str, dict[str, Any]] = {}
-    for name, full_name, parent, climate in rows("places/places.csv"):
+    for name, full_name, parent, climate, aliases in rows("places/places.csv"):
         prices = electricity_series(name)
         entry: dict[str, Any] = {"full_name": full_name, "climate": climate}
+        if aliases:
+            entry["aliases"] = aliases.split(";")
         if parent:
             entry["lies_in"] = parent
         if prices:
@@ -348,7 +321,7 @@ def entries() -> dict[str, dict[str, Any]]:
         entry["source"] = "; ".join(
             dict.fromkeys(str(v) for k, v in entry.items() if k.endswith("_source"))
         )
-        entry["source"] = entry["source"] or f"figures of {_full_name(parent)}"
+        entry["source"] = entry["source"] or f"figures of {full_name_of(parent)}"
         last = max(int(entry.get(key, 0)) for key in ("electricity_year", "grid_year"))
         entry["url"] = _SITE
         entry["date"] = date(last or _CLIMATE_YEAR, 12, 31)

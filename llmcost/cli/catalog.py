@@ -10,6 +10,13 @@ from llmcost.cli.options import Common
 
 EPILOG = "Example: llmcost catalog accelerators h100-sxm"
 
+#: Kinds whose entries are also found by what they are of: that kind, and the field that names it.
+_OF = {
+    "clouds": ("accelerators", "accelerator"),
+    "purchases": ("accelerators", "accelerator"),
+    "sites": ("operators", "operator"),
+}
+
 
 def command(
     kind: Annotated[
@@ -22,7 +29,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="One entry, with every field and its source; of clouds and purchases also an accelerator's.",
+            help="One entry, with every field and its source; of clouds and purchases also an accelerator's, of sites an operator's.",
         ),
     ] = None,
     options: Common = Common(),
@@ -44,13 +51,17 @@ def command(
         )
     elif name is None:
         options.deliver(show.listing(kind, entries.kind(kind), options))
-    elif kind in ("clouds", "purchases") and name not in entries.kind(kind):
-        device = entries.find("accelerators", name, "catalog")
-        own = {k: v for k, v in entries.kind(kind).items() if v["accelerator"] == device}
+    elif kind in _OF and name not in entries.kind(kind):
+        whose, field = _OF[kind]
+        device = entries.find(whose, name, "catalog")
+        own = {k: v for k, v in entries.kind(kind).items() if v[field] == device}
         if not own:
             from llmcost.catalog.prices import not_sold
 
-            reason = (not_sold(device) if kind == "purchases" else "") or "nobody's price is known"
+            unknown = (
+                "no figure by place is known" if kind == "sites" else "nobody's price is known"
+            )
+            reason = (not_sold(device) if kind == "purchases" else "") or unknown
             raise NoAnswerError(f"catalog {kind}: {device}: {reason}")
         options.deliver(show.listing(kind, own, options))
     else:

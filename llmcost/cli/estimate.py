@@ -93,7 +93,9 @@ def command(
     if plot and tornado and bars:  # first: what cannot be drawn leaves standard output empty
         from llmcost.files import write_atomic
         from llmcost.render import plots
+        from llmcost.render.numbers import show_in
 
+        show_in(result.inputs.scenario)
         write_atomic(
             plot, plots.image(plots.tornado_plot(result, tornado, bars), plots.check_path(plot))
         )

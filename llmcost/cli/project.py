@@ -82,8 +82,10 @@ def command(
     if plot is not None:
         from llmcost.files import write_atomic
         from llmcost.render import plots
+        from llmcost.render.numbers import show_in
 
         ending = plots.check_path(plot)
+        show_in(base.inputs.scenario)
         if falls:
             drawn = plots.waterfall_plot(falls[0], steps[falls[0]], int(found.years[-1]))
         else:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from llmcost.engine import ownership  # noqa: F401  (its parts are planned before their sum)
 from llmcost.engine.carbon import HOURS_PER_YEAR
 from llmcost.engine.chain import Array, rule
 
@@ -118,7 +119,8 @@ def cost_energy_usd(energy_mwh: Array, electricity_usd_per_kwh: Array) -> Array:
 
 @rule(
     "cost_amortized_usd",
-    formula="cost_accelerator_usd + cost_server_usd + cost_interconnect_usd + cost_energy_usd",
+    formula="cost_accelerator_usd + cost_server_usd + cost_interconnect_usd + cost_energy_usd, and of"
+    " colocation, storage, support, capital and set-up what the scenario asks for",
     reference=_COTTIER,
 )
 def cost_amortized_usd(
@@ -126,9 +128,16 @@ def cost_amortized_usd(
     cost_server_usd: Array,
     cost_interconnect_usd: Array,
     cost_energy_usd: Array,
+    cost_colocation_usd: float | Array = 0.0,
+    cost_storage_usd: float | Array = 0.0,
+    cost_support_usd: float | Array = 0.0,
+    cost_capital_usd: float | Array = 0.0,
+    cost_setup_usd: float | Array = 0.0,
 ) -> Array:
-    """Amortized hardware plus energy [USD]."""
-    return cost_accelerator_usd + cost_server_usd + cost_interconnect_usd + cost_energy_usd
+    """Amortized hardware plus energy, and what else owning it costs where that is counted [USD]."""
+    hardware = cost_accelerator_usd + cost_server_usd + cost_interconnect_usd + cost_energy_usd
+    owning = cost_colocation_usd + cost_storage_usd + cost_support_usd + cost_capital_usd
+    return np.asarray(hardware + (owning + cost_setup_usd))
 
 
 @rule(

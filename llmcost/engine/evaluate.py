@@ -14,7 +14,9 @@ from llmcost.engine import (  # noqa: F401
     energy,
     flops,
     growth,
+    growth_of_cost,
     identity,
+    ownership,
     reliability,
 )
 from llmcost.engine.chain import Array, Rule, run

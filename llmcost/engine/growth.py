@@ -121,58 +121,6 @@ def trend_hours_ratio(
 
 
 @rule(
-    "trend_hours_ratio",
-    formula="cost_growth_per_year ** elapsed_years / ((base_hardware_usd"
-    " + base_cost_energy_usd * trend_peak_ratio / efficiency_ratio * electricity_ratio) / (base_hardware_usd + base_cost_energy_usd))",
-    reference=_COTTIER,
-)
-def trend_hours_ratio_of_cost(
-    cost_growth_per_year: Array,
-    elapsed_years: Array,
-    base_hardware_usd: Array,
-    base_cost_energy_usd: Array,
-    trend_peak_ratio: Array,
-    efficiency_ratio: Array,
-    electricity_ratio: Array,
-) -> Array:
-    """Device-hours that the trend in amortized cost buys, over those of year 0, before levers.
-
-    Parameters
-    ----------
-    cost_growth_per_year : array_like
-        Growth of the amortized cost [1/yr].
-    elapsed_years : array_like
-        Years since year 0 [yr].
-    base_hardware_usd, base_cost_energy_usd : array_like
-        The two parts of the amortized cost of year 0 [USD].
-    trend_peak_ratio, efficiency_ratio, electricity_ratio : array_like
-        FLOP/s of a device, FLOP/s per watt, price of electricity, each over year 0 [1].
-
-    Returns
-    -------
-    ndarray
-        Ratio [1].
-
-    References
-    ----------
-    .. [1] Cottier et al. (2024), arXiv:2405.21015.
-    """
-    energy = base_cost_energy_usd * (trend_peak_ratio / efficiency_ratio) * electricity_ratio
-    unit = (base_hardware_usd + energy) / (base_hardware_usd + base_cost_energy_usd)
-    return cost_growth_per_year**elapsed_years / unit
-
-
-@rule(
-    "base_hardware_usd",
-    formula="base_cost_hardware_usd + base_cost_interconnect_usd",
-    reference=_COTTIER,
-)
-def base_hardware_usd(base_cost_hardware_usd: Array, base_cost_interconnect_usd: Array) -> Array:
-    """Hardware and network in the amortized cost of year 0 [USD]."""
-    return base_cost_hardware_usd + base_cost_interconnect_usd
-
-
-@rule(
     "hours_ratio",
     formula="trend_hours_ratio * lever_flops / lever_flops_per_device / (mfu / base_mfu)",
     reference=_FARABOSCHI,

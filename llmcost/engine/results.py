@@ -22,6 +22,7 @@ _IDENTITY = "llmcost identity: flops = devices · days · 86400 · peak · MFU �
 _COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
 _WU = "Wu et al. 2024, arXiv:2406.05303"
 _LEDGER = "Korthikanti et al. 2022, arXiv:2205.05198; docs/memory.md"
+_OWNED = "what a scenario counts of ownership (cost.ownership), docs/money.md"
 _SERVING = "Pope et al. 2022, arXiv:2211.05102; docs/service.md"
 
 _ALL = [
@@ -59,7 +60,12 @@ _ALL = [
     Result("cost_server_usd", "Servers", "USD", COST, "Amortized cost of the rest of the servers", _COTTIER),
     Result("cost_interconnect_usd", "Interconnect", "USD", COST, "Amortized cost of the cluster network", _COTTIER),
     Result("cost_energy_usd", "Energy", "USD", COST, "Cost of the electricity", _COTTIER),
-    Result("cost_amortized_usd", "Amortized", "USD", COST, "Amortized hardware plus energy", _COTTIER),
+    Result("cost_colocation_usd", "Colocation", "USD", COST, "Rent of an owned cluster's floor, electricity apart", _OWNED),
+    Result("cost_storage_usd", "Storage", "USD", COST, "Storage beside an owned cluster", _OWNED),
+    Result("cost_support_usd", "Vendor support", "USD", COST, "Support and repair of an owned cluster by its vendor", _OWNED),
+    Result("cost_capital_usd", "Capital", "USD", COST, "Interest on the value of an owned cluster", _OWNED),
+    Result("cost_setup_usd", "Set-up", "USD", COST, "Weeks in which an owned cluster was bought and not yet used", _OWNED),
+    Result("cost_amortized_usd", "Amortized", "USD", COST, "Amortized hardware plus energy, and what of owning it is counted (cost.ownership)", _COTTIER),
     Result("cost_purchase_usd", "Purchase", "USD", COST, "Price of buying the whole cluster new", _COTTIER),
     Result("cost_cloud_usd", "Cloud rental", "USD", COST, "Device-hours at a cloud price", _COTTIER),
     Result("breakeven_utilisation", "Break-even use", "1", COST, "Share of its life that an owned cluster must be used to cost what renting does", "amortized cost against rental"),
@@ -100,12 +106,21 @@ def of_quantile(name: str) -> tuple[str, str]:
     return (key, share) if shaped else ("", "")
 
 
+#: What owning costs beside the hardware, where a scenario counts it.
+OWNERSHIP_PARTS = (
+    "cost_colocation_usd",
+    "cost_storage_usd",
+    "cost_support_usd",
+    "cost_capital_usd",
+    "cost_setup_usd",
+)
 #: The parts that add up to the amortized cost.
 COST_COMPONENTS = (
     "cost_accelerator_usd",
     "cost_server_usd",
     "cost_interconnect_usd",
     "cost_energy_usd",
+    *OWNERSHIP_PARTS,
 )
 #: The results of each method of accounting.
 COST_METHODS = {

@@ -92,7 +92,9 @@ def _decisive(found: Comparison) -> dict[str, dict[str, Any]]:
         for name in (*step.needs, *step.optional)
     }
     differing = found.differing_inputs()
-    words = ("model.preset", "cluster.accelerator", "carbon.grid", "energy.operator")
+    words = (
+        "model.preset", "cluster.accelerator", "carbon.grid", "energy.region", "energy.operator",
+    )  # fmt: skip
     kept = {}
     for key, values in differing.items():
         if key.startswith("model.") and "model.preset" in differing and key != "model.preset":

@@ -12,6 +12,7 @@ from llmcost.engine.results import (
     LAYOUT,
     LIFE,
     METHOD_PARTS,
+    OWNERSHIP_PARTS,
     RESULTS,
     SERVICE,
 )
@@ -98,6 +99,7 @@ def undetermined(result: Estimate) -> list[str]:
         if result.result(item.key) is None
         and item.group not in (LAYOUT, SERVICE, LIFE)
         and (item.key != "cost_items_usd" or result.inputs.items)
+        and (item.key not in OWNERSHIP_PARTS or item.key in result.values)
         and item.key not in ("published_active_params", "loss")
     ]
     return list(dict.fromkeys(missed))

@@ -147,6 +147,7 @@ def project_markdown(
     budgets: Mapping[str, Any] | None = None,
 ) -> str:
     """The years, the crossings, and what a budget trains."""
+    show_in(found.base.inputs.scenario)
     header = ["Year", *(f"{RESULTS[key].label}" for key in metrics)]
     text = to_markdown(header, _cells(found, metrics), range(1, len(header)))
     for note in (found.dollars.note, *found.notes):

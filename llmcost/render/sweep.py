@@ -205,6 +205,7 @@ def sweep_plot(sweep: Sweep, rows: Columns, value: str, pareto: Sequence[str]) -
     """
     from llmcost.render.plots import figure
 
+    show_in(sweep.inputs.scenario)
     drawn = figure()
     panel = drawn.subplots()
     if pareto:

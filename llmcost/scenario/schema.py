@@ -79,10 +79,17 @@ def _short(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def _owned(name: str, text: str, unit: str) -> Key:
+    return _amount(f"cost.{name}", text, unit, words=(DEFAULT,))
+
+
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "fp4")
 POWER_MODELS = ("activity", "constant")
 SCOPES = ("hardware", "life-cycle")
 METHODS = ("amortized", "cloud", "purchase")
+OWNERSHIPS = ("hardware", "full")
+#: The word that asks for the catalog's figure of a key that is left out unless it is asked for.
+DEFAULT = "default"
 COMMITMENTS = ("on-demand", "spot", "1m", "6m", "1y", "3y")
 RECOMPUTE = ("none", "selective", "full")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
@@ -234,6 +241,13 @@ _KEYS = [
     Key("cost.interconnect_cost_fraction", NUMBER, "Network share of the cluster's cost", "1", high=1, open_high=True, quantity="interconnect_cost_fraction"),
     _amount("cost.depreciation_ooms_per_year", "Progress of price-performance, orders of magnitude per year", "1/yr"),
     Key("cost.owner_utilisation", NUMBER, "Share of an owned cluster's life that runs pay for", "1", high=1, open_low=True, quantity="owner_utilisation"),
+    Key("cost.ownership", CHOICE, "Whether the amortized cost is of hardware and electricity, or of all that owning takes: the keys below, by default where not given", choices=OWNERSHIPS),
+    _owned("colocation_usd_per_kw_month", "Rent of the floor for a kilowatt of IT power, electricity apart", "USD/kW/month"),
+    _owned("storage_tb_per_device", "Storage beside the cluster", "TB"),
+    _owned("storage_usd_per_tb_month", "Price of that storage", "USD/TB/month"),
+    _owned("support_share_per_year", "Vendor's support a year, as a share of the cluster's value", "1/yr"),
+    _owned("capital_rate_per_year", "Interest a year on the cluster's value", "1/yr"),
+    _owned("setup_weeks", "Time between the purchase of the cluster and its first use", "weeks"),
     Key("cost.cloud_vendor", TEXT, "Cloud vendor of the rental price"),
     Key("cost.cloud_commitment", CHOICE, "Term of the rental price", choices=COMMITMENTS),
     _amount("cost.cloud_usd_per_device_hour", "Rental price of one device and hour", "USD/h"),

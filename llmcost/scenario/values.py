@@ -173,7 +173,12 @@ def parse_value(key: Key, value: object) -> Any:
             return parse_distribution(key, value)
         if isinstance(value, str) and value in key.words:
             return value
-        return check_number(key, parse_number(value))
+        try:
+            number = parse_number(value)
+        except ValueProblem as problem:
+            words = "".join(f', or "{word}"' for word in key.words)
+            raise ValueProblem(f"{problem}{words}") from None
+        return check_number(key, number)
     if key.kind == DATE:
         return parse_date(value)
     if key.kind == FLAG:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from llmcost.catalog import load_catalog, places, tables
+from llmcost.catalog import load_catalog, places, sites, tables
 
 GRIDS = load_catalog().kind("grids")
 COUNTRIES = [row[0] for row in tables.rows("places/places.csv") if not row[2] and row[0] != "world"]
@@ -177,27 +177,43 @@ def test_water_is_the_mix_times_macknick_unless_published() -> None:
 
 
 def test_an_operators_own_figure_at_the_place_comes_first() -> None:
-    here = places.site("pue", "microsoft", "SWE", 2024)
-    assert here is not None
-    assert here.value == 1.172
-    assert "Sweden" in here.source
-    fleet = places.site("pue", "microsoft", "DEU", 2024)
+    for year, pue in ((2022, 1.172), (2024, 1.16)):  # published for 2022 and 2023
+        here = sites.site("pue", "microsoft", "SWE", year)
+        assert here is not None
+        assert here.value == pue
+        assert "Sweden" in here.source
+    fleet = sites.site("pue", "microsoft", "DEU", 2024)
     assert fleet is not None
     assert fleet.value == 1.16
-    assert places.site("pue", "google", None, 2023).value == 1.1  # type: ignore[union-attr]
-    assert places.site("pue", "google", None, 2026).value == 1.09  # type: ignore[union-attr]
+    assert sites.site("pue", "google", None, 2023).value == 1.1  # type: ignore[union-attr]
+    assert sites.site("pue", "google", None, 2026).value == 1.09  # type: ignore[union-attr]
 
 
 def test_without_an_operator_the_climate_tells() -> None:
     water = {
-        name: places.site("l_per_kwh", None, name, 2026)
+        name: sites.site("l_per_kwh", None, name, 2026)
         for name in ("SWE", "USA", "SGP", "ARE", "gcp:us-west4")
     }
     values = {name: figure.value for name, figure in water.items() if figure}
     assert values["SWE"] < values["USA"] < values["SGP"] < values["ARE"]
     assert values["gcp:us-west4"] == values["ARE"]
-    assert places.site("pue", None, None, 2026) is None
-    assert places.site("pue", None, "XXX", 2026) is None
-    google = places.site("l_per_kwh", "google", "FRA", 2026)
+    assert sites.site("pue", None, None, 2026) is None
+    assert sites.site("pue", None, "XXX", 2026) is None
+    google = sites.site("l_per_kwh", "google", "FRA", 2026)
     assert google is not None
     assert "climates/cool" in google.source
+
+
+def test_every_site_is_an_entry_with_its_source() -> None:
+    entries = load_catalog().kind("sites")
+    assert len(entries) == len(tables.rows("places/sites.csv"))
+    operators = load_catalog().kind("operators")
+    for name, entry in entries.items():
+        assert entry["operator"] in operators, name
+        assert "pue" in entry or "l_per_kwh" in entry, name
+        assert 1 <= entry.get("pue", 1) < 2, name
+        assert 0 <= entry.get("l_per_kwh", 0) < 3, name
+        assert entry["url"].startswith("https://"), name
+    published = {(entry["operator"], entry["full_name"]) for entry in entries.values()}
+    for place in ("Ireland", "Singapore", "Germany", "Virginia"):
+        assert ("amazon", place) in published

@@ -66,6 +66,20 @@ def test_usual_devices_have_vendors_and_terms_from_2023_on(name: str) -> None:
         assert len(of_year) >= 5, year
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "h100-sxm", "h100-pcie", "h200-sxm", "b200-sxm", "b300-sxm", "gb200-nvl72", "gh200", "a100-sxm-40gb", "a100-sxm-80gb",
+        "mi300x", "mi325x", "mi355x", "l40s", "rtx-3090", "rtx-4090", "rtx-5090", "rtx-6000-ada", "rtx-pro-6000",
+    ],
+)  # fmt: skip
+def test_what_people_rent_has_vendors_of_the_last_two_years(name: str) -> None:
+    recent = [
+        price for price in prices.rentals(name) if date.fromordinal(price.day or 1).year >= 2025
+    ]
+    assert len({price.vendor for price in recent if price.commitment == "on-demand"}) >= 2
+
+
 def test_no_accelerator_is_both_sold_and_not() -> None:
     for name, reason in tables.rows("prices/not_sold.csv"):
         assert name in ACCELERATORS

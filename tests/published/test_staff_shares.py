@@ -26,7 +26,7 @@ def medians(name: str) -> dict[str, float]:
     base = estimate(load_scenario(name), CATALOG)
     found = with_uncertainty(base, Sampling(20000, 0, defaults=True), CATALOG).samples
     ratio = 1 + found["cost_experiments_usd"] / found["cost_amortized_usd"]
-    parts = {key: float(np.median(found[key] * ratio)) for key in COST_COMPONENTS}
+    parts = {key: float(np.median(found[key] * ratio)) for key in COST_COMPONENTS if key in found}
     return {"staff": float(np.median(found["cost_staff_usd"])), **parts}
 
 

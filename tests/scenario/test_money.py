@@ -202,3 +202,56 @@ def test_places_side_by_side(llmcost: Run) -> None:
     assert [item["scenario"] for item in found["scenarios"]] == ["France", "Sweden", "USA", "India"]
     assert llmcost("compare", "llama-3.1-405b", "--places", "France,Swedn").returncode == 2
     assert llmcost("compare", "bloom-176b", "--places", "France,USA").returncode == 2
+
+
+def test_the_overhead_is_the_operators_at_the_place(llmcost: Run, tmp_path: Path) -> None:
+    def pue(operator: str, **more: str) -> tuple[Any, str]:
+        energy = {"operator": operator, **({"region": more["region"]} if "region" in more else {})}
+        carbon = {"grid": more["grid"]} if "grid" in more else {}
+        found = made(energy=energy, carbon=carbon).inputs
+        return found.shown["energy.pue"], found.sources["energy.pue"]
+
+    assert pue("amazon")[0] == CATALOG.entry("operators", "amazon")["pue"]
+    assert pue("amazon", grid="SGP")[0] == 1.32
+    assert "Singapore 2024" in pue("amazon", grid="SGP")[1]
+    assert pue("amazon", grid="USA", region="USA-OH")[0] == 1.13
+    assert pue("google", grid="gcp:us-central1")[0] == 1.1
+    assert pue("amazon", grid="FRA") == (1.15, "catalog: operators/amazon")
+    (tmp_path / "mine.toml").write_text('[operators.amazon]\npue = 1.5\nsource = "ours"\n')
+    line = (
+        "sweep", "llama-3.1-8b", "--axis", "energy.operator=amazon,google", "--axis", "carbon.grid=SGP,FRA",
+        "--select", "energy_mwh", "--format", "csv",
+    )  # fmt: skip
+    swept = [float(x) for x in llmcost(*line).stdout.split()[1:]]
+    alone = [
+        json.loads(
+            llmcost(
+                "estimate", "llama-3.1-8b", "--json", "--set", f"energy.operator={operator}",
+                "--set", f"carbon.grid={grid}",
+            ).stdout
+        )["results"]["energy_mwh"]
+        for operator in ("amazon", "google") for grid in ("SGP", "FRA")
+    ]  # fmt: skip
+    assert swept == alone
+    own = llmcost(*line, "--catalog", "mine.toml").stdout.split()[1:]
+    assert own[0] == own[1]
+
+
+def test_a_country_is_found_by_what_people_call_it() -> None:
+    for kind in ("grids", "places"):
+        for name, code in (("UK", "GBR"), ("uae", "ARE"), ("US", "USA"), ("Korea", "KOR"), ("South Korea", "KOR")):  # fmt: skip
+            assert CATALOG.find(kind, name, "x") == code
+    with pytest.raises(InputError, match="catalog of grids"):
+        CATALOG.find("grids", "UKX", "x")
+
+
+def test_a_state_stands_beside_a_country(llmcost: Run) -> None:
+    line = ("compare", "llama-3.1-405b", "--places", "USA,USA-TX,Oregon", "--json")
+    done = llmcost(*line)
+    found = json.loads(done.stdout)["scenarios"]
+    assert [item["scenario"] for item in found] == ["USA", "USA-TX", "Oregon"]
+    prices = [item["inputs"]["energy.electricity_usd_per_kwh"]["value"] for item in found]
+    assert len(set(prices)) == 3
+    assert len({item["results"]["operational_tco2e"] for item in found}) == 1
+    assert "the grid of Texas is not known: taken from United States" in done.stderr
+    assert "USA: the grid" not in done.stderr

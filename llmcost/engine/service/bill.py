@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from llmcost.engine import carbon, cost, energy
+from llmcost.engine import carbon, cost, energy, ownership
 from llmcost.engine.chain import Array, rule
 
 _PATTERSON = "Patterson et al. 2021, arXiv:2104.10350"
@@ -87,21 +87,19 @@ def inference_embodied_tco2e(
 
 
 @rule(
-    "service_hourly_usd",
-    formula="price with server * 10 ** (-depreciation_ooms_per_year * age)"
-    " * depreciation_ooms_per_year * ln 10 / 8766 / owner_utilisation",
+    "service_start_value_usd",
+    formula="price with server * 10 ** (-depreciation_ooms_per_year * age)",
     reference=_COTTIER,
 )
-def service_hourly_usd(
+def service_start_value_usd(
     service_device_price_usd: Array,
     service_price_includes_server: Array,
     service_server_cost_ratio: Array,
     depreciation_ooms_per_year: Array,
-    owner_utilisation: Array,
     start_day: Array,
     service_available_day: Array,
 ) -> Array:
-    """Depreciation of a serving device with its server, valued at the scenario's date.
+    """Value of a serving device with its server at the scenario's date.
 
     Parameters
     ----------
@@ -109,15 +107,13 @@ def service_hourly_usd(
         Price of a device, new [USD]; whether it has the server in it; server over devices [1].
     depreciation_ooms_per_year : array_like
         Progress of price-performance, orders of magnitude [1/yr].
-    owner_utilisation : array_like
-        Share of an owned cluster's life that is paid for [1].
     start_day, service_available_day : array_like
         Day that dates the scenario, and day of the hardware's market entry [days].
 
     Returns
     -------
     ndarray
-        Depreciation [USD/h].
+        Value [USD].
 
     References
     ----------
@@ -127,8 +123,73 @@ def service_hourly_usd(
         service_device_price_usd, service_price_includes_server, service_server_cost_ratio
     )
     age = cost.age_years(start_day, service_available_day)
-    value = cost.start_value_usd(price, depreciation_ooms_per_year, age)
-    return np.asarray(cost.hourly_usd(value, depreciation_ooms_per_year, owner_utilisation))
+    return np.asarray(cost.start_value_usd(price, depreciation_ooms_per_year, age))
+
+
+@rule(
+    "service_hourly_usd",
+    formula="service_start_value_usd * depreciation_ooms_per_year * ln 10 / 8766 / owner_utilisation",
+    reference=_COTTIER,
+)
+def service_hourly_usd(
+    service_start_value_usd: Array, depreciation_ooms_per_year: Array, owner_utilisation: Array
+) -> Array:
+    """Depreciation of a serving device with its server [USD/h]."""
+    return np.asarray(
+        cost.hourly_usd(service_start_value_usd, depreciation_ooms_per_year, owner_utilisation)
+    )
+
+
+@rule(
+    "service_hardware_usd",
+    formula="service_hourly_usd * service_device_hours / (1 - interconnect_cost_fraction)",
+    reference=_COTTIER,
+)
+def service_hardware_usd(
+    service_hourly_usd: Array, service_device_hours: Array, interconnect_cost_fraction: Array
+) -> Array:
+    """Depreciation of the serving hardware with its network over the service [USD]."""
+    hardware = cost.cost_hardware_usd(service_hourly_usd, service_device_hours)
+    network = cost.cost_interconnect_usd(hardware, interconnect_cost_fraction)
+    return np.asarray(hardware + network)
+
+
+@rule(
+    "service_ownership_usd",
+    formula="of colocation, storage, support, capital and set-up what the scenario asks for, as for a run",
+    reference="docs/money.md",
+)
+def service_ownership_usd(
+    service_device_hours: Array,
+    owner_utilisation: Array,
+    service_start_value_usd: Array,
+    interconnect_cost_fraction: Array,
+    service_hardware_usd: Array,
+    service_server_power_ratio: float | Array = math.nan,
+    service_tdp_w: float | Array = math.nan,
+    colocation_usd_per_kw_month: float | Array = 0.0,
+    storage_tb_per_device: float | Array = 0.0,
+    storage_usd_per_tb_month: float | Array = 0.0,
+    support_share_per_year: float | Array = 0.0,
+    capital_rate_per_year: float | Array = 0.0,
+    setup_share: float | Array = 0.0,
+) -> Array:
+    """What owning the serving hardware costs beside it; 0 where nothing of it is counted [USD]."""
+    years = ownership.owned_device_years(service_device_hours, owner_utilisation)
+    value = ownership.cluster_value_usd(service_start_value_usd, interconnect_cost_fraction)
+    rent = np.asarray(colocation_usd_per_kw_month)
+    floor = ownership.cost_colocation_usd(
+        years, np.asarray(service_server_power_ratio), rent, service_tdp_w
+    )
+    running = (
+        np.where(rent > 0, floor, 0.0)
+        + ownership.cost_storage_usd(
+            years, np.asarray(storage_tb_per_device), np.asarray(storage_usd_per_tb_month)
+        )
+        + ownership.cost_support_usd(years, value, np.asarray(support_share_per_year))
+        + ownership.cost_capital_usd(years, value, np.asarray(capital_rate_per_year))
+    )
+    return np.asarray(running + setup_share * (service_hardware_usd + running))
 
 
 @rule(
@@ -143,20 +204,14 @@ def service_cost_energy_usd(inference_energy_mwh: Array, electricity_usd_per_kwh
 
 @rule(
     "service_cost_amortized_usd",
-    formula="service_hourly_usd * service_device_hours / (1 - interconnect_cost_fraction)"
-    " + service_cost_energy_usd",
+    formula="service_hardware_usd + service_cost_energy_usd + service_ownership_usd",
     reference=_COTTIER,
 )
 def service_cost_amortized_usd(
-    service_hourly_usd: Array,
-    service_device_hours: Array,
-    interconnect_cost_fraction: Array,
-    service_cost_energy_usd: Array,
+    service_hardware_usd: Array, service_cost_energy_usd: Array, service_ownership_usd: Array
 ) -> Array:
-    """Service on own hardware: its depreciation with the network, and electricity [USD]."""
-    hardware = cost.cost_hardware_usd(service_hourly_usd, service_device_hours)
-    network = cost.cost_interconnect_usd(hardware, interconnect_cost_fraction)
-    return np.asarray(hardware + network + service_cost_energy_usd)
+    """Service on own hardware: its depreciation with the network, electricity, and what else is owned [USD]."""
+    return service_hardware_usd + service_cost_energy_usd + service_ownership_usd
 
 
 @rule(

@@ -21,6 +21,7 @@ from llmcost.scenario.resolve import (
     loss,
     model,
     money,
+    ownership,
     training,
 )
 from llmcost.scenario.resolve.accuracy import widen_across_domains
@@ -37,6 +38,7 @@ _SUBJECTS = (
     loss.fill,
     device.fill,
     money.fill,
+    ownership.fill,
     energy.fill,
     training.fill_reliability,
     layout.fill,

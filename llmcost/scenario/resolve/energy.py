@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.catalog import places
+from llmcost.catalog import places, sites
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.values import Distribution
 
@@ -17,14 +17,7 @@ _DEFAULT_GRID = "USA"
 
 def fill(inputs: Inputs) -> None:
     """Complete [energy] and [carbon]."""
-    operator = inputs.word("energy.operator")
-    if operator is not None and not inputs.has("energy.pue"):
-        value = inputs.look(lambda word: inputs.entry("operators", word)["pue"], operator)
-        inputs.enter(
-            "energy.pue",
-            value,
-            f"catalog: operators/{operator}" if isinstance(operator, str) else "axis",
-        )
+    _pue(inputs)
     _water(inputs)
     _life_cycle(inputs)
     for key in (
@@ -72,6 +65,31 @@ def _take(inputs: Inputs, key: str, function: Any, *words: Any) -> None:
     if 0 < figure.low < figure.high:
         error = Distribution(figure.low, figure.high, "lognormal", None, 0.0)
         inputs.intervals[key] = (key.rpartition(".")[2], error)
+
+
+def _pue(inputs: Inputs) -> None:
+    """Look the overhead of the operator's data centres up: at the place where it is known, else of its fleet."""
+    key, operator, place = "energy.pue", inputs.word("energy.operator"), _place(inputs)
+    if operator is None or inputs.has(key):
+        return
+
+    def there(operator: str, place: str | None, day: Any) -> places.Figure | None:
+        if place is None or operator in inputs.catalog.own("operators"):
+            return None
+        return sites.operated("pue", operator, place, _year(day))
+
+    words = operator, place, inputs.word("start_date")
+    if not any(isinstance(word, np.ndarray) for word in words) and there(*words) is not None:
+        _take(inputs, key, there, *words)
+        return
+
+    def pue(*words: Any) -> float:
+        figure = there(*words)
+        return float(inputs.entry("operators", words[0])["pue"] if figure is None else figure.value)
+
+    value = inputs.look(pue, *words)
+    source = f"catalog: operators/{operator}" if isinstance(operator, str) else "axis"
+    inputs.enter(key, value, source if np.ndim(value) == 0 else "axis")
 
 
 def _electricity(inputs: Inputs) -> None:
@@ -135,7 +153,7 @@ def _water(inputs: Inputs) -> None:
         return
 
     def on_site(operator: str | None, place: str | None, day: Any) -> places.Figure | None:
-        return places.site("l_per_kwh", operator, place, _year(day))
+        return sites.site("l_per_kwh", operator, place, _year(day))
 
     _take(inputs, "carbon.water_l_per_kwh", on_site, operator, place, start)
 

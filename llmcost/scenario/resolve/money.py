@@ -84,11 +84,16 @@ def _day(start: Any) -> int | None:
     return start.toordinal() if isinstance(start, date) else int(start)
 
 
+def amount(usd: float) -> str:
+    """Dollars as a message says them, to four digits and whole from a thousand on."""
+    return f"{usd:,.0f}" if usd >= 1000 else f"{usd:,.4g}"
+
+
 def _quoted(inputs: Inputs, key: str, quote: quotes.Quote, source: str) -> None:
     """Take the figure, the range and the warning of a price."""
     inputs.enter(key, quote.usd, source)
     if quote.warning:
-        inputs.warnings.append(f"{key}: {quote.usd:,.4g} USD {quote.warning}")
+        inputs.warnings.append(f"{key}: {amount(quote.usd)} USD {quote.warning}")
 
 
 def _range(inputs: Inputs, key: str, quantity: str, quote: quotes.Quote) -> None:
