@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import Common, Sampled, Scenario, Sets, check_ending
+from llmcost.cli.options import Common, Plot, Sampled, Scenario, Sets, check_ending
 from llmcost.errors import InputError
 
 EPILOG = "Example: llmcost estimate llama-3.1-405b --set cluster.accelerator=b200-sxm --json"
@@ -38,10 +38,13 @@ def command(
             help="Which uncertain inputs drive the range of a result.",
         ),
     ] = None,
-    plot: Annotated[
+    plot: Plot = None,
+    draw: Annotated[
         str | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Draw the tornado: svg, png or pdf (llmcost\\[plot])."
+            "--draw",
+            metavar="WHAT",
+            help="What --plot draws: cost, memory, step or tornado; the tornado where one is asked for, else the cost.",
         ),
     ] = None,
     emit: Annotated[
@@ -67,6 +70,16 @@ def command(
         from llmcost.scenario.exporters import trainer_of
 
         check_ending(options.output, (trainer_of(emit).ending,))
+    kind = ""
+    if plot is not None:
+        from llmcost.render import charts, plots
+
+        plots.check_path(plot)
+        kind = charts.check_kind(draw or ("tornado" if tornado else "cost"), ("tornado",))
+    elif draw is not None:
+        raise InputError("--draw says what --plot FILE draws; give both")
+    if kind == "tornado" and not tornado:
+        raise InputError("--draw tornado: of which result? give --tornado RESULT")
     from llmcost.analysis.estimate import published_run
     from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.scenario import load_scenario
@@ -74,11 +87,9 @@ def command(
     entries = options.catalog()
     result = estimate(load_scenario(scenario, sets or (), entries), entries)
     bars = None
-    if sampled.asked or tornado or plot:
+    if sampled.asked or tornado:
         from llmcost.analysis import uncertainty as analysis
 
-        if plot and not tornado:
-            raise InputError("--plot draws a tornado; give --tornado RESULT")
         sampling = sampled.sampling()
         if sampling is None and tornado:
             sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, sampled.seed)
@@ -86,6 +97,12 @@ def command(
             result = analysis.with_uncertainty(result, sampling, entries)
             bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
     options.warn(result.warnings)
+    if plot is not None:
+        if kind == "tornado" and tornado and bars:
+            figure = charts.tornado_plot(result, tornado, bars)
+        else:
+            figure = charts.estimates_plot({result.name: result}, kind)
+        options.warn(plots.save(plot, figure))
     if emit is not None:
         options.deliver(settings(result.name, result.provenance(), emit, entries))
     elif explain is not None:
@@ -113,10 +130,3 @@ def command(
             "markdown": lambda: data.estimate_markdown(result),
         }[options.format]()
         options.deliver(text)
-    if plot and tornado and bars:
-        from llmcost.files import write_atomic
-        from llmcost.render import plots
-
-        write_atomic(
-            plot, plots.image(plots.tornado_plot(result, tornado, bars), plots.check_path(plot))
-        )

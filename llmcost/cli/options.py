@@ -32,12 +32,16 @@ Metrics = Annotated[
     typer.Option(
         "--metrics",
         metavar="A,B,…",
-        help="Results to show; run, layout, energy, cost, service and lifetime stand for all of theirs.",
+        help="Results to show, one by one or by group: cost, time, energy, carbon, memory, run, layout, service, lifetime.",
     ),
 ]
 Plot = Annotated[
     str | None,
     typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost\\[plot])."),
+]
+Draw = Annotated[
+    str | None,
+    typer.Option("--draw", metavar="WHAT", help="What --plot draws: cost, memory or step."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 

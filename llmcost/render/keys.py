@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 
+from llmcost.engine.results import COST, RESULTS
 from llmcost.scenario.schema import KEYS
 
 
 def key_words(key: str) -> str:
     """What an input is, in a few words; its key where the schema has none."""
     return re.split(r"[;:(,]", KEYS[key].help)[0].strip() if key in KEYS else key
+
+
+def result_words(key: str) -> str:
+    """What a result is where no heading says its group: a total is one of cost."""
+    entry = RESULTS[key]
+    bare = entry.group == COST and entry.unit == "USD" and "cost" not in entry.label.lower()
+    return f"{entry.label} cost" if bare else entry.label

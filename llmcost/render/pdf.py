@@ -254,7 +254,7 @@ class _Sheet:
         height = _CHART * up / across
         if pdf.will_page_break(height + 3 * _LINE):
             pdf.add_page()
-        picture = io.BytesIO(plots.image(drawn, "png"))
+        picture = io.BytesIO(plots.image(drawn, "png")[0])
         pdf.image(picture, w=_CHART, h=height, alt_text=self.text(chart.says))
         pdf.ln(1)
         self.paragraph(chart.says, _SMALL, quiet=True)
