@@ -10,7 +10,7 @@ from llmcost.analysis.estimate import Estimate, scalar
 from llmcost.engine.results import ADDED_PARTS, MEMORY_PARTS, METHOD_PARTS, RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.render.cost import cost_parts, method_words
-from llmcost.render.data import STEP_LABELS, step_parts
+from llmcost.render.data import STEP_LABELS, step_note, step_parts
 from llmcost.render.keys import key_words, result_words
 from llmcost.render.numbers import readable, show_in, span
 from llmcost.render.plots import COLOURS, SERIES, beside, figure, finish_bars, wrapped
@@ -25,7 +25,7 @@ _INK, _MUTED = COLOURS["ink"].light, COLOURS["muted"].light
 #: Patterns of a stack's parts, a new one each time that the colours are used up.
 _HATCHES = ("", "///", "...", "xxx")
 #: Letters of a legend in one line, of a figure 7 inches wide.
-_LEGEND = 84
+_LEGEND = 100
 
 
 #: An axis beside the longest bar, for what is written there.
@@ -70,7 +70,7 @@ def stack_plot(rows: Sequence[Row], unit: str, label: str, limit: str = "") -> F
     names = sorted(dict.fromkeys(name for row in rows for name, _ in row.parts), key=_place)
     columns = max(1, min(len(names), _LEGEND // (max(map(len, names), default=1) + 6)))
     lines = sum(wrapped(row.name).count("\n") for row in rows)
-    height = 1.1 + 0.5 * len(rows) + 0.12 * lines + 0.24 * (-(-(len(names) + 1) // columns))
+    height = 1.0 + 0.46 * len(rows) + 0.12 * lines + 0.24 * (-(-(len(names) + 1) // columns))
     drawn = figure(height)
     panel = drawn.subplots()
     most = 0.0
@@ -154,7 +154,8 @@ def step_rows(items: Mapping[str, Estimate]) -> list[Row]:
     for name, item in items.items():
         parts = [(STEP_LABELS[key], value) for key, value in step_parts(item).items() if value]
         total = sum(value for _, value in parts)
-        rows.append(Row(name, parts, total, readable(total, "s") if parts else "no layout"))
+        says = readable(total, "s") + step_note(item)
+        rows.append(Row(name, parts, total, says if parts else "no layout"))
     return rows
 
 

@@ -55,17 +55,17 @@ caption { text-align: left; padding: 0.3rem 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; } td.n.long { white-space: normal; }
-tbody th { min-width: 6.5rem; } tr.total { font-weight: 600; }
-td:last-child:not(.n) { min-width: 11rem; } tbody th { font-weight: inherit; } thead th { color: var(--muted); font-size: 0.9rem; }
+tbody th { min-width: 6.5rem; position: sticky; left: 0; background: var(--paper); } tr.total { font-weight: 600; }
+td:not(.n) { min-width: 13rem; } tbody th { font-weight: inherit; } thead th { color: var(--muted); font-size: 0.9rem; }
 figure { margin: 0 0 1.5rem; } .chart { overflow-x: auto; } .chart:focus-visible { outline: 2px solid var(--blue); }
 figure svg { width: 100%; height: auto; min-width: 30rem; max-width: 44rem; }
 figure svg text { fill: var(--ink); font-family: system-ui, sans-serif !important; }
 @media print { :root { color-scheme: light; PAPER --soft: #ffffff; }
   html { font-size: 10pt; } body { font-size: 1rem; max-width: none; padding: 0; } .cards { grid-template-columns: repeat(3, 1fr); } section + section.scenario { break-before: page; }
   h2, h3, caption { break-after: avoid; } figure, tr, .cards li { break-inside: avoid; } thead { display: table-header-group; }
-  .wide, .chart { overflow: visible; } figure svg { min-width: 0; max-width: 38rem; } thead th, th, td { font-size: 8pt; } td.n.long, th.n { white-space: normal; }
-  tbody tr:first-child { break-before: avoid; }
-  td:last-child:not(.n) { min-width: 0; } a { color: inherit; text-decoration: none; } }
+  .wide, .chart { overflow: visible; } figure svg { min-width: 0; max-width: 33rem; } thead th, th, td { font-size: 8pt; } td.n.long, th.n { white-space: normal; }
+  tbody tr:first-child { break-before: avoid; } tbody th { position: static; }
+  td:not(.n) { min-width: 0; } a { color: inherit; text-decoration: none; } }
 """.replace("PAPER", _colours("light"))
 
 

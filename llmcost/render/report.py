@@ -41,6 +41,8 @@ HEADLINES = (
 )  # fmt: skip
 #: What the answer names of all that drives it.
 _DRIVERS = 3
+#: What a chart by year is drawn of: the first that is known and changes.
+_YEARLY = ("cost_total_usd", "total_tco2e", "energy_mwh", "flops")
 #: Results that tables of several scenarios or years show, those that are known.
 _COLUMNS = tuple(dict.fromkeys([*COLUMNS, *LIFE_COLUMNS]))
 
@@ -230,7 +232,12 @@ def _projection(item: Section) -> list[Block]:
     header = ["Year", *map(result_words, shown)]
     table = Table("The same model trained in later years", header, rows, range(1, len(shown) + 1))
     blocks: list[Block] = [*narrow(table)]
-    metric = next((key for key in ("cost_total_usd", "flops") if key in shown), None)
+    changing = [
+        key
+        for key in _YEARLY
+        if (column := columns.get(key)) is not None and (column != column[0]).any()
+    ]
+    metric = changing[0] if changing else None
     if metric is not None and len(found.years) > 1:
         values = columns[metric]
         assert values is not None

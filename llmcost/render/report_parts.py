@@ -10,7 +10,7 @@ from llmcost.analysis.report import Section
 from llmcost.engine.results import COST_METHODS, RESULTS
 from llmcost.render import charts, stages
 from llmcost.render.cost import alternatives, cost_label, cost_parts, method_words, methods_of
-from llmcost.render.data import STEP_LABELS, assumptions, step_parts
+from llmcost.render.data import STEP_LABELS, assumptions, step_note, step_parts
 from llmcost.render.document import Block, Chart, Part, Table, Text
 from llmcost.render.keys import key_words, result_words
 from llmcost.render.memory import ledger
@@ -198,10 +198,18 @@ def _layout(result: Estimate) -> Iterator[Block]:
             [name, readable(value, "s"), f"{value / total:.0%}"] for name, value in parts.items()
         ]
         rows.append(["In all", readable(total, "s"), "100%"])
-        yield Table("Time of a step", ["Part", "Time", "Share"], rows, (1, 2), ("In all",))
+        yield Table(
+            f"Time of a step{step_note(result)}",
+            ["Part", "Time", "Share"],
+            rows,
+            (1, 2),
+            ("In all",),
+        )
         said = ", ".join(f"{name.lower()} {value / total:.0%}" for name, value in parts.items())
         draw = partial(charts.estimates_plot, {result.name: result}, "step")
-        yield Chart(draw, f"A step of {readable(total, 's')} by part: {said}.")
+        yield Chart(
+            draw, f"Time of a step{step_note(result)}: {readable(total, 's')}, of it {said}."
+        )
     if result.search is not None:
         from llmcost.analysis.layout import describe
 

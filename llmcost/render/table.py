@@ -21,7 +21,7 @@ from llmcost.engine.results import (
 )
 from llmcost.errors import whole
 from llmcost.render.cost import alternatives, cost_note, cost_parts, subtotal, undetermined
-from llmcost.render.data import STEP_LABELS, assumptions, step_parts
+from llmcost.render.data import STEP_LABELS, assumptions, step_note, step_parts
 from llmcost.render.grid import grid
 from llmcost.render.memory import ledger
 from llmcost.render.numbers import range_heading, readable, share_bar, show_in, span
@@ -247,7 +247,7 @@ def _step(result: Estimate, target: Console) -> None:
     total = sum(parts.values())
     if not total:
         return
-    table = grid("Step", "", "Share", right=[1])
+    table = grid(f"Step{step_note(result)}", "", "Share", right=[1])
     for name, seconds in parts.items():
         if seconds:
             table.add_row(
