@@ -42,7 +42,7 @@ COLOURS = {
     "s4": Colour("#cc79a7", "#d98fb8"),
     "s5": Colour("#56b4e9", "#8fd0f5"),
     "s6": Colour("#d55e00", "#ea7a26"),
-    "s7": Colour("#8c8c8c", "#9aa3ad"),
+    "s7": Colour("#505050", "#707070"),
 }
 #: Colours of what stands beside each other.
 SERIES = tuple(colour.light for name, colour in COLOURS.items() if name[1:].isdigit())
