@@ -29,6 +29,10 @@ def command(
             "--sources", help="List every default and figure of the catalog with its source."
         ),
     ] = False,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Show all of a table that is longer than a screen."),
+    ] = False,
     sampled: Sampled = Sampled(),
     tornado: Annotated[
         str | None,
@@ -112,10 +116,12 @@ def command(
         explanation(result, None if explain == "all" else explain, target)
         options.deliver(text_of(target))
     elif options.format == "table":
-        from llmcost.render.table import console, estimate_table, text_of, tornado_table
+        from llmcost.render.estimate import estimate_table
+        from llmcost.render.table import console, text_of, tornado_table
 
         target = console(options.color, options.output is not None)
-        estimate_table(result, published_run(result, entries), target, sources)
+        whole = details or options.output is not None
+        estimate_table(result, published_run(result, entries), target, sources, whole)
         if tornado and bars:
             tornado_table(tornado, bars, target)
         options.deliver(text_of(target))
