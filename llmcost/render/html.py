@@ -50,7 +50,7 @@ caption { text-align: left; padding: 0.3rem 0; }
 .cards { display: grid; gap: 0.6rem; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: 1rem 0;
   padding: 0; list-style: none; }
 .cards li { background: var(--soft); border: 1px solid var(--line); border-radius: 0.4rem; padding: 0.6rem 0.8rem; }
-.cards strong { display: block; font-size: 1.25rem; }
+.whole { white-space: nowrap; } .cards strong { display: block; font-size: 1.25rem; }
 .wide { overflow-x: auto; margin-bottom: 1rem; } .wide:focus-visible { outline: 2px solid var(--blue); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; }
@@ -60,6 +60,7 @@ td:not(.n) { min-width: 13rem; } tbody th { font-weight: inherit; } thead th { c
 figure { margin: 0 0 1.5rem; } .chart { overflow-x: auto; } .chart:focus-visible { outline: 2px solid var(--blue); }
 figure svg { width: 100%; height: auto; min-width: 30rem; max-width: 44rem; }
 figure svg text { fill: var(--ink); font-family: system-ui, sans-serif !important; }
+@media screen and (max-width: 40rem) { td:not(.n) { min-width: 22rem; } }
 @media print { :root { color-scheme: light; PAPER --soft: #ffffff; }
   html { font-size: 10pt; } body { font-size: 1rem; max-width: none; padding: 0; } .cards { grid-template-columns: repeat(3, 1fr); } section + section.scenario { break-before: page; }
   h2, h3, caption { break-after: avoid; } figure, tr, .cards li { break-inside: avoid; } thead { display: table-header-group; }
@@ -159,7 +160,10 @@ def _text(text: Text) -> str:
 def _facts(facts: Facts) -> str:
     cards = []
     for item in facts.items:
-        below = "<br>".join(escape(line) for line in (item.range, item.says) if line)
+        lines = (escape(line) for line in (item.range, item.says) if line)
+        below = re.sub(
+            r"[^\s<>]*\d[–-]\d[^\s<>]*", r'<span class="whole">\g<0></span>', "<br>".join(lines)
+        )
         cards.append(
             f"<li>{escape(item.label)}<strong>{escape(item.value)}</strong>"
             f'<span class="muted">{below}</span></li>'
@@ -196,7 +200,7 @@ def _breakable(text: str) -> str:
     """Text whose long words, keys and paths, break behind their signs, not in the midst of a word."""
     words = []
     for word in text.split(" "):
-        places = r"(?<=[._/-])(?=\w)|(?<=\w{30})(?=\w)" if len(word) > _WORD else r"(?!)"
+        places = r"(?<=[._/-])(?=[^\W\d])|(?<=\w{30})(?=\w)" if len(word) > _WORD else r"(?!)"
         words.append("<wbr>".join(map(escape, re.split(places, word))))
     return " ".join(words)
 

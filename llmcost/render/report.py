@@ -257,10 +257,13 @@ def _projection(item: Section) -> list[Block]:
 
 
 def _sources(sections: Sequence[Section]) -> Listing:
-    found = dict.fromkeys(
-        step.reference
+    """The references of all formulas, each once: those with a year and an author."""
+    named = (
+        one.strip()
         for item in sections
         for step in item.result.steps
-        if "llmcost" not in step.reference and re.search(r"\d{4}", step.reference)
+        if "llmcost" not in step.reference
+        for one in step.reference.split(";")
     )
+    found = {one for one in named if re.match(r"[A-Z].* \d{4}\b", one)}
     return Listing(tuple(sorted(found)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from pathlib import Path
 
 import pytest
@@ -91,18 +92,16 @@ class TestWaiting:
             monkeypatch.setattr(sys, "stderr", stream)
             monkeypatch.setenv("TERM", "xterm")
             monkeypatch.setattr(progress, "_PATIENCE", patience)
-            monkeypatch.setattr(progress, "_PACE", 0.01)
+            monkeypatch.setattr(progress, "_PACE", 0.05)
             with progress.waiting("report", quiet):
                 progress.tell("a\x1b[31m name")
                 time.sleep(0.2)
                 say("warning: one")
-            os.set_blocking(main, False)
-            try:
-                return os.read(main, 100_000).decode()
-            except BlockingIOError:
-                return ""
-            finally:
-                os.close(main)
+            seen = b""
+            while select.select([main], [], [], 0.3)[0]:
+                seen += os.read(main, 100_000)
+        os.close(main)
+        return seen.decode()
 
     def test_it_is_gone_before_anything_else_is_written(
         self, monkeypatch: pytest.MonkeyPatch
