@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.expression import Expression
 from llmcost.analysis.uncertainty import cheaper
-from llmcost.engine.results import ADDED_PARTS, GROUPS, OWNERSHIP_PARTS, RESULTS
+from llmcost.engine.results import (
+    ADDED_PARTS,
+    BY_UNIT,
+    GROUPS,
+    OWNERSHIP_PARTS,
+    RESULTS,
+    of_group,
+)
 from llmcost.errors import InputError, nearest
 
 #: Results that a comparison shows unless asked for others.
@@ -153,7 +160,7 @@ def default_metrics(found: Comparison) -> list[str]:
 
 
 def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:
-    """Results named by a comma-separated list, one by one or by group (``cost``, ``energy``).
+    """Results named by a comma-separated list, one by one or by group (``cost``, ``carbon``).
 
     Raises
     ------
@@ -167,13 +174,11 @@ def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:
         raise InputError("--metrics: names no result")
     found: list[str] = []
     for name in names:
-        if name in GROUPS:
-            found += [key for key, item in RESULTS.items() if item.group == GROUPS[name]]
-        elif name in RESULTS:
-            found.append(name)
-        else:
+        words = (*GROUPS, *BY_UNIT)
+        if name not in RESULTS and name not in words:
             raise InputError(
-                f'--metrics "{name}": is neither a result nor a group of them ({", ".join(GROUPS)})'
-                f"{nearest(name, [*RESULTS, *GROUPS])}"
+                f'--metrics "{name}": is neither a result nor a group of them ({", ".join(words)})'
+                f"{nearest(name, [*RESULTS, *words])}"
             )
+        found += [name] if name in RESULTS else of_group(name)
     return list(dict.fromkeys(found))

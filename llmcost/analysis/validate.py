@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -53,6 +54,8 @@ TOLERANCES = {
     serving.FULL_GROUP: _SERVICE,
     serving.ENERGY_GROUP: _SERVICE,
 }
+#: Cases after which it is told how many are done.
+_TOLD = 25
 _SHARDING = ("none", "zero1", "zero2", "zero3")
 _RECOMPUTE = ("none", "selective", "full")
 _MODEL = (
@@ -266,17 +269,18 @@ def run_cases(catalog: Catalog) -> Iterator[Case]:
             )
 
 
-def validate(catalog: Catalog) -> list[Case]:
-    """Predict every published case."""
-    return [
-        *throughput_cases(catalog),
-        *memory_cases(catalog),
-        *measured_memory_cases(catalog),
-        *finetune_cases(catalog),
-        *cost_cases(catalog),
-        *run_cases(catalog),
-        *serving.serving_cases(catalog),
-    ]
+def validate(catalog: Catalog, tell: Callable[[str], None] = lambda detail: None) -> list[Case]:
+    """Predict every published case, and tell now and then how many are done."""
+    kinds = (
+        throughput_cases, memory_cases, measured_memory_cases, finetune_cases, cost_cases, run_cases,
+        serving.serving_cases,
+    )  # fmt: skip
+    found = []
+    for case in chain.from_iterable(kind(catalog) for kind in kinds):
+        found.append(case)
+        if len(found) % _TOLD == 0:
+            tell(f"{len(found):,} cases")
+    return found
 
 
 def summarize(cases: list[Case], by_source: bool = False) -> list[Summary]:

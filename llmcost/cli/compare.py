@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import Common, Metrics, Sampled, Sets
+from llmcost.cli.options import Common, Draw, Metrics, Plot, Sampled, Sets
 
 EPILOG = "Example: llmcost compare llama-3.1-405b --set-b cluster.accelerator=b200-sxm"
 
@@ -52,6 +52,8 @@ def command(
         ),
     ] = None,
     metrics: Metrics = None,
+    plot: Plot = None,
+    draw: Draw = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,6 +79,13 @@ def command(
     from llmcost.render import compare as show
 
     shown = checked_metrics(metrics, METRICS)
+    if plot is not None:
+        from llmcost.render import charts, plots
+
+        plots.check_path(plot)
+        kind = charts.check_kind(draw or "cost")
+    elif draw is not None:
+        raise InputError("--draw says what --plot FILE draws; give both")
     conditions = [Expression(text, "--fail-if") for text in fail_if or ()]
     sampling = sampled.sampling()
     variants = (set_b, set_c, set_d)
@@ -93,6 +102,10 @@ def command(
     found = compare(estimates, baseline)
     if metrics is None:
         shown = default_metrics(found) if places is None else list(PLACE_METRICS)
+    if plot is not None:
+        notes = plots.save(plot, charts.estimates_plot(found.estimates, kind))
+        bare = charts.not_drawn(found.estimates, kind)
+        options.warn([*notes, *(f"--plot {plot}: {kind} of {name} is not known" for name in bare)])
     failing = [(item.text, found.failing(item)) for item in conditions]
     options.warn(
         [f"{name}: {text}" for name, item in found.estimates.items() for text in item.warnings]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import Common, Sampled, Scenario, Sets, check_ending
+from llmcost.cli.options import Common, Plot, Sampled, Scenario, Sets, check_ending
 from llmcost.errors import InputError
 
 EPILOG = "Example: llmcost estimate llama-3.1-405b --set cluster.accelerator=b200-sxm --json"
@@ -29,6 +29,10 @@ def command(
             "--sources", help="List every default and figure of the catalog with its source."
         ),
     ] = False,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Show all of a table that is longer than a screen."),
+    ] = False,
     sampled: Sampled = Sampled(),
     tornado: Annotated[
         str | None,
@@ -38,10 +42,13 @@ def command(
             help="Which uncertain inputs drive the range of a result.",
         ),
     ] = None,
-    plot: Annotated[
+    plot: Plot = None,
+    draw: Annotated[
         str | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Draw the tornado: svg, png or pdf (llmcost\\[plot])."
+            "--draw",
+            metavar="WHAT",
+            help="What --plot draws: cost, memory, step or tornado; the tornado where one is asked for, else the cost.",
         ),
     ] = None,
     emit: Annotated[
@@ -67,6 +74,16 @@ def command(
         from llmcost.scenario.exporters import trainer_of
 
         check_ending(options.output, (trainer_of(emit).ending,))
+    kind = ""
+    if plot is not None:
+        from llmcost.render import charts, plots
+
+        plots.check_path(plot)
+        kind = charts.check_kind(draw or ("tornado" if tornado else "cost"), ("tornado",))
+    elif draw is not None:
+        raise InputError("--draw says what --plot FILE draws; give both")
+    if kind == "tornado" and not tornado:
+        raise InputError("--draw tornado: of which result? give --tornado RESULT")
     from llmcost.analysis.estimate import published_run
     from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.scenario import load_scenario
@@ -78,11 +95,9 @@ def command(
 
         result = with_levers(result, entries)
     bars = None
-    if sampled.asked or tornado or plot:
+    if sampled.asked or tornado:
         from llmcost.analysis import uncertainty as analysis
 
-        if plot and not tornado:
-            raise InputError("--plot draws a tornado; give --tornado RESULT")
         sampling = sampled.sampling()
         if sampling is None and tornado:
             sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, sampled.seed)
@@ -90,15 +105,12 @@ def command(
             result = analysis.with_uncertainty(result, sampling, entries)
             bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
     options.warn(result.warnings)
-    if plot and tornado and bars:  # first: what cannot be drawn leaves standard output empty
-        from llmcost.files import write_atomic
-        from llmcost.render import plots
-        from llmcost.render.numbers import show_in
-
-        show_in(result.inputs.scenario)
-        write_atomic(
-            plot, plots.image(plots.tornado_plot(result, tornado, bars), plots.check_path(plot))
-        )
+    if plot is not None:
+        if kind == "tornado" and tornado and bars:
+            figure = charts.tornado_plot(result, tornado, bars)
+        else:
+            figure = charts.estimates_plot({result.name: result}, kind)
+        options.warn(plots.save(plot, figure))
     if emit is not None:
         options.deliver(settings(result.name, result.provenance(), emit, entries))
     elif explain is not None:
@@ -108,10 +120,12 @@ def command(
         explanation(result, None if explain == "all" else explain, target)
         options.deliver(text_of(target))
     elif options.format == "table":
-        from llmcost.render.table import console, estimate_table, text_of, tornado_table
+        from llmcost.render.estimate import estimate_table
+        from llmcost.render.table import console, text_of, tornado_table
 
         target = console(options.color, options.output is not None)
-        estimate_table(result, published_run(result, entries), target, sources)
+        whole = details or options.output is not None
+        estimate_table(result, published_run(result, entries), target, sources, whole)
         if tornado and bars:
             tornado_table(tornado, bars, target)
         options.deliver(text_of(target))

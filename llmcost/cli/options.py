@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin, ge
 
 import typer
 
+from llmcost.cli.progress import end_line, hushed, progress, waiting
 from llmcost.errors import InputError, NoAnswerError, ReaderGoneError, nearest, printable
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ Metrics = Annotated[
     typer.Option(
         "--metrics",
         metavar="A,B,…",
-        help="Results to show; run, layout, energy, cost, service and lifetime stand for all of theirs.",
+        help="Results to show; run, layout, energy, cost, service, lifetime, time, carbon, memory and money stand for all of theirs.",
     ),
 ]
 Plot = Annotated[
     str | None,
     typer.Option("--plot", metavar="FILE", help="Draw it: svg, png or pdf (llmcost\\[plot])."),
+]
+Draw = Annotated[
+    str | None,
+    typer.Option("--draw", metavar="WHAT", help="What --plot draws: cost, memory or step."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
@@ -254,9 +259,7 @@ class Common(NamedTuple):
             say(message)
 
     def progress(self, cells: int) -> AbstractContextManager[Callable[[int, int], None]]:
-        """A bar on standard error, if that is a terminal and it takes long."""
-        from llmcost.cli.progress import progress
-
+        """A line or a bar on standard error, if that is a terminal and it takes long."""
         return progress(cells, self.quiet)
 
     def deliver(self, text: str) -> None:
@@ -314,7 +317,9 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
             }
             whole = group._replace(**own)
             given[name] = whole.checked() if isinstance(whole, Common) else whole
-        command(**given)
+        quiet = any(isinstance(one, Common) and one.quiet for one in given.values())
+        with waiting(command.__module__.rpartition(".")[2], quiet):
+            command(**given)
 
     spread_out.__doc__ = command.__doc__
     spread_out.__annotations__ = {item.name: item.annotation for item in parameters}
@@ -342,6 +347,8 @@ def standard_output() -> Iterator[IO[str]]:
     """
     if sys.stdout is None:
         raise NoAnswerError("standard output is closed")
+    if sys.stdout.isatty():
+        end_line()
     try:
         yield sys.stdout
     except BrokenPipeError:
@@ -351,5 +358,6 @@ def standard_output() -> Iterator[IO[str]]:
 def say(message: str) -> None:
     """Write a line to standard error, if there is one, without what would move a terminal's cursor."""
     if sys.stderr is not None:
-        sys.stderr.write(printable(message) + "\n")
-        sys.stderr.flush()
+        with hushed():
+            sys.stderr.write(printable(message) + "\n")
+            sys.stderr.flush()

@@ -68,6 +68,10 @@ def command(
     asked = checked_metrics(metrics, ())
     falls = [milestones.check_metric(name, "--waterfall") for name in waterfall or ()]
     usd = None if budget is None else milestones.parse_budget(budget)
+    if plot is not None:
+        from llmcost.render.plots import check_path
+
+        check_path(plot)
     entries = options.catalog()
     base = estimate(load_scenario(scenario, sets or (), entries), entries)
     found = project(base, entries, follow, until, roadmap=roadmap)
@@ -80,18 +84,14 @@ def command(
     rows = None if usd is None else milestones.budget(base, entries, usd, until, roadmap)
     budgets = None if usd is None else {"usd": usd, "years": rows}
     if plot is not None:
-        from llmcost.files import write_atomic
-        from llmcost.render import plots
-        from llmcost.render.numbers import show_in
+        from llmcost.render import plots, year_charts
 
-        ending = plots.check_path(plot)
-        show_in(base.inputs.scenario)
         if falls:
-            drawn = plots.waterfall_plot(falls[0], steps[falls[0]], int(found.years[-1]))
+            drawn = year_charts.waterfall_plot(found, falls[0], steps[falls[0]])
         else:
             wanted = shown if metrics else ["flops", "peak_power_mw", "cost_total_usd"]
-            drawn = plots.projection_plot(found, wanted, thresholds)
-        write_atomic(plot, plots.image(drawn, ending))
+            drawn = year_charts.projection_plot(found, wanted, thresholds)
+        options.warn(plots.save(plot, drawn))
     asked_for = {"--threshold": thresholds, "--waterfall": falls, "--budget": budgets}
     apart = [name for name, value in asked_for.items() if value]
     left = {"csv": apart, "jsonl": apart, "markdown": [n for n in apart if n == "--waterfall"]}

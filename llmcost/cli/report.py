@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from llmcost.cli.options import SCENARIO_HELP, Common, Force, Sampled, Sets, check_ending
+from llmcost.cli.progress import tell
 
 EPILOG = "Example: llmcost report llama-3.1-405b deepseek-v3 --output report.html"
 #: Suffixes that it writes; a file without a suffix is a page.
@@ -37,7 +38,7 @@ def command(
 ) -> None:
     """Write a report: the answer, what it is made of, its ranges, and what it rests on."""
     from llmcost.analysis.compare import compare
-    from llmcost.analysis.report import look_into
+    from llmcost.analysis.report import Section, look_into
     from llmcost.analysis.stages import estimate_any as estimate
     from llmcost.errors import InputError
     from llmcost.files import check_new
@@ -61,7 +62,11 @@ def command(
     entries = options.catalog()
     sampling = sampled.sampling()
     bases = [estimate(load_scenario(name, sets or (), entries), entries) for name in scenarios]
-    found = [look_into(base, entries, sampling, until) for base in bases]
+    found: list[Section] = []
+    for base in bases:
+        tell(f"{base.name}, {len(found) + 1} of {len(bases)}")
+        found.append(look_into(base, entries, sampling, until))
+    tell("charts and pages")
     both = compare([item.result for item in found]) if len(found) > 1 else None
     heading = title or "What it takes to train " + ", ".join(base.name for base in bases)
     document = report(heading, found, both, sampling)

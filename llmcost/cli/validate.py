@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from llmcost.cli.options import Common
+from llmcost.cli.progress import tell
 
 EPILOG = "Example: llmcost validate --json"
 
@@ -22,7 +23,7 @@ def command(
     from llmcost.errors import NoAnswerError
     from llmcost.render import validate as show
 
-    cases = validate(options.catalog())
+    cases = validate(options.catalog(), tell)
     groups, sources = summarize(cases), summarize(cases, by_source=True)
     if options.format == "json":
         from llmcost.render.data import to_json

@@ -97,6 +97,16 @@ RESULTS: dict[str, Result] = {item.key: item for item in _ALL}
 GROUPS = {
     "run": RUN, "layout": LAYOUT, "energy": ENERGY, "cost": COST, "service": SERVICE, "lifetime": LIFE,
 }  # fmt: skip
+#: Groups across those, by the units that they are measured in.
+BY_UNIT = {"time": ("days", "h", "s"), "carbon": ("tCO2e",), "memory": ("GB",), "money": ("USD",)}
+
+
+def of_group(word: str) -> list[str]:
+    """The results that a word of a group stands for, in their order; none for another word."""
+    units = BY_UNIT.get(word, ())
+    return [
+        key for key, item in RESULTS.items() if item.group == GROUPS.get(word) or item.unit in units
+    ]
 
 
 def of_quantile(name: str) -> tuple[str, str]:

@@ -126,7 +126,7 @@ def deliver(question: Question, order: Order, desk: Desk) -> None:
     ):  # before the table: what cannot be drawn leaves standard output empty
         if not counts["rows"]:
             raise _nothing(question, counts["cells"])
-        _draw(question, order.plot, drawn)
+        _draw(question, order.plot, drawn, desk)
     _show(question, order, kept, counts, desk)
 
 
@@ -290,15 +290,12 @@ def _say_missing(question: Question, rows: Columns, desk: Desk) -> None:
         desk.warn([f"--solve {solve.key}: {missing:,} of the rows have no solution"])
 
 
-def _draw(question: Question, plot: str, rows: Columns) -> None:
-    from llmcost.files import write_atomic
+def _draw(question: Question, plot: str, rows: Columns, desk: Desk) -> None:
     from llmcost.render import plots
-    from llmcost.render.sweep import sweep_plot
+    from llmcost.render.sweep_charts import sweep_plot
 
-    ending = plots.check_path(plot)
+    plots.check_path(plot)
     if question.pareto and len(question.pareto) < 2:
         raise InputError("--plot: a front has two objectives or more")
     value = question.best or "cost_total_usd"
-    write_atomic(
-        plot, plots.image(sweep_plot(question.sweep, rows, value, question.pareto), ending)
-    )
+    desk.warn(plots.save(plot, sweep_plot(question.sweep, rows, value, question.pareto)))

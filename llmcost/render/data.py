@@ -99,6 +99,10 @@ def performance_object(result: Estimate) -> dict[str, Any]:
     return {"performance": found}
 
 
+#: Times of a step this close are the same.
+_SAME_TIME = 0.005
+
+
 def step_parts(result: Estimate) -> dict[str, float]:
     """Time of each part of a step; they add up to it. The host has one only where something is offloaded."""
     found = {name: scalar(result.values.get(name)) for name in STEP_PARTS}
@@ -107,6 +111,13 @@ def step_parts(result: Estimate) -> dict[str, float]:
         for name, value in found.items()
         if value is not None and (value or name != "offload_s")
     }
+
+
+def step_note(result: Estimate) -> str:
+    """What is said behind the heading of a step's parts: where days are given, they are what was expected."""
+    total, taken = sum(step_parts(result).values()), result.result("step_time_s")
+    same = taken is None or math.isclose(total, taken, rel_tol=_SAME_TIME)
+    return "" if same else ", as predicted"
 
 
 #: Parts of a step as a reader knows them.

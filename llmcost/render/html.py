@@ -21,23 +21,26 @@ from llmcost.render.document import (
     Text,
 )
 
-#: Colours of the plots, and the names that the page's themes give them.
-_COLOURS = {
-    "#1f5fa8": "blue",
-    "#1f8a5f": "green",
-    "#b0562e": "brown",
-    "#b03a2e": "red",
-    "#444444": "muted",
-    "#999999": "muted",
-    "#b0b0b0": "line",
-    "#6b7a8f": "muted",
-    "#000000": "ink",
+#: Colours that a page has beside those of its charts.
+_PAGE = {
+    "paper": plots.PAPER,
+    "soft": plots.Colour("#f1f4f7", "#1e2327"),
+    "ink": plots.Colour("#1a1d21", "#e6e9ec"),
 }
-_STYLE = """
-:root { color-scheme: light dark; --paper: #ffffff; --ink: #1a1d21; --muted: #59626d; --line: #c9ced4;
-  --soft: #f1f4f7; --blue: #1f5fa8; --green: #1c7d56; --brown: #a24d27; --red: #b03a2e; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e6e9ec; --muted: #a3adb8;
-  --line: #454d56; --soft: #1e2327; --blue: #6fa8e8; --green: #57c29a; --brown: #e0946b; --red: #e8857a; } }
+#: Letters of a cell of figures that stay in one line, and those of a word that do.
+_FIGURE, _WORD = 24, 12
+
+
+def _colours(theme: str) -> str:
+    """The page's colours and its charts' as variables of CSS: of the theme ``light`` or ``dark``."""
+    found = plots.COLOURS | _PAGE
+    return " ".join(f"--{name}: {getattr(colour, theme)};" for name, colour in found.items())
+
+
+_STYLE = f"""
+:root {{ color-scheme: light dark; {_colours("light")} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_colours("dark")} }} }}
+""" + """
 * { box-sizing: border-box; }
 body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; margin: 0 auto;
   max-width: 62rem; padding: 1rem; overflow-wrap: break-word; }
@@ -47,21 +50,24 @@ caption { text-align: left; padding: 0.3rem 0; }
 .cards { display: grid; gap: 0.6rem; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: 1rem 0;
   padding: 0; list-style: none; }
 .cards li { background: var(--soft); border: 1px solid var(--line); border-radius: 0.4rem; padding: 0.6rem 0.8rem; }
-.cards strong { display: block; font-size: 1.25rem; }
+.whole { white-space: nowrap; } .cards strong { display: block; font-size: 1.25rem; }
 .wide { overflow-x: auto; margin-bottom: 1rem; } .wide:focus-visible { outline: 2px solid var(--blue); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; }
-th.n, td.n { text-align: right; white-space: nowrap; } tr.total { font-weight: 600; }
-td:last-child:not(.n) { min-width: 11rem; } tbody th { font-weight: inherit; } thead th { color: var(--muted); font-size: 0.9rem; }
-figure { margin: 0 0 1.5rem; } figure svg { width: 100%; height: auto; max-width: 40rem; }
+th.n, td.n { text-align: right; } td.n { white-space: nowrap; } td.n.long { white-space: normal; }
+tbody th { min-width: 6.5rem; position: sticky; left: 0; background: var(--paper); } tr.total { font-weight: 600; }
+td:not(.n) { min-width: 13rem; } tbody th { font-weight: inherit; } thead th { color: var(--muted); font-size: 0.9rem; }
+figure { margin: 0 0 1.5rem; } .chart { overflow-x: auto; } .chart:focus-visible { outline: 2px solid var(--blue); }
+figure svg { width: 100%; height: auto; min-width: 30rem; max-width: 44rem; }
 figure svg text { fill: var(--ink); font-family: system-ui, sans-serif !important; }
-@media print { :root { color-scheme: light; --paper: #ffffff; --ink: #000000; --muted: #444444; --line: #bbbbbb;
-  --soft: #ffffff; --blue: #1f5fa8; --green: #1c7d56; --brown: #a24d27; --red: #b03a2e; }
+@media screen and (max-width: 40rem) { td:not(.n) { min-width: 22rem; } }
+@media print { :root { color-scheme: light; PAPER --soft: #ffffff; }
   html { font-size: 10pt; } body { font-size: 1rem; max-width: none; padding: 0; } .cards { grid-template-columns: repeat(3, 1fr); } section + section.scenario { break-before: page; }
   h2, h3, caption { break-after: avoid; } figure, tr, .cards li { break-inside: avoid; } thead { display: table-header-group; }
-  .wide { overflow: visible; } thead th, th, td, th.n, td.n { white-space: normal; overflow-wrap: anywhere; font-size: 8pt; }
-  td:last-child:not(.n) { min-width: 0; } a { color: inherit; text-decoration: none; } }
-"""
+  .wide, .chart { overflow: visible; } figure svg { min-width: 0; max-width: 33rem; } thead th, th, td { font-size: 8pt; } td.n.long, th.n { white-space: normal; }
+  tbody tr:first-child { break-before: avoid; } tbody th { position: static; }
+  td:not(.n) { min-width: 0; } a { color: inherit; text-decoration: none; } }
+""".replace("PAPER", _colours("light"))
 
 
 def html_page(document: Document) -> str:
@@ -127,19 +133,22 @@ class _Writer:
     def chart(self, chart: Chart) -> str:
         self.charts += 1
         mark = f"c{self.charts}-"
-        svg = plots.image(chart.draw(), "svg").decode()
+        svg = plots.image(chart.draw(), "svg")[0].decode()
         svg = svg[svg.index("<svg") :]
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
         svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
         svg = re.sub(r'(<svg[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"\1\2", svg, count=1)
         svg = re.sub(r'\bid="', f'id="{mark}', svg)
         svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{mark}", svg)
-        svg = svg.replace("fill: #ffffff", "fill: none")
-        for colour, name in _COLOURS.items():
-            svg = svg.replace(colour, f"var(--{name})")
+        svg = svg.replace("fill: #ffffff", "fill: none").replace(plots.PAPER.light, "var(--paper)")
+        for name, colour in plots.COLOURS.items():
+            svg = svg.replace(colour.light, f"var(--{name})")
         label = escape(chart.says, quote=True)
         svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-        return f"<figure>{svg}<figcaption>{escape(chart.says)}</figcaption></figure>"
+        return (
+            f'<figure><div class="chart" tabindex="0">{svg}</div><figcaption>'
+            f"{escape(chart.says)}</figcaption></figure>"
+        )
 
 
 def _text(text: Text) -> str:
@@ -151,7 +160,10 @@ def _text(text: Text) -> str:
 def _facts(facts: Facts) -> str:
     cards = []
     for item in facts.items:
-        below = "<br>".join(escape(line) for line in (item.range, item.says) if line)
+        lines = (escape(line) for line in (item.range, item.says) if line)
+        below = re.sub(
+            r"[^\s<>]*\d[–-]\d[^\s<>]*", r'<span class="whole">\g<0></span>', "<br>".join(lines)
+        )
         cards.append(
             f"<li>{escape(item.label)}<strong>{escape(item.value)}</strong>"
             f'<span class="muted">{below}</span></li>'
@@ -163,8 +175,9 @@ def _table(table: Table) -> str:
     """A table that scrolls in itself where the screen is narrow."""
 
     def cell(tag: str, index: int, text: str, scope: str = "") -> str:
-        kind = ' class="n"' if index in table.right else ""
-        return f"<{tag}{scope}{kind}>{escape(text)}</{tag}>"
+        long = " long" if len(text) > _FIGURE else ""
+        kind = f' class="n{long}"' if index in table.right else ""
+        return f"<{tag}{scope}{kind}>{_breakable(text)}</{tag}>"
 
     head = "".join(cell("th", i, text, ' scope="col"') for i, text in enumerate(table.header))
     lines = []
@@ -181,6 +194,15 @@ def _table(table: Table) -> str:
         f"<caption>{caption}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def _breakable(text: str) -> str:
+    """Text whose long words, keys and paths, break behind their signs, not in the midst of a word."""
+    words = []
+    for word in text.split(" "):
+        places = r"(?<=[._/-])(?=[^\W\d])|(?<=\w{30})(?=\w)" if len(word) > _WORD else r"(?!)"
+        words.append("<wbr>".join(map(escape, re.split(places, word))))
+    return " ".join(words)
 
 
 def _linked(reference: str) -> str:

@@ -41,8 +41,9 @@ _CARDS = 3
 _QUIET, _RULE, _BLUE = (85, 93, 105), (190, 196, 204), (31, 95, 168)
 #: Width of a chart, in millimetres.
 _CHART = 150
-#: The longest cell that decides how wide a column is; longer ones are broken.
-_LONGEST = 44
+#: The widest cell that decides how wide a column is; wider ones are broken. What stands left and right of
+#: a cell's text [mm], and how much wider bold text is, of which headings are.
+_LONGEST, _PADDING, _BOLD = 60.0, 1.2, 1.2
 #: The date that every file carries, as fpdf2 writes one, so that two runs write the same.
 _WRITTEN = datetime(2000, 1, 1, tzinfo=UTC)
 #: What stands for a character that the font has not.
@@ -229,7 +230,7 @@ class _Sheet:
         pdf.set_font(_FONT, "", _SMALL)
         pdf.set_draw_color(*_RULE)
         columns = list(zip(table.header, *table.rows, strict=True))
-        widths = [min(max(map(len, column)) + 2, _LONGEST) for column in columns]
+        widths = self.widths(columns)
         bold, plain = FontFace(emphasis="BOLD"), FontFace()
         with pdf.table(
             borders_layout=TableBordersLayout.HORIZONTAL_LINES,
@@ -237,7 +238,7 @@ class _Sheet:
             text_align=tuple("RIGHT" if i in table.right else "LEFT" for i in range(len(columns))),
             v_align="TOP",
             line_height=_LINE * 0.85,
-            padding=(0.6, 1.2),
+            padding=(0.6, _PADDING),
             col_widths=tuple(widths),
         ) as drawn:
             for row in (table.header, *table.rows):
@@ -247,6 +248,25 @@ class _Sheet:
                     line.cell(self.text(cell), style=None if row is table.header else style)
         pdf.ln(3)
 
+    def widths(self, columns: Sequence[Sequence[str]]) -> list[float]:
+        """Widths of columns that fill the page: each has its longest word whole, the rest goes by length."""
+        pdf = self.pdf
+
+        def wide(text: str) -> float:
+            return float(pdf.get_string_width(self.text(text))) * _BOLD + 2 * _PADDING
+
+        words = [
+            max(wide(word) for text in one for word in (text.split() or [""])) for one in columns
+        ]
+        texts = [min(max(map(wide, one)), _LONGEST) for one in columns]
+        least = [min(word, pdf.epw / 3) for word in words]
+        more = [max(text - low, 0.0) for text, low in zip(texts, least, strict=True)]
+        room = max(pdf.epw - sum(least), 0.0)
+        if sum(more) <= room:
+            spare = (room - sum(more)) / len(columns)
+            return [low + extra + spare for low, extra in zip(least, more, strict=True)]
+        return [low + room * extra / sum(more) for low, extra in zip(least, more, strict=True)]
+
     def chart(self, chart: Chart) -> None:
         """The drawing, with what it says as its caption and its alternative."""
         pdf, drawn = self.pdf, chart.draw()
@@ -254,7 +274,7 @@ class _Sheet:
         height = _CHART * up / across
         if pdf.will_page_break(height + 3 * _LINE):
             pdf.add_page()
-        picture = io.BytesIO(plots.image(drawn, "png"))
+        picture = io.BytesIO(plots.image(drawn, "png")[0])
         pdf.image(picture, w=_CHART, h=height, alt_text=self.text(chart.says))
         pdf.ln(1)
         self.paragraph(chart.says, _SMALL, quiet=True)

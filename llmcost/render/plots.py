@@ -1,19 +1,17 @@
-"""Plots, with matplotlib (the extra ``llmcost[plot]``), imported only here and only when asked for."""
+"""What every drawing shares: matplotlib (the extra ``llmcost[plot]``, loaded only when asked for), colours, files."""
 
 from __future__ import annotations
 
 import io
+import re
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmcost.analysis.milestones import Step
-from llmcost.analysis.years import Projection
-from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
-from llmcost.render.keys import key_words
 from llmcost.render.numbers import readable
 
 if TYPE_CHECKING:
@@ -22,7 +20,42 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "png", "pdf")
 
 
-def figure(width: float = 7.0, height: float = 4.2) -> Figure:
+class Colour(NamedTuple):
+    """A colour on light paper, and on dark."""
+
+    light: str
+    dark: str
+
+
+#: Colours by name. Blue and orange are told apart by every kind of eye; s1 to s7 are of Okabe and Ito's.
+COLOURS = {
+    "blue": Colour("#1f5fa8", "#6fa8e8"),
+    "orange": Colour("#c8701a", "#f0b26b"),
+    "green": Colour("#1f8a5f", "#57c29a"),
+    "red": Colour("#b03a2e", "#e8857a"),
+    "muted": Colour("#59626d", "#a3adb8"),
+    "line": Colour("#b0b0b0", "#454d56"),
+    "ink": Colour("#000000", "#e6e9ec"),
+    "s1": Colour("#0072b2", "#3d9bd4"),
+    "s2": Colour("#e69f00", "#f0b429"),
+    "s3": Colour("#009e73", "#2bbf95"),
+    "s4": Colour("#cc79a7", "#d98fb8"),
+    "s5": Colour("#56b4e9", "#8fd0f5"),
+    "s6": Colour("#d55e00", "#ea7a26"),
+    "s7": Colour("#505050", "#707070"),
+}
+#: Colours of what stands beside each other.
+SERIES = tuple(colour.light for name, colour in COLOURS.items() if name[1:].isdigit())
+#: What a drawing stands on.
+PAPER = Colour("#ffffff", "#14171a")
+#: Fonts with the letters that the first one lacks, where they are installed.
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "WenQuanYi Zen Hei", "Hiragino Sans",
+    "PingFang SC", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Noto Sans", "Noto Sans Devanagari", "Arial Unicode MS",
+)  # fmt: skip
+
+
+def figure(height: float = 4.2, width: float = 7.0) -> Figure:
     """A figure that needs no display.
 
     Raises
@@ -34,7 +67,9 @@ def figure(width: float = 7.0, height: float = 4.2) -> Figure:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError('plots need matplotlib: pip install "llmcost[plot]"') from None
-    return Figure(figsize=(width, height), layout="constrained")
+    drawn = Figure(figsize=(width, height), layout="constrained")
+    drawn.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    return drawn
 
 
 def check_path(path: str) -> str:
@@ -51,8 +86,8 @@ def check_path(path: str) -> str:
     return ending
 
 
-def image(drawn: Figure, ending: str) -> bytes:
-    """A figure as bytes, the same for the same figure."""
+def image(drawn: Figure, ending: str) -> tuple[bytes, str]:
+    """A figure as bytes, the same for the same figure, and the letters that no font here has."""
     import matplotlib
     from matplotlib.text import Text
 
@@ -60,148 +95,106 @@ def image(drawn: Figure, ending: str) -> bytes:
     # A dollar sign is a dollar sign, and a script without a glyph here has one where the SVG is shown.
     for text in drawn.findobj(Text):
         text.set_parse_math(False)
-    with (
-        matplotlib.rc_context(
-            {"svg.hashsalt": "llmcost", "svg.fonttype": "none", "text.parse_math": False}
-        ),
-        warnings.catch_warnings(),
-    ):
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+    settings: Any = {
+        "svg.hashsalt": "llmcost",
+        "svg.fonttype": "none",
+        "text.parse_math": False,
+        "font.family": _families(ending),
+    }
+    with matplotlib.rc_context(settings), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for text in drawn.findobj(Text):
+            text.set_fontfamily(settings["font.family"])
         drawn.savefig(
             stream, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None
         )
-    return stream.getvalue()
+    codes = dict.fromkeys(
+        re.findall(r"Glyph (\d+) .* missing", "\n".join(str(one.message) for one in said))
+    )
+    missing = "" if ending == "svg" else "".join(chr(int(code)) for code in codes)
+    return stream.getvalue(), missing
 
 
-def _tick(unit: str, value: float, _: int | None) -> str:
-    """A number beside an axis, with its unit."""
-    return readable(value, unit)
+def _families(ending: str) -> list[str]:
+    """Fonts in order; those of other scripts only where a picture holds letters, not the names of them."""
+    if ending == "svg":
+        return ["DejaVu Sans", "sans-serif"]
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in installed)]
+
+
+def save(path: str, drawn: Figure) -> list[str]:
+    """Write a figure to a file, whole or not at all; what it lacks, in words.
+
+    Raises
+    ------
+    InputError
+        If its name ends in no format of plots.
+    """
+    from llmcost.files import write_atomic
+
+    ending = check_path(path)
+    data, missing = image(drawn, ending)
+    if ending == "svg":
+        data = _themed(data.decode()).encode()
+    write_atomic(path, data)
+    if not missing:
+        return []
+    return [f"--plot {path}: no font here has {' '.join(missing)}; an .svg shows them"]
+
+
+def _themed(svg: str) -> str:
+    """An SVG of its own that follows the theme of who looks at it; programs without themes show the light one."""
+    rules = "".join(
+        f'[style*="{part}: {colour.light}"] {{ {part}: {colour.dark} !important }}'
+        for colour in (*COLOURS.values(), PAPER)
+        for part in ("fill", "stroke")
+    )
+    rules += f"text {{ fill: {COLOURS['ink'].dark} }}"
+    style = f"<style>@media (prefers-color-scheme: dark) {{ {rules} }}</style>"
+    return re.sub(r"(<svg[^>]*>)", rf"\1\n{style}", svg, count=1)
+
+
+def wrapped(name: str, width: int = 26, lines: int = 3) -> str:
+    """A name beside an axis, in a few short lines."""
+    found = textwrap.wrap(name, width, max_lines=lines, placeholder=" …")
+    return "\n".join(found) or name
 
 
 def label_ticks(axis: Any, write: Callable[[float], str]) -> None:
     """Write numbers beside an axis as a reader likes them; of a logarithmic one that spans little, minor ones too."""
     from matplotlib.ticker import LogFormatter
 
+    def short(value: float) -> str:
+        return re.sub(r"(\d)\.0+(?!\d)", r"\1", write(value))
+
     class Few(LogFormatter):  # type: ignore[misc,unused-ignore]
         def __call__(self, value: float, pos: int | None = None) -> str:
-            return write(value) if super().__call__(value, pos) else ""
+            return short(value) if super().__call__(value, pos) else ""
 
-    axis.set_major_formatter(lambda value, _: write(value))
-    if axis.get_scale() == "log":
-        axis.set_minor_formatter(Few(minor_thresholds=(2, 0.4)))
+    axis.set_major_formatter(lambda value, _: short(value))
+    if (
+        axis.get_scale() == "log"
+    ):  # numbers stand beside each other below an axis, so there is room for fewer
+        axis.set_minor_formatter(Few(minor_thresholds=(1 if axis.axis_name == "x" else 2, 0.4)))
 
 
-def parts_plot(
-    parts: Sequence[tuple[str, float]], unit: str, label: str, shares: bool = True
-) -> Figure:
-    """The parts of a sum as bars, each with its value and its share of it."""
-    drawn = figure(7.0, 0.9 + 0.4 * len(parts))
-    panel = drawn.subplots()
-    total = sum(value for _, value in parts)
-    panel.barh(range(len(parts)), [value for _, value in parts], color="#1f5fa8")
-    for index, (_, value) in enumerate(parts):
-        text = readable(value, unit) + (f" ({value / total:.0%})" if shares else "")
-        panel.annotate(text, (value, index), (4, 0), textcoords="offset points", va="center")
-    panel.margins(x=0.28)
-    panel.set_yticks(range(len(parts)), [name for name, _ in parts])
-    panel.invert_yaxis()
+def finish_bars(panel: Any, unit: str, label: str, names: Sequence[str]) -> None:
+    """Name the bars and the axis of a panel of bars, the first bar on top."""
+    panel.set_yticks(range(len(names)), [wrapped(name) for name in names])
+    panel.set_ylim(len(names) - 0.4, -0.6)
     panel.locator_params(axis="x", nbins=5)
-    panel.xaxis.set_major_formatter(partial(_tick, unit))
+    label_ticks(panel.xaxis, partial(readable, unit=unit))
     panel.set_xlabel(label)
     panel.grid(axis="x", alpha=0.3)
-    return drawn
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
 
 
-def tornado_plot(result: Any, key: str, bars: Sequence[Any]) -> Figure:
-    """Swings of a result around its median."""
-    bars = [bar for bar in bars if bar.low != bar.high]  # the others go into other results
-    drawn = figure(7.0, 1.2 + 0.4 * len(bars))
-    panel = drawn.subplots()
-    centre = result.result(key) or 0.0
-    for index, bar in enumerate(bars):
-        for end, color in ((bar.low, "#1f8a5f"), (bar.high, "#b0562e")):
-            if end is not None:
-                panel.barh(index, end - centre, left=centre, color=color)
-    panel.axvline(centre, color="#444444", linewidth=0.8)
-    panel.set_yticks(range(len(bars)), [key_words(bar.key) for bar in bars])
-    panel.invert_yaxis()
-    panel.xaxis.set_major_formatter(partial(_tick, RESULTS[key].unit))
-    note = "(green: input at its 5th percentile, brown: at its 95th)"
-    panel.set_xlabel("\n".join([RESULTS[key].label, note]))
-    panel.locator_params(axis="x", nbins=6)
-    panel.set_title(result.name)
-    panel.grid(axis="x", alpha=0.3)
-    return drawn
-
-
-def projection_plot(
-    found: Projection, metrics: Sequence[str], thresholds: Sequence[tuple[str, float]]
-) -> Figure:
-    """One panel a result, years against a logarithmic axis."""
-    known = [key for key in metrics if found.result(key) is not None]
-    drawn = figure(7.0, 1.2 + 2.4 * len(known))
-    panels: Any = drawn.subplots(len(known), 1, sharex=True, squeeze=False)[:, 0]
-    for panel, key in zip(panels, known, strict=True):
-        values = found.result(key)
-        assert values is not None
-        bands = list(found.band(key).values())
-        if len(bands) > 1:
-            panel.fill_between(
-                found.years, bands[0], bands[-1], color="#1f5fa8", alpha=0.18, linewidth=0
-            )
-        panel.plot(found.years, values, marker="o", markersize=3.5, color="#1f5fa8")
-        panel.set_ylabel(RESULTS[key].label)
-        if (values > 0).all():
-            panel.set_yscale("log")
-        label_ticks(panel.yaxis, partial(readable, unit=RESULTS[key].unit))
-        for name, threshold in thresholds:
-            if name == key:
-                panel.axhline(threshold, color="#b03a2e", linewidth=1, linestyle="--")
-        for lever in found.levers:
-            if lever.year <= found.years[-1]:
-                panel.axvline(lever.year, color="#999999", linewidth=0.6, linestyle=":")
-        panel.grid(alpha=0.3)
-    panels[-1].xaxis.get_major_locator().set_params(integer=True)
-    panels[-1].set_xlabel("Year")
-    what = "the same model" if found.follow == "model" else "the frontier's model"
-    panels[0].set_title(f"{found.base.name}: {what} by year")
-    return drawn
-
-
-def waterfall_plot(metric: str, steps: Sequence[Step], year: int) -> Figure:
-    """A result before, after each lever, and what is left."""
-    drawn = figure(7.0, 1.4 + 0.42 * (len(steps) + 1))
-    panel = drawn.subplots()
-    names = [step.name for step in steps] + ["left"]
-    for index, step in enumerate(steps):
-        if index == 0:
-            panel.barh(index, step.value, color="#6b7a8f")
-        else:
-            panel.barh(index, -step.change, left=step.value, color="#1f8a5f")
-        text = readable(step.value if index == 0 else step.change, RESULTS[metric].unit)
-        panel.annotate(
-            text,
-            (step.value - min(step.change, 0.0), index),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
-    panel.barh(len(steps), steps[-1].value, color="#1f5fa8")
-    text = readable(steps[-1].value, RESULTS[metric].unit)
+def beside(panel: Any, text: str, value: float, index: int) -> None:
+    """Write beside the end of a bar."""
     panel.annotate(
-        text,
-        (steps[-1].value, len(steps)),
-        (4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8,
+        text, (value, index), (4, 0), textcoords="offset points", va="center", fontsize=9
     )
-    panel.margins(x=0.14)
-    panel.locator_params(axis="x", nbins=5)
-    panel.xaxis.set_major_formatter(partial(_tick, RESULTS[metric].unit))
-    panel.set_yticks(range(len(names)), names)
-    panel.invert_yaxis()
-    panel.set_xlabel(f"{RESULTS[metric].label} in {year}")
-    panel.grid(axis="x", alpha=0.3)
-    return drawn

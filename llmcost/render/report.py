@@ -13,7 +13,7 @@ from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
 from llmcost.analysis.sampling import Sampling
 from llmcost.engine.results import RESULTS
-from llmcost.render import plots
+from llmcost.render import charts, year_charts
 from llmcost.render.cost import cost_note, cost_parts, method_words, undetermined
 from llmcost.render.document import (
     Block,
@@ -28,7 +28,7 @@ from llmcost.render.document import (
     Text,
     narrow,
 )
-from llmcost.render.keys import key_words
+from llmcost.render.keys import key_words, result_words
 from llmcost.render.numbers import range_heading, readable, show_in, span
 from llmcost.render.project import COLUMNS, LIFE_COLUMNS
 from llmcost.render.report_parts import details
@@ -41,6 +41,8 @@ HEADLINES = (
 )  # fmt: skip
 #: What the answer names of all that drives it.
 _DRIVERS = 3
+#: What a chart by year is drawn of: the first that is known and changes.
+_YEARLY = ("cost_total_usd", "total_tco2e", "energy_mwh", "flops")
 #: Results that tables of several scenarios or years show, those that are known.
 _COLUMNS = tuple(dict.fromkeys([*COLUMNS, *LIFE_COLUMNS]))
 
@@ -122,8 +124,10 @@ def _answer(item: Section, anchor: str, notes: Sequence[str]) -> Part:
             unit = RESULTS[key].unit
             band = span(result.intervals.get(key, {}), unit)
             what = f"{range_heading(result.intervals)}: {band}" if band else ""
-            label = "Total cost" if key == "cost_total_usd" else RESULTS[key].label
-            facts.append(Fact(label, readable(value, unit), what, _says(result, key)))
+            facts.append(Fact(result_words(key), readable(value, unit), what, _says(result, key)))
+        elif key == "cost_total_usd":
+            missed = "What is missing stands in the notes" if result.warnings else ""
+            facts.append(Fact(result_words(key), "not known", missed, _says(result, key)))
     if facts:
         blocks.append(Facts(tuple(facts)))
     blocks += _drivers(item)
@@ -178,7 +182,7 @@ def _drivers(item: Section) -> list[Block]:
     bars = item.moving(_DRIVERS)
     if bars and item.driver is not None:
         unit = RESULTS[item.driver].unit
-        label = RESULTS[item.driver].label.lower()
+        label = result_words(item.driver).lower()
         rows = [
             [key_words(bar.key), readable(bar.low, unit), readable(bar.high, unit)] for bar in bars
         ]
@@ -197,7 +201,7 @@ def _comparison(found: Comparison) -> list[Block]:
     names, items = list(found.estimates), list(found.estimates.values())
     shown = [key for key in _COLUMNS if any(item.result(key) is not None for item in items)]
     rows = [
-        [RESULTS[key].label, *(readable(item.result(key), RESULTS[key].unit) for item in items)]
+        [result_words(key), *(readable(item.result(key), RESULTS[key].unit) for item in items)]
         for key in shown
     ]
     table = Table(
@@ -208,7 +212,7 @@ def _comparison(found: Comparison) -> list[Block]:
     known = [(name, cost) for name, cost in costs if cost]
     if len(known) > 1:
         said = ", ".join(f"{name} {readable(cost, 'USD')}" for name, cost in known)
-        draw = partial(plots.parts_plot, known, "USD", "Total cost", shares=False)
+        draw = partial(charts.estimates_plot, found.estimates, "cost")
         blocks.append(Chart(draw, f"Total cost by scenario: {said}."))
     return blocks
 
@@ -225,20 +229,25 @@ def _projection(item: Section) -> list[Block]:
             for key, column in columns.items()
         ]
         rows.append([str(int(year)), *cells])
-    header = ["Year", *(RESULTS[key].label for key in shown)]
+    header = ["Year", *map(result_words, shown)]
     table = Table("The same model trained in later years", header, rows, range(1, len(shown) + 1))
     blocks: list[Block] = [*narrow(table)]
-    metric = next((key for key in ("cost_total_usd", "flops") if key in shown), None)
+    changing = [
+        key
+        for key in _YEARLY
+        if (column := columns.get(key)) is not None and (column != column[0]).any()
+    ]
+    metric = changing[0] if changing else None
     if metric is not None and len(found.years) > 1:
         values = columns[metric]
         assert values is not None
         unit = RESULTS[metric].unit
         said = (
-            f"{RESULTS[metric].label} by year: {readable(float(values[0]), unit)} in {found.years[0]},"
+            f"{result_words(metric)} by year: {readable(float(values[0]), unit)} in {found.years[0]},"
             f" {readable(float(values[-1]), unit)} in {found.years[-1]}"
             + ("; the band is the 90 % range." if metric in found.samples else ".")
         )
-        blocks.append(Chart(partial(plots.projection_plot, found, [metric], []), said))
+        blocks.append(Chart(partial(year_charts.projection_plot, found, [metric], []), said))
     trends = [
         [key_words(f"projection.{name}"), f"{trend.value:g}", str(trend.source)]
         for name, trend in found.trends.items()
@@ -248,10 +257,13 @@ def _projection(item: Section) -> list[Block]:
 
 
 def _sources(sections: Sequence[Section]) -> Listing:
-    found = dict.fromkeys(
-        step.reference
+    """The references of all formulas, each once: those with a year and an author."""
+    named = (
+        one.strip()
         for item in sections
         for step in item.result.steps
-        if "llmcost" not in step.reference and re.search(r"\d{4}", step.reference)
+        if "llmcost" not in step.reference
+        for one in step.reference.split(";")
     )
+    found = {one for one in named if re.match(r"[A-Z].* \d{4}\b", one)}
     return Listing(tuple(sorted(found)))

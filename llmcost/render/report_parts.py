@@ -8,14 +8,15 @@ from functools import partial
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.report import Section
 from llmcost.engine.results import COST_METHODS, RESULTS
-from llmcost.render import levers, plots, stages
+from llmcost.render import charts, levers, stages
 from llmcost.render.cost import alternatives, cost_label, cost_parts, method_words, methods_of
-from llmcost.render.data import STEP_LABELS, assumptions, step_parts
+from llmcost.render.data import STEP_LABELS, assumptions, step_note, step_parts
 from llmcost.render.document import Block, Chart, Listing, Part, Table, Text
-from llmcost.render.keys import key_words
+from llmcost.render.keys import key_words, result_words
 from llmcost.render.memory import ledger
 from llmcost.render.numbers import compact, plain, range_heading, readable, significant, span
-from llmcost.scenario.schema import FLAG, KEYS
+from llmcost.scenario.keys import spec
+from llmcost.scenario.schema import FLAG
 
 #: Results that say nothing more where they equal another.
 _SAME_AS = {"hardware_flops": "flops", "active_params": "params"}
@@ -62,10 +63,10 @@ def _decomposition(result: Estimate) -> Iterator[Block]:
     yield Table(caption, header, rows, range(1, len(header)), ("Total",))
     if result.intervals:
         yield Text("Values add up; ranges do not, as not all is high at once.", quiet=True)
-    shares = [(part.label, part.usd) for part in parts]
-    said = ", ".join(f"{name} {value / total:.0%}" for name, value in shares)
-    draw = partial(plots.parts_plot, shares, "USD", f"Total, {method_words(result)}")
-    yield Chart(draw, f"Total cost of {readable(total, 'USD')} by part: {said}.")
+    if len(parts) > 1:
+        said = ", ".join(f"{part.label} {part.usd / total:.0%}" for part in parts)
+        draw = partial(charts.estimates_plot, {result.name: result}, "cost")
+        yield Chart(draw, f"Total cost of {readable(total, 'USD')} by part: {said}.")
 
 
 def _told(
@@ -140,7 +141,7 @@ def _swings(item: Section) -> Iterator[Block]:
     if not bars or item.driver is None:
         return
     unit = RESULTS[item.driver].unit
-    label = RESULTS[item.driver].label.lower()
+    label = result_words(item.driver).lower()
     first = bars[0]
     said = (
         f"What drives the range of {label}: most of all {key_words(first.key)}, which moves it"
@@ -158,15 +159,16 @@ def _swings(item: Section) -> Iterator[Block]:
     ]
     header = ["Input", "5th percentile", "95th percentile", "Result at the 5th", "At the 95th"]
     yield Table(f"Inputs by how far they move the {label}", header, rows, (1, 2, 3, 4))
-    yield Chart(partial(plots.tornado_plot, item.result, item.driver, bars), said)
+    yield Chart(partial(charts.tornado_plot, item.result, item.driver, bars), said)
 
 
 def _with_unit(value: object, key: str) -> str:
     """An input with its unit; yes or no where it is a question."""
     text = plain(value)
-    if key in KEYS and KEYS[key].kind == FLAG:
+    found = spec(key)
+    if found is not None and found.kind == FLAG:
         return {"1": "yes", "true": "yes", "0": "no", "false": "no"}.get(text, text)
-    unit = KEYS[key].unit if key in KEYS else ""
+    unit = found.unit if found is not None else ""
     return text + (f" {unit}" if unit not in ("", "1") else "")
 
 
@@ -198,6 +200,9 @@ def _layout(result: Estimate) -> Iterator[Block]:
         if not found.of:
             header, rows = header[:2], [row[:2] for row in rows]
         yield Table(found.heading, header, rows, range(1, len(header)), ("In all",))
+        said = ", ".join(f"{label.lower()} {value}" for label, value, _ in found.rows)
+        draw = partial(charts.estimates_plot, {result.name: result}, "memory")
+        yield Chart(draw, f"{found.heading}: {said}, beside the memory of a device.")
     parts = {STEP_LABELS[name]: value for name, value in step_parts(result).items() if value}
     total = sum(parts.values())
     if total:
@@ -205,10 +210,18 @@ def _layout(result: Estimate) -> Iterator[Block]:
             [name, readable(value, "s"), f"{value / total:.0%}"] for name, value in parts.items()
         ]
         rows.append(["In all", readable(total, "s"), "100%"])
-        yield Table("Time of a step", ["Part", "Time", "Share"], rows, (1, 2), ("In all",))
+        yield Table(
+            f"Time of a step{step_note(result)}",
+            ["Part", "Time", "Share"],
+            rows,
+            (1, 2),
+            ("In all",),
+        )
         said = ", ".join(f"{name.lower()} {value / total:.0%}" for name, value in parts.items())
-        draw = partial(plots.parts_plot, list(parts.items()), "s", "Time of a step")
-        yield Chart(draw, f"A step of {readable(total, 's')} by part: {said}.")
+        draw = partial(charts.estimates_plot, {result.name: result}, "step")
+        yield Chart(
+            draw, f"Time of a step{step_note(result)}: {readable(total, 's')}, of it {said}."
+        )
     if result.search is not None:
         from llmcost.analysis.layout import describe
 

@@ -1,30 +1,23 @@
-"""A sweep for a reader: the top rows, the best cell, what was passed over; plots by the shape of the question."""
+"""A sweep for a reader: the top rows, the best cell, what was passed over."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
-from llmcost.analysis.axes import Axis
 from llmcost.analysis.sweep import Sweep
 from llmcost.columns import Columns, plain, records
 from llmcost.engine.results import RESULTS, of_quantile
-from llmcost.errors import InputError
 from llmcost.render.data import to_json, to_markdown
 from llmcost.render.grid import grid
-from llmcost.render.keys import key_words
+from llmcost.render.keys import is_word
 from llmcost.render.numbers import plain as show
 from llmcost.render.numbers import readable, show_in
 from llmcost.scenario.keys import spec
 from llmcost.version import __version__
 
-#: Colours of a front's lines, told apart by the colour-blind, and the marks of further rounds of them.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = ("o", "s", "^", "D", "v", "x")
 #: Rows of a table unless asked for more.
 TABLE_ROWS = 20
 #: Rows that are turned into JSON at once.
@@ -90,12 +83,6 @@ def _cell(name: str, value: Any) -> str:
     return show(value)
 
 
-def _is_word(name: str) -> bool:
-    """Whether a column is a key that holds no number."""
-    key = spec(name)
-    return key is not None and key.kind != "number"
-
-
 def _heading(name: str) -> str:
     result, share = of_quantile(name)
     if result:
@@ -122,7 +109,7 @@ def sweep_table(
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
     heads = [_heading(name) for name in names]
-    words = [_is_word(name) for name in names]
+    words = [is_word(name) for name in names]
     widths = [max([len(head), *(len(row[i]) for row in cells)]) + 2 for i, head in enumerate(heads)]
     if sum(widths) - 2 <= target.width or count == 0:
         table = grid(*heads, right=[i for i, word in enumerate(words) if not word])
@@ -191,137 +178,5 @@ def sweep_markdown(rows: Columns, names: Sequence[str]) -> str:
     """Rows as a Markdown table."""
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
-    right = [i for i, name in enumerate(names) if not _is_word(name)]
+    right = [i for i, name in enumerate(names) if not is_word(name)]
     return to_markdown([f"`{name}`" for name in names], cells, right)
-
-
-def sweep_plot(sweep: Sweep, rows: Columns, value: str, pareto: Sequence[str]) -> Any:
-    """A scatter of the front, a line over one numeric axis, or a heat map over two.
-
-    Raises
-    ------
-    InputError
-        If the axes have another shape.
-    """
-    from llmcost.render.plots import figure
-
-    show_in(sweep.inputs.scenario)
-    drawn = figure()
-    panel = drawn.subplots()
-    if pareto:
-        first, second = pareto[0].lstrip("-"), pareto[1].lstrip("-")
-        _front(panel, sweep, rows, first, second)
-        _axis(panel, "x", first, rows[first])
-        _axis(panel, "y", second, rows[second])
-        panel.set_title(f"{sweep.inputs.scenario.name}: Pareto front of {len(rows[first]):,} cells")
-        panel.grid(alpha=0.3)
-        return drawn
-    numeric = [axis for axis in sweep.axes if axis.size > 1 and not _is_word(axis.keys[0])]
-    words = [axis for axis in sweep.axes if axis not in numeric and axis.size > 1]
-    if len(numeric) == 1 and len(words) <= 1:
-        _lines(panel, rows, numeric[0], words, value)
-    elif len(numeric) == 2 and not words:
-        _heat(drawn, panel, rows, numeric, value)
-    elif not numeric and len(words) == 1:
-        names = [str(item) for item in rows[words[0].keys[0]]]
-        panel.bar(names, rows[value], color="#1f5fa8")
-        panel.tick_params(axis="x", rotation=45)
-        _axis(panel, "y", value, rows[value])
-    else:
-        raise InputError(
-            "--plot draws one or two numeric axes, or one of words; use --pareto for more"
-        )
-    panel.set_title(f"{sweep.inputs.scenario.name}: {_heading(value).lower()}")
-    return drawn
-
-
-def _front(panel: Any, sweep: Sweep, rows: Columns, first: str, second: str) -> None:
-    """The cells of a front; a line joins those that differ in numbers alone, and the legend names the others."""
-    axes = [axis for axis in sweep.axes if axis.size > 1 and _is_word(axis.keys[0])]
-    names = [axis.keys[0] for axis in axes]
-    cells = list(zip(*(map(str, rows[name]) for name in names), strict=True))
-    if not cells:
-        panel.plot(rows[first], rows[second], marker="o", color="#1f5fa8", linewidth=0.8)
-        return
-    for index, group in enumerate(dict.fromkeys(cells)):
-        mask = np.array([cell == group for cell in cells])
-        marker = _MARKERS[index // len(_COLOURS) % len(_MARKERS)]
-        panel.plot(
-            rows[first][mask],
-            rows[second][mask],
-            marker=marker,
-            color=_COLOURS[index % len(_COLOURS)],
-            linewidth=0.8,
-            label=", ".join(group),
-        )
-    panel.legend(title=", ".join(map(key_words, names)), fontsize=8)
-
-
-def _axis(panel: Any, which: str, name: str, values: Any) -> None:
-    """Label an axis with its unit, and make it logarithmic where values span a decade."""
-    from llmcost.render.plots import label_ticks
-
-    if name in RESULTS:
-        label = RESULTS[name].label
-    else:
-        key = spec(name)
-        unit = "" if key is None else {"USD": "US dollars", "1": ""}.get(key.unit, key.unit)
-        label = f"{key_words(name)} [{unit}]" if unit else key_words(name)
-    getattr(panel, f"set_{which}label")(label)
-    finite = np.asarray(values, dtype=float)
-    finite = finite[np.isfinite(finite)]
-    if finite.size and finite.min() > 0 and finite.max() / finite.min() > 10:
-        getattr(panel, f"set_{which}scale")("log")
-    write = partial(readable, unit=RESULTS[name].unit) if name in RESULTS else show
-    label_ticks(getattr(panel, f"{which}axis"), write)
-
-
-def _lines(panel: Any, rows: Columns, axis: Axis, words: Sequence[Axis], value: str) -> None:
-    x = rows[axis.keys[0]]
-    groups = (
-        [
-            (str(name), rows[words[0].keys[0]] == name)
-            for name in dict.fromkeys(rows[words[0].keys[0]])
-        ]
-        if words
-        else [("", np.ones(len(x), bool))]
-    )
-    for label, mask in groups:
-        panel.plot(
-            x[mask],
-            rows[value][mask],
-            marker="o" if mask.sum() <= 60 else "",
-            markersize=3,
-            label=label or None,
-        )
-    if words:
-        panel.legend(title=key_words(words[0].keys[0]))
-    _axis(panel, "x", axis.keys[0], x)
-    _axis(panel, "y", value, rows[value])
-    panel.grid(alpha=0.3)
-
-
-def _heat(drawn: Any, panel: Any, rows: Columns, axes: Sequence[Axis], value: str) -> None:
-    from matplotlib.colors import LogNorm
-
-    first, second = (axis.values[0] for axis in axes)
-    table = np.full((len(first), len(second)), np.nan)
-    i = np.searchsorted(np.sort(first), rows[axes[0].keys[0]])
-    j = np.searchsorted(np.sort(second), rows[axes[1].keys[0]])
-    table[i, j] = rows[value]
-    finite = table[np.isfinite(table)]
-    wide = finite.size and finite.min() > 0 and finite.max() / finite.min() > 10
-    mesh = panel.pcolormesh(
-        np.sort(first),
-        np.sort(second),
-        table.T,
-        shading="nearest",
-        norm=LogNorm() if wide else None,
-        cmap="viridis",
-    )
-    from llmcost.render.plots import label_ticks
-
-    bar = drawn.colorbar(mesh, label=RESULTS[value].label)
-    label_ticks(bar.ax.yaxis, partial(readable, unit=RESULTS[value].unit))
-    _axis(panel, "x", axes[0].keys[0], first)
-    _axis(panel, "y", axes[1].keys[0], second)

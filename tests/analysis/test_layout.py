@@ -98,6 +98,7 @@ def test_auto_in_the_command(llmcost: Run, tmp_path: Path) -> None:
         "parallelism=auto",
         "--set",
         "parallelism.tp=8",
+        "--details",
     )
     assert "Layouts found" in table.stdout
     assert max(map(len, table.stdout.splitlines())) <= 80

@@ -35,7 +35,7 @@ def served(tmp_path: Path) -> str:
 
 
 def test_an_estimate_shows_service_and_life(llmcost: Run, served: str) -> None:
-    done = llmcost("estimate", served)
+    done = llmcost("estimate", served, "--details")
     assert done.returncode == 0, done.stderr
     for text in ("Serving devices", "A million tokens", "Lifetime carbon", "Even in cost after"):
         assert text in done.stdout

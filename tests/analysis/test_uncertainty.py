@@ -359,7 +359,10 @@ def test_bad_input(llmcost: Run) -> None:
         (["--samples", "10", "--quantiles", "0.5,2"], "between 0 and 1"),
         (["--uncertainty", "default"], 'did you mean "defaults"'),
         (["--tornado", "cost"], "is not a result"),
-        (["--plot", "x.svg"], "--tornado"),
+        (["--plot", "x.svg", "--draw", "tornado"], "give --tornado RESULT"),
+        (["--plot", "x.svg", "--draw", "costs"], 'did you mean "cost"'),
+        (["--plot", "x.gif"], "svg, png, pdf"),
+        (["--draw", "cost"], "give both"),
     ):
         done = llmcost("estimate", "gpt-4", *arguments)
         assert (done.returncode, done.stdout) == (2, ""), arguments

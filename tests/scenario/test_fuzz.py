@@ -19,6 +19,7 @@ from llmcost.catalog import load_catalog
 from llmcost.columns import records
 from llmcost.errors import LlmcostError
 from llmcost.render import data, table
+from llmcost.render import estimate as shown
 from llmcost.scenario import parse_scenario, with_sets
 from llmcost.scenario.schema import KEYS, Key
 
@@ -91,7 +92,7 @@ def test_random_scenarios(seed: int) -> None:
             answered += 1
             json.loads(data.to_json(data.estimate_object(result)))
             target = table.console(False)
-            table.estimate_table(result, None, target)
+            shown.estimate_table(result, None, target)
             table.explanation(result, None, target)
             turn = answered % 4
             if turn == 0:
