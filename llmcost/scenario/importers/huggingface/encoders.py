@@ -87,7 +87,9 @@ def _relative_buckets(
     buckets = fields.whole("relative_attention_num_buckets", 32) or 32
     times = found["layers"] if "umt5" in family["name"] else 1
     add(found, small=times * buckets * found["heads"])
-    found["gated_ffn"] = found["gated_ffn"] or fields.text("feed_forward_proj").startswith("gated")
+    activation = fields.text("feed_forward_proj")  # names the gate where no flag does
+    if activation and not fields.has("is_gated_act"):
+        found["gated_ffn"] = activation.startswith("gated")
 
 
 def _keys_without_bias(

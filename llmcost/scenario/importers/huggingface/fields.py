@@ -161,6 +161,13 @@ class Fields:
             return default
         return int(value)
 
+    def optional(self, names: str | Iterable[str]) -> int | None:
+        """A bounded whole number; None where the field is absent, or 0, which a user is told of."""
+        value = self.whole(names, None, 0)
+        if value == 0:
+            self.note(f"{self.prefix}{self.named(names)}: 0 is read as if the file did not say")
+        return value or None
+
     def wholes(self, names: str | Iterable[str], least: int = 0) -> list[int] | None:
         """A list of bounded whole numbers; None where the field is no list."""
         value = self.value(names)

@@ -17,12 +17,15 @@ def _shared_transformer(
     """Zamba 2: a few transformer blocks over state and embedding together, used in turn, with adapters for each use."""
     hidden, ffn, uses = found["hidden_size"], found["ffn_hidden_size"], kinds.full
     blocks = fields.whole("num_mem_blocks", 1) or 1
+    if fields.value("tie_word_embeddings") is False:
+        fields.note("tie_word_embeddings: false would keep each use of a block apart, which is not counted")
     rank = fields.whole("adapter_rank", 128) or 128
     wide = fields.whole("attention_hidden_size", 2 * hidden) or 2 * hidden
     inner = found["heads"] * found["head_dim"]
     found["ffn_layers"] = uses
-    both = (wide - hidden) * 3 * inner  # query, key and value see the embedding too
-    attention = hidden * (inner + 2 * found["kv_heads"] * found["head_dim"]) + inner * hidden
+    seen = inner + 2 * found["kv_heads"] * found["head_dim"]
+    both = (wide - hidden) * seen  # query, key and value see the embedding too
+    attention = hidden * seen + inner * hidden
     one = attention + both + 3 * hidden * ffn
     adapters = rank * (hidden + 2 * ffn)
     if fields.flag("use_shared_attention_adapter"):
@@ -36,6 +39,10 @@ def _rounded_feed_forward(
     fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
 ) -> None:
     """xLSTM: a factor of the width, rounded up."""
+    wide = fields.plain or fields
+    two = {wide.data.get(name) for name in ("hidden_size", "embedding_dim")} - {None}
+    if len(two) > 1:
+        fields.problem("embedding_dim", "differs from hidden_size, which is not read")
     given = fields.value("ffn_proj_factor")
     factor = ratio(fields, "ffn_proj_factor", 2.667 if given is None else given)
     multiple = fields.whole("ffn_round_up_to_multiple_of", 64) or 64

@@ -173,6 +173,11 @@ def _language_model(
     lifted = {key: whole.data[key] for key in _LIFTED if key in whole.data and key not in inner}
     if isinstance(whole.data.get(_TIED), bool):  # the whole model's word goes before its part's
         inner = {**inner, _TIED: whole.data[_TIED]}
+    if known.get("never_tied"):
+        inner = {**inner, _TIED: False}
+    wide = whole.data.get(known.get("encoder_key", ""))
+    if isinstance(wide, dict) and "hidden_size" in wide:  # what the decoder's layers attend to
+        inner = {**inner, "cross_attention_hidden_size": wide["hidden_size"]}
     fields = Fields(
         {**beside, **lifted, **inner}, whole.where, silent, whole, f"{name}." if name else ""
     )

@@ -37,12 +37,9 @@ def _mamba(
     expand = fields.whole(("mamba_expand", "expand"), 2) or 2
     inner = inner if inner else expand * hidden
     state = fields.whole(("mamba_d_state", "state_size"), 16) or 16
-    rank = fields.value(("mamba_dt_rank", "time_step_rank"))
-    rank = (
-        rank
-        if isinstance(rank, int) and not isinstance(rank, bool) and rank > 0
-        else math.ceil(hidden / 16)
-    )
+    names = ("mamba_dt_rank", "time_step_rank")
+    named = fields.value(names) not in (None, "auto")
+    rank = (fields.whole(names) if named else None) or math.ceil(hidden / 16)
     kernel = fields.whole(("mamba_d_conv", "conv_kernel"), 4) or 4
     params = weights.mamba_params(hidden, inner, state, rank, kernel)
     if family.get("step_norms"):

@@ -79,8 +79,10 @@ def stack(fields: Fields, family: Family) -> Architecture:
     _feed_forward(fields, family, found, kinds)
     if kinds.recurrent:
         recurrent(fields, family, found)
-    _embeddings(fields, family, found)
+    _embeddings(fields, family, found, kinds)
     _small(fields, family, found, kinds)
+    if fields.value("add_cross_attention") is True and "encoder" not in family:
+        fields.note("add_cross_attention: layers over what an encoder gives are not counted")
     for name in family.get("special", ()):
         _SPECIAL[name](fields, family, found, kinds)
     return {key: value for key, value in found.items() if value is not None}
@@ -106,17 +108,21 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
     kv_heads = fields.mean("kv_heads", None)
     if kv_heads is None or (family.get("kv_flag") and not flag(fields, family, "kv_flag")):
         kv_heads = heads
+    if fields.value("multi_query") is False and family.get("kv_by_multi_query"):
+        kv_heads = heads
     if fields.text("attention_head_type") == "multiquery":  # SantaCoder
         kv_heads = 1
     if fields.flag("multi_query") and not fields.flag("new_decoder_architecture"):
         kv_heads = 1
     found["kv_heads"] = kv_heads
-    head_dim = fields.whole(NAMES["head_dim"], None, 0) or None
+    head_dim = fields.optional(NAMES["head_dim"])
+    if family.get("head_dim_unused"):
+        head_dim = None
     latent = fields.whole("kv_lora_rank", 0, 0) or 0
     if latent:
         head_dim = fields.whole("qk_nope_head_dim", 128)
         found["kv_lora_rank"] = latent
-        found["q_lora_rank"] = fields.whole("q_lora_rank", 0, 0)
+        found["q_lora_rank"] = fields.optional("q_lora_rank") or 0
         found["qk_rope_head_dim"] = fields.whole("qk_rope_head_dim", 64, 0)
         found["v_head_dim"] = fields.whole("v_head_dim", head_dim)
         fields.read.update(("qk_head_dim", *NAMES["head_dim"]))
@@ -223,17 +229,20 @@ def _top(fields: Fields, family: Family) -> float:
     return top or 1
 
 
-def _embeddings(fields: Fields, family: Family, found: Architecture) -> None:
+def _embeddings(fields: Fields, family: Family, found: Architecture, kinds: Kinds) -> None:
     tied = fields.value(("tie_word_embeddings", "share_input_output_layers", "tied_embeddings"))
     found["tied_embeddings"] = tied if isinstance(tied, bool) else bool(family["tied"])
-    if family.get("always_tied"):
-        found["tied_embeddings"] = True
+    for key, always in (("always_tied", True), ("never_tied", False)):
+        if family.get(key):
+            found["tied_embeddings"] = always
     size = fields.whole(family["embedding_key"]) if "embedding_key" in family else None
     if size and size != found["hidden_size"]:
         found["embedding_size"] = size
     if not found["vocab_size"] or family.get("headless"):
         found["output_head"] = False
     found["mtp_layers"] = fields.whole(NAMES["mtp_layers"], 0, 0)
+    if not found["tied_embeddings"]:
+        kinds.small += family.get("untied_copies", 0) * found["vocab_size"] * embedding_width(found)
 
 
 def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) -> None:
