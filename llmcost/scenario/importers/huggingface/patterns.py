@@ -143,6 +143,13 @@ def _alternate(fields: Fields, family: Mapping[str, Any], layers: int) -> list[s
     return [FULL if index % period == offset else RECURRENT for index in range(layers)]
 
 
+def _two_then_alternate(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
+    """Two states, both kinds, then as :func:`_alternate` counts from there (Zamba)."""
+    rest = _alternate(fields, family, max(layers - 3, 0))
+    words = [RECURRENT, RECURRENT, BOTH, *(BOTH if kind == FULL else kind for kind in rest)]
+    return words[:layers]
+
+
 def _no_rope(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
     """Layers without rotary positions see everything, others their chunk (Llama 4)."""
     rotary = fields.wholes("no_rope_layers")
@@ -200,6 +207,7 @@ _PATTERNS: dict[str, Callable[[Fields, Mapping[str, Any], int], list[str]]] = {
     "later_windows": _later_windows,
     "every": _every,
     "attn_layer_period": _alternate,
+    "two_then_alternate": _two_then_alternate,
     "no_rope": _no_rope,
     "repeat": _repeat,
     "local_global": _local_global,

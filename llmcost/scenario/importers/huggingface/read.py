@@ -103,6 +103,7 @@ def read_model(data: Any, where: str) -> Model:
         "inner_hidden_size"
     ):  # the first ChatGLM is another model
         family = families.family("chatglm_1")
+    whole.read.update((family or {}).get("beside", ()))
     seen_alone = parts.seen_alone(whole, family)
     text, text_family = seen_alone or _language_model(whole, model_type, family)
     alone = parts.decoder_alone(whole, family or text_family)
@@ -165,7 +166,11 @@ def _language_model(
     if name is None and "text" not in known:
         whole.unsaid = families.silent(model_type)
         return whole, family or _guessed(whole, model_type)
-    silent = {**families.silent(str(known.get("text", kind))), **families.silent(kind)}
+    silent = {
+        **families.silent(str(known.get("text", kind))),
+        **families.silent(kind),
+        **known.get("text_silent", {}),
+    }
     if text_family is None:
         text_family = _guessed(Fields(inner, whole.where, silent, whole, f"{name}."), kind)
     whole.read.update(_TEXT)
@@ -173,6 +178,8 @@ def _language_model(
     lifted = {key: whole.data[key] for key in _LIFTED if key in whole.data and key not in inner}
     if isinstance(whole.data.get(_TIED), bool):  # the whole model's word goes before its part's
         inner = {**inner, _TIED: whole.data[_TIED]}
+    elif "tied_whole" in known:
+        inner = {**inner, _TIED: known["tied_whole"]}
     if known.get("never_tied"):
         inner = {**inner, _TIED: False}
     wide = whole.data.get(known.get("encoder_key", ""))

@@ -24,7 +24,10 @@ _FIXED = (
     "attention_bias", "use_expert_bias", "moe_capacity", "dim_model_base", "normalize_qk_projections",
     "num_gqa_groups", "qkv_multipliers", "block_dim", "conv_dim", "block_use_swiglu", "use_swiglu_ffn",
     "layernorm_full_attention_alpha", "decoder_bias", "conv_stride", "median_filter_width",
-    "alibi_bias_max", "add_out_norm", "max_inference_chunksize",
+    "alibi_bias_max", "add_out_norm", "max_inference_chunksize", "merge_kernel_size", "mm_hidden_size",
+    "text_hidden_size", "n_window", "temporal_merge_size", "attention_window", "layer_norm_elementwise_affine",
+    "moe_renormalize", "num_expert_group", "use_gemma_norm", "use_routing_bias", "layer_group_size",
+    "attn_layer_period", "attn_layer_offset", "attn_res_block_size", "use_grouped_topk",
 )  # fmt: skip
 #: What single families do, by the word of their table.
 _SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS}
@@ -118,6 +121,9 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
     head_dim = fields.optional(NAMES["head_dim"])
     if family.get("head_dim_unused"):
         head_dim = None
+    width = fields.whole("qkv_hidden_size")
+    if width and head_dim is None:
+        head_dim = max(int(width // heads), 1)
     latent = fields.whole("kv_lora_rank", 0, 0) or 0
     if latent:
         head_dim = fields.whole("qk_nope_head_dim", 128)
@@ -196,8 +202,9 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
         count = shared if shared and not family.get("shared_width_is_total") else 1
         shared = count * each / inner if each else 0
     found["shared_experts"] = shared
-    latent = fields.whole("moe_latent_size", 0, 0)
+    latent = fields.whole(("moe_latent_size", "routed_expert_hidden_size"), 0, 0)
     if latent:
+        kinds.small += kinds.sparse * latent * fields.flag("latent_moe_use_norm")
         found["expert_hidden_size"] = latent
         kinds.matmul += kinds.sparse * 2 * found["hidden_size"] * latent
     if shared and family.get("shared_gate"):
@@ -235,6 +242,11 @@ def _embeddings(fields: Fields, family: Family, found: Architecture, kinds: Kind
     for key, always in (("always_tied", True), ("never_tied", False)):
         if family.get(key):
             found["tied_embeddings"] = always
+            if tied is not None and tied != always and family.get("tie_said"):
+                words = "one matrix" if always else "two matrices"
+                fields.note(
+                    f"tie_word_embeddings: the weights of this family are published with {words}"
+                )
     size = fields.whole(family["embedding_key"]) if "embedding_key" in family else None
     if size and size != found["hidden_size"]:
         found["embedding_size"] = size
@@ -276,6 +288,8 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
     if flag(fields, family, "head_bias"):
         small += found["vocab_size"]
     gate = family.get("attention_gate")
+    if "attention_gate_key" in family and fields.flag(family["attention_gate_key"]):
+        gate = "full"
     if gate:
         kinds.matmul += attends * hidden * heads * (head_dim if gate == "full" else 1)
     if family.get("sinks"):
