@@ -27,7 +27,8 @@ _FIXED = (
     "alibi_bias_max", "add_out_norm", "max_inference_chunksize", "merge_kernel_size", "mm_hidden_size",
     "text_hidden_size", "n_window", "temporal_merge_size", "attention_window", "layer_norm_elementwise_affine",
     "moe_renormalize", "num_expert_group", "use_gemma_norm", "use_routing_bias", "layer_group_size",
-    "attn_layer_period", "attn_layer_offset", "attn_res_block_size", "use_grouped_topk",
+    "use_mtp", "add_swa_attention_sink_bias",
+    "pooling_kernel_size", "vocab_size_per_layer_input", "global_head_dim", "attn_layer_period", "attn_layer_offset", "attn_res_block_size", "use_grouped_topk",
 )  # fmt: skip
 #: What single families do, by the word of their table.
 _SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS}
