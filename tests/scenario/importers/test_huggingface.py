@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.catalog import load_catalog
 from llmcost.engine.evaluate import evaluate
 from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
-from llmcost.scenario.architecture import complete
+from llmcost.scenario.architecture import complete, published_as
 from llmcost.scenario.importers.huggingface import families
 from llmcost.scenario.importers.huggingface.decoders import DECODERS
 from llmcost.scenario.importers.huggingface.encoders import ENCODERS
@@ -267,6 +268,26 @@ def test_a_publishers_own_count_stands_beside(tmp_path: Path) -> None:
     assert result.result("published_active_params") == 3.61e9
     same = _estimate(tmp_path, CONFIGS["mixtral-8x7b"]["config"])
     assert same.result("published_active_params") is None
+
+
+@pytest.mark.parametrize("kind", ["models", "mixtures"])
+def test_a_mixture_is_told_by_its_shape(kind: str) -> None:
+    catalog = load_catalog()
+    for name, entry in catalog.kind(kind).items():
+        if not entry.get("experts") or not entry.get("active_params"):
+            continue
+        found = published_as(entry, catalog)
+        assert found is not None, name
+        same = found["active_params"] == pytest.approx(entry["active_params"], rel=0.2)
+        assert same, name  # a text model and its sibling that sees are of one shape
+
+
+def test_a_fine_tune_with_more_tokens_is_still_told() -> None:
+    entry = load_catalog().entry("models", "mixtral-8x7b")
+    more = {**entry, "vocab_size": entry["vocab_size"] + 64}
+    other = {**entry, "vocab_size": 2 * entry["vocab_size"]}
+    assert published_as(more, load_catalog()) == entry
+    assert published_as(other, load_catalog()) is None
 
 
 def test_layers_of_a_hybrid_scale_with_its_depth(tmp_path: Path) -> None:
