@@ -15,6 +15,7 @@ from llmcost.scenario.importers import (
     megatron,
     modelconfig,
     nemo,
+    neox,
     torchtitan,
 )
 from llmcost.scenario.importers.documents import Document, missing, read_documents
@@ -36,7 +37,7 @@ class Reader(NamedTuple):
 #: Trainers in the order in which keys are tried on them.
 READERS = tuple(
     Reader(module.NAME, module.recognises, module.read, module.PREFIXES)
-    for module in (modelconfig, torchtitan, nemo, megatron, llmfoundry, axolotl, deepspeed)
+    for module in (modelconfig, torchtitan, nemo, neox, megatron, llmfoundry, axolotl, deepspeed)
 )
 
 
