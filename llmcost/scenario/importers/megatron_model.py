@@ -81,6 +81,11 @@ def _sizes(keys: Keys, run: Run, megatron: bool) -> None:
     run.put("model.heads", heads, keys.label("num_attention_heads"))
     length = ("seq_length", "encoder_seq_length", "sequence_length")
     run.put("model.seq_len", keys.whole(*length), keys.label(*length))
+    for item in (found for name in length for found in keys.items(name)):
+        if isinstance(item.value, int) and item.value != run.get("model.seq_len", item.value):
+            run.note(
+                f"{item.label} = {item.value}: {keys.label(*length)} = {run.get('model.seq_len')} is taken"
+            )
     gated = _gated(keys, run, hidden is not None)
     if hidden is not None:
         _widths(keys, run, hidden, gated)
@@ -290,7 +295,7 @@ def _listed(node: ast.expr, most: int) -> Any:
 
 def _vocabulary(keys: Keys, run: Run, sized: bool, megatron: bool) -> None:
     """Size of the vocabulary, and whether embedding and output head share it."""
-    names = ("padded_vocab_size", "vocab_size", "override_vocab_size")
+    names = ("padded_vocab_size", "vocab_size", "override_vocab_size", "pad_vocab_size_to")
     size, label = keys.whole(*names), keys.label(*names)
     if megatron and not keys.mentions(*_TOKENIZERS):
         size = size or vocabulary("GPT2BPETokenizer", run)
