@@ -370,6 +370,30 @@ def test_a_megabyte_is_read_in_two_seconds() -> None:
         assert all(len(problem) < 400 for problem in problems)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_hidden_layers": list(range(100_000))},
+        {"num_hidden_layers": [10**18] * 100_000},
+        {"num_hidden_layers": 10_000, "num_experts": 8, "num_experts_per_tok": 2,
+         "moe_layers": list(range(100_000))},
+        {"num_hidden_layers": 10_000, "cross_attention_layers": list(range(100_000))},
+    ],
+    ids=["bad entries", "large entries", "places of experts", "places of images"],
+)  # fmt: skip
+def test_long_lists_are_read_in_two_seconds(change: dict[str, Any]) -> None:
+    start = time.process_time()
+    problems = _problems(_LLAMA | change)
+    assert time.process_time() - start < 2
+    assert len(problems) < 10
+
+
+def test_few_of_many_names_are_listed() -> None:
+    notes = read_model(_LLAMA | {f"experts_{index}": 5 for index in range(1000)}, "c").warnings
+    assert any("and 950 more" in note for note in notes)
+    assert sum(map(len, notes)) < 2000
+
+
 def _problems(config: Any) -> list[str]:
     try:
         _counts(config)

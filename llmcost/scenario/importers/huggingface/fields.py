@@ -173,9 +173,13 @@ class Fields:
         value = self.value(names)
         if not isinstance(value, list):
             return None
-        name = self.named(names)
-        found = [self._whole(name, item, least, None) for item in value]
-        return [item for item in found if item is not None] if None not in found else []
+        name, found = self.named(names), []
+        for item in value:
+            number = self._whole(name, item, least, None)
+            if number is None:  # one entry says what is wrong, however many are
+                return []
+            found.append(number)
+        return found
 
     def mean(self, key: str, default: float | None = None, least: int = 1) -> float | None:
         """A size that may differ by layer: the number, or the mean of the list."""

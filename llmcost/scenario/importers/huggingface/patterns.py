@@ -11,6 +11,8 @@ from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 FULL, WINDOW, RECURRENT, CROSS, BOTH, NO = "full", "window", "recurrent", "cross", "both", "none"
 DENSE, SPARSE = "dense", "sparse"
 
+#: Digits of a layer's place.
+_MOST_DIGITS = 9
 _MIXER_WORDS = {
     **dict.fromkeys(("full_attention", "attention", "global", "full", "global_attention", "attn",
                      "deepseek_sparse_attention", "indexed_attention",
@@ -102,9 +104,10 @@ def _codes(fields: Fields, layers: int) -> list[str] | None:
         ("attn_layer_indices", FULL, RECURRENT),
         ("cross_attention_layers", CROSS, FULL),
     ):
-        places = fields.wholes(name)
-        if places is not None:
-            return [there if index in set(places) else elsewhere for index in range(layers)]
+        listed = fields.wholes(name)
+        if listed is not None:
+            places = set(listed)
+            return [there if index in places else elsewhere for index in range(layers)]
     return None
 
 
@@ -231,10 +234,11 @@ def feed_forwards(fields: Fields, family: Mapping[str, Any], layers: int) -> lis
         places = [
             int(item)
             for item in fields.text("moe_layers_enum").split(",")
-            if item.strip().isdecimal()
+            if item.strip().isdecimal() and len(item) < _MOST_DIGITS
         ]
     if places is not None:
-        return [SPARSE if index in set(places) else DENSE for index in range(layers)]
+        sparse = set(places)
+        return [SPARSE if index in sparse else DENSE for index in range(layers)]
     return [SPARSE if sparse else DENSE for sparse in _by_rule(fields, family, layers)]
 
 

@@ -24,6 +24,8 @@ from llmcost.scenario.importers.huggingface.towers import (
 _MOST_BYTES = 4_000_000
 #: Digits of the largest integer that is looked at.
 _MOST_DIGITS = 18
+#: Fields that are named of those that are not understood.
+_MOST_NAMES = 50
 #: What a run trains with where a file only says what may be served [tokens].
 _TRAINED_LENGTH = 4096
 #: Where a model of several parts keeps its language model.
@@ -243,9 +245,10 @@ def _tell(
     if taken:
         listed = ", ".join(f"{name} {value}" for name, value in taken.items())
         whole.note(f"not in the file, so the family's own defaults: {listed}")
-    unread = whole.unread() + (text.unread() if text is not whole else [])
+    unread = sorted({*whole.unread(), *(text.unread() if text is not whole else [])})
     if unread:
-        whole.note(f"not understood and not counted: {', '.join(sorted(set(unread)))}")
+        more = f" and {len(unread) - _MOST_NAMES} more" if len(unread) > _MOST_NAMES else ""
+        whole.note(f"not understood and not counted: {', '.join(unread[:_MOST_NAMES])}{more}")
 
 
 def _guessed(fields: Fields, model_type: str) -> Mapping[str, Any]:
