@@ -118,6 +118,8 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
         kv_heads = 1
     if fields.flag("multi_query") and not fields.flag("new_decoder_architecture"):
         kv_heads = 1
+    if fields.flag("use_cla"):  # keys and values of one layer serve those after it (Hunyuan-Large)
+        kv_heads = kv_heads / (fields.whole("cla_share_factor", 2) or 2)
     found["kv_heads"] = kv_heads
     head_dim = fields.optional(NAMES["head_dim"])
     if family.get("head_dim_unused"):
