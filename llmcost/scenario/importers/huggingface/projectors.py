@@ -94,8 +94,8 @@ def projector(whole: Fields, family: Family, found: Found) -> float:
         whole.read.add("merged_hidden_size")
         one = wide * out + out * hidden + out + hidden
         return float(one + 4 * hidden * out + out * hidden + out + hidden)
-    if kind == "space_and_time":  # ERNIE 4.5 VL: four patches, then two frames, to one
-        merged = 4 * wide
+    if kind == "space_and_time":  # ERNIE 4.5 VL: patches, then two frames, to one
+        merged = wide * (inner.whole("spatial_merge_size", 2) or 2) ** 2
         space = 2 * merged * merged + 4 * merged
         time = 3 * merged * merged + 4 * merged
         return float(space + time + merged * hidden + 2 * hidden)
@@ -146,7 +146,7 @@ def _queries(whole: Fields, wide: int, hidden: float, text: bool) -> float:
     width = part.whole("hidden_size", 768) or 768
     layers = part.whole("num_hidden_layers", 12) or 12
     ffn = part.whole("intermediate_size", 3072) or 3072
-    wide = part.whole("encoder_hidden_size", wide) or wide
+    part.read.add("encoder_hidden_size")  # the tower's own width is what it attends to
     every = part.whole("cross_attention_frequency", 2) or 2
     block = 4 * width * width + 2 * width * ffn + 9 * width + ffn
     cross = 2 * width * width + 2 * width * wide + 6 * width

@@ -178,8 +178,14 @@ def _language_model(
     whole.read.update(_TEXT)
     beside = {} if inner else {k: v for k, v in whole.data.items() if not isinstance(v, dict)}
     lifted = {key: whole.data[key] for key in _LIFTED if key in whole.data and key not in inner}
-    if isinstance(whole.data.get(_TIED), bool):  # the whole model's word goes before its part's
-        inner = {**inner, _TIED: whole.data[_TIED]}
+    outer, own = whole.data.get(_TIED), inner.get(_TIED)
+    if isinstance(
+        outer, bool
+    ):  # the whole model's word goes before its part's, but in some families
+        tied = outer or (own is True and bool(known.get("tied_by_text")))
+        if isinstance(own, bool) and own != outer and tied == outer:
+            whole.note(f"{_TIED}: {str(outer).lower()} of the whole file is taken, not its text's")
+        inner = {**inner, _TIED: tied}
     elif "tied_whole" in known:
         inner = {**inner, _TIED: known["tied_whole"]}
     if known.get("never_tied"):
