@@ -196,10 +196,10 @@ def _both(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
 
 
 def _linear_attention_list(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
-    """Places of full attention, counted from 1, in linear_attn_config (Kimi Linear); else every fourth."""
+    """Places of full attention, counted from 1, in linear_attn_config (Kimi Linear); else every fourth after the first."""
     part = fields.part("linear_attn_config")
     if part is None:
-        return [RECURRENT if (index + 1) % 4 else FULL for index in range(layers)]
+        return [FULL if index and index % 4 == 0 else RECURRENT for index in range(layers)]
     places = part.wholes("full_attn_layers") if part else None
     if part:
         part.read.add("kda_layers")
