@@ -42,6 +42,7 @@ KINDS = {
     "service": "constants of the serving model of any software",
     "scaling_laws": "loss by parameters and tokens: constants, and what they were fitted to",
     "tokenizers": "sizes of vocabularies by the names that trainers give tokenizers",
+    "mixtures": "active parameters of further mixtures of experts as published, by shape",
 }
 #: The constants of a profile of software. A profile may also give each for one family of
 #: accelerators, with the family's name before it (hopper_attention_quality), and takes what it
@@ -93,6 +94,15 @@ REQUIRED = {
     "levers": ("year",),
     "optimizers": ("state_bytes", "weight_bytes", "traffic_bytes"),
     "tokenizers": ("vocab_size",),
+    "mixtures": (
+        "active_params",
+        "layers",
+        "hidden_size",
+        "heads",
+        "vocab_size",
+        "experts",
+        "experts_per_token",
+    ),
     "serving": SERVING,
     "scaling_laws": SCALING_LAW,
 }

@@ -102,13 +102,17 @@ def gated_delta_params(
     return projections + value_size * hidden_size + convolution + small
 
 
-def kimi_delta_params(hidden_size: Size, heads: Size, head_dim: Size, kernel: Size) -> Size:
+def kimi_delta_params(
+    hidden_size: Size, heads: Size, head_dim: Size, kernel: Size, full_rank_gates: bool = False
+) -> Size:
     """Weights of Kimi delta attention: a delta rule with a gate for each channel.
 
     Parameters
     ----------
     hidden_size, heads, head_dim, kernel : array_like
         Width, heads, their width, width of the convolutions [1].
+    full_rank_gates : bool, default False
+        Whether the gates of state and output are whole matrices, not of the rank of a head.
 
     Returns
     -------
@@ -120,7 +124,8 @@ def kimi_delta_params(hidden_size: Size, heads: Size, head_dim: Size, kernel: Si
     .. [1] Kimi Team (2025), arXiv:2510.26692.
     """
     inner = heads * head_dim
-    gates = 2 * head_dim * (hidden_size + inner)
+    low_rank = head_dim * (hidden_size + inner)
+    gates = 2 * (hidden_size * inner if full_rank_gates else low_rank)
     small = heads + inner + head_dim
     return 4 * hidden_size * inner + 3 * inner * kernel + gates + hidden_size * heads + small
 
@@ -170,6 +175,31 @@ def time_mix_params(hidden_size: Size, inner_size: Size) -> Size:
     .. [1] Peng et al. (2023), arXiv:2305.13048, section 3.
     """
     return 4 * hidden_size * inner_size + 2 * inner_size + 3 * hidden_size
+
+
+def gated_time_mix_params(
+    hidden_size: Size, inner_size: Size, mix_rank: Size, decay_rank: Size
+) -> Size:
+    """Weights of an RWKV-5 or RWKV-6 time mix.
+
+    Parameters
+    ----------
+    hidden_size, inner_size : array_like
+        Width of the model and of the state's keys [1].
+    mix_rank, decay_rank : array_like
+        Ranks at which RWKV-6 makes mixes and decay from the token; 0 in RWKV-5 [1].
+
+    Returns
+    -------
+    ndarray
+        Weights [1]: key, value, receptance, gate, output; decay, first and a norm; four mixes.
+
+    References
+    ----------
+    .. [1] Peng et al. (2024), arXiv:2404.05892, sections 3 and 4.
+    """
+    low_rank = 10 * hidden_size * mix_rank + decay_rank * (hidden_size + inner_size)
+    return 5 * hidden_size * inner_size + 4 * inner_size + 4 * hidden_size + low_rank
 
 
 def matrix_lstm_params(hidden_size: Size, key_size: Size, value_size: Size, heads: Size) -> Size:

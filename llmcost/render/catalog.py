@@ -55,6 +55,7 @@ COLUMNS = {
     "flavors": ("preset", "layers", "hidden_size", "experts"),
     "scaling_laws": ("full_name", "floor", "params_exponent", "tokens_exponent"),
     "tokenizers": ("full_name", "vocab_size"),
+    "mixtures": ("full_name", "active_params", "layers", "hidden_size", "experts"),
     "serving": SERVING,
     "service": ("weight_share", "cache_share", "product_share", "layer_s", "expert_layer_s"),
     "runs": (

@@ -48,8 +48,11 @@ BY_DEPTH = (
 )  # fmt: skip
 
 
-#: What tells one mixture of experts from another.
-_SHAPE = ("layers", "hidden_size", "heads", "vocab_size", "experts", "experts_per_token")
+#: What tells one mixture of experts from another, and what of it some entries leave out.
+_SHAPE = ("layers", "hidden_size", "heads", "experts", "experts_per_token")
+_INNER = "expert_ffn_hidden_size"
+#: A vocabulary may be padded, or grow by this share with the tokens of a fine-tune.
+_GROWN = 0.05
 
 
 def complete(known: dict[str, Any]) -> None:
@@ -81,9 +84,15 @@ def complete(known: dict[str, Any]) -> None:
 def published_as(architecture: Mapping[str, Any], catalog: Catalog) -> Mapping[str, Any] | None:
     """The catalog's model of the same shape as an architecture, whose published counts are its own."""
     shape = [architecture.get(name, 0) for name in _SHAPE]
-    for entry in catalog.kind("models").values():
-        if [entry.get(name, 0) for name in _SHAPE] == shape:
-            return entry
+    inner, vocab = architecture.get(_INNER), architecture.get("vocab_size", 0)
+    for kind in ("models", "mixtures"):
+        for entry in catalog.kind(kind).values():
+            if [entry.get(name, 0) for name in _SHAPE] != shape:
+                continue
+            if entry.get(_INNER, inner) == inner and math.isclose(
+                vocab, entry.get("vocab_size", 0), rel_tol=_GROWN
+            ):
+                return entry
     return None
 
 

@@ -84,6 +84,13 @@ def read(keys: Keys, run: Run) -> None:
             "full",
             keys.label("activation_checkpointing.number_checkpoints"),
         )
+    elif keys.mentions("finetuning_type", "cutoff_len"):
+        kept = keys.flag("disable_gradient_checkpointing")
+        run.put(
+            "training.activation_recompute",
+            "none" if kept else "full",
+            "disable_gradient_checkpointing" if kept else "LLaMA-Factory's default",
+        )
     elif keys.mentions("gradient_checkpointing"):
         run.put("training.activation_recompute", "none", "gradient_checkpointing")
     if keys.flag("activation_offloading", "activation_checkpointing.cpu_checkpointing"):
@@ -254,14 +261,14 @@ def _precision(keys: Keys, run: Run) -> None:
     if keys.flag("tf32"):
         run.put("training.precision", "tf32", keys.label("tf32"))
         return
-    if keys.mentions(
-        "fp16.enabled",
-        "bf16.enabled",
-        "fp16",
-        "bf16",
-        "per_device_train_batch_size",
-        "train_batch_size",
-    ):
+    arguments = keys.mentions("per_device_train_batch_size", "output_dir")
+    switches = ("fp16.enabled", "bf16.enabled", "fp16", "bf16")
+    asked = any(item.value == "auto" for name in switches for item in keys.items(name))
+    if asked and not arguments:
+        run.remark(
+            "training", 'precision = "…"  # "auto": as the arguments say, which are not at hand'
+        )
+    elif arguments or keys.mentions(*switches, "train_batch_size"):
         run.default("training.precision", "fp32", "nothing in the file says otherwise")
 
 

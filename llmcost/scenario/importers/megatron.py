@@ -96,19 +96,16 @@ def read_devices(keys: Keys, run: Run) -> None:
     """Devices, from the options of what launches a command."""
     for document in keys.documents:
         launch = document.launch
-        for fact, names in (
-            ("nodes", ("nnodes", "num_nodes", "nodes")),
-            (
-                "devices_per_node",
-                ("nproc_per_node", "num_gpus", "gpus_per_node", "ntasks_per_node"),
-            ),
-        ):
-            text = next((launch[name] for name in names if name in launch), "")
+        gres = re.fullmatch(r"(?:gpu:)?(?:([a-z]\w*):)?(\d{1,3})", launch.get("gres", "").strip())
+        launcher = ("nproc_per_node", "num_gpus", "gpus_per_node")
+        counts = [launch.get(name, "") for name in launcher]
+        # a job of one task a node may start as many processes as it has devices
+        counts += [gres[2] if gres else "", launch.get("ntasks_per_node", "")]
+        nodes = [launch.get(name, "") for name in ("nnodes", "num_nodes", "nodes")]
+        for fact, texts in (("nodes", nodes), ("devices_per_node", counts)):
+            text = next((text for text in texts if text), "")
             if text.isdecimal() and 0 < int(text) < 1_000_000:
                 run.fact(fact, int(text))
-        kind = re.fullmatch(r"(?:gpu:)?(?:([a-z]\w*):)?(\d{1,3})", launch.get("gres", "").strip())
-        if kind:
-            run.fact("devices_per_node", int(kind[2]))
 
 
 def read_layout(keys: Keys, run: Run) -> None:

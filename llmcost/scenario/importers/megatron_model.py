@@ -9,6 +9,7 @@ from typing import Any
 from llmcost.errors import InputError
 from llmcost.scenario.importers.flat import DEFAULT
 from llmcost.scenario.importers.keys import Keys
+from llmcost.scenario.importers.megatron_parts import read_hybrid
 from llmcost.scenario.importers.names import preset_of
 from llmcost.scenario.importers.run import Run
 
@@ -58,6 +59,10 @@ def read_model(keys: Keys, run: Run, megatron: bool) -> None:
     megatron : bool
         Whether what is left out has Megatron-LM's default; else that of NeMo, where it differs.
     """
+    _sizes(keys, run, megatron)
+    hybrid = keys.mentions("hybrid_layer_pattern", "hybrid_override_pattern")
+    if hybrid and read_hybrid(keys, run):
+        return
     sections = keys.sections()
     for name, kind in _OTHER_KINDS.items():
         if (keys.item(name) is not None and keys.take(name) is not False) or (
@@ -65,6 +70,9 @@ def read_model(keys: Keys, run: Run, megatron: bool) -> None:
         ):
             run.unfit(kind)
             keys.ignore([name, f"{name}.*", *_PARTS])
+
+
+def _sizes(keys: Keys, run: Run, megatron: bool) -> None:
     layers = keys.whole("num_layers", "encoder_num_layers", "decoder_num_layers")
     hidden = keys.whole("hidden_size")
     heads = keys.whole("num_attention_heads")
@@ -73,13 +81,20 @@ def read_model(keys: Keys, run: Run, megatron: bool) -> None:
     run.put("model.heads", heads, keys.label("num_attention_heads"))
     length = ("seq_length", "encoder_seq_length", "sequence_length")
     run.put("model.seq_len", keys.whole(*length), keys.label(*length))
+    for item in (found for name in length for found in keys.items(name)):
+        if isinstance(item.value, int) and item.value != run.get("model.seq_len", item.value):
+            run.note(
+                f"{item.label} = {item.value}: {keys.label(*length)} = {run.get('model.seq_len')} is taken"
+            )
     gated = _gated(keys, run, hidden is not None)
     if hidden is not None:
         _widths(keys, run, hidden, gated)
     if hidden is not None and heads is not None:
         _attention(keys, run, hidden, heads, megatron)
-    _experts(keys, run)
-    _vocabulary(keys, run, layers is not None, megatron)
+    _experts(keys, run, hidden is not None)
+    hybrid = keys.mentions("hybrid_layer_pattern", "hybrid_override_pattern")
+    sized = hidden is not None and (layers is not None or hybrid)
+    _vocabulary(keys, run, sized, megatron)
     run.put(
         "model.mtp_layers",
         keys.whole("mtp_num_layers", low=0) or None,
@@ -186,7 +201,7 @@ def _attention(keys: Keys, run: Run, hidden: int, heads: int, megatron: bool) ->
         run.put("model.head_dim", hidden // heads, "hidden_size / num_attention_heads")
 
 
-def _experts(keys: Keys, run: Run) -> None:
+def _experts(keys: Keys, run: Run, sized: bool) -> None:
     value = keys.take("num_experts", "num_moe_experts")
     if isinstance(value, list):  # Megatron-DeepSpeed: one number a layer or for all
         keys.run.note(f"{keys.label('num_experts')} = {value}: the first number is taken")
@@ -202,7 +217,8 @@ def _experts(keys: Keys, run: Run) -> None:
     if not experts or experts < 2:
         return
     run.put("model.experts", experts, keys.label("num_experts", "num_moe_experts"))
-    run.put("model.experts_per_token", top or 2, keys.label("moe_router_topk", "topk"))
+    if top or sized:  # else the recipe's, which is not at hand
+        run.put("model.experts_per_token", top or 2, keys.label("moe_router_topk", "topk"))
     width = width or run.get("model.ffn_hidden_size")
     run.put(
         "model.expert_ffn_hidden_size", width, keys.label("moe_ffn_hidden_size", "ffn_hidden_size")
@@ -279,7 +295,7 @@ def _listed(node: ast.expr, most: int) -> Any:
 
 def _vocabulary(keys: Keys, run: Run, sized: bool, megatron: bool) -> None:
     """Size of the vocabulary, and whether embedding and output head share it."""
-    names = ("padded_vocab_size", "vocab_size", "override_vocab_size")
+    names = ("padded_vocab_size", "vocab_size", "override_vocab_size", "pad_vocab_size_to")
     size, label = keys.whole(*names), keys.label(*names)
     if megatron and not keys.mentions(*_TOKENIZERS):
         size = size or vocabulary("GPT2BPETokenizer", run)

@@ -85,10 +85,16 @@ def _layout(keys: Keys, run: Run) -> None:
     if pp > 1:
         name = "pipeline_parallel_microbatch"
         count = keys.whole(f"parallelism.{name}es", f"experimental.{name}es")
-        size = keys.whole(f"parallelism.{name}_size")
+        size, origin = keys.whole(f"parallelism.{name}_size"), f"{name}_size"
+        if (
+            count is None
+            and size is None
+            and keys.mentions("experimental.pipeline_parallel_degree")
+        ):
+            count = pp  # as long as the degree stood there
         if count is not None and size is None:
-            size = max(local // count, 1)
-        micro, origin = min(size or 1, local), f"{name}_size"
+            size, origin = max(local // count, 1), f"{name}es"
+        micro = min(size or 1, local)
     run.put("parallelism.micro_batch", micro, origin)
     total = keys.number("training.global_batch_size")
     if total is not None and total > 0:

@@ -15,6 +15,7 @@ from llmcost.scenario.importers import (
     megatron,
     modelconfig,
     nemo,
+    neox,
     torchtitan,
     torchtune,
 )
@@ -42,6 +43,7 @@ READERS = tuple(
         torchtitan,
         torchtune,
         nemo,
+        neox,
         megatron,
         llmfoundry,
         axolotl,

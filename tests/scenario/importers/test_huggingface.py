@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +231,12 @@ def _inputs(result: Estimate) -> list[tuple[str, Any, str]]:
         ({"architectures": ["LlamaForObjectDetection"]}, "parts of its own, which are not counted"),
         ({"mystery_experts": 8}, "not understood and not counted: mystery_experts"),
         ({"n_hash_layers": [1, 2]}, "not understood and not counted: n_hash_layers"),
-        ({"model_type": "phi4mm", "img_processor": {"name": "x"}}, "towers and their adapters are not counted"),
+        ({"model_type": "molmo"}, "vision tower and its connector are not counted"),
+        ({"model_type": "phi4mm"}, "as published for phi4mm"),
+        ({"head_dim": 0}, "head_dim: 0 is read as if"),
+        ({"add_cross_attention": True}, "add_cross_attention: layers over"),
+        ({"model_type": "rwkv5", "tie_word_embeddings": True}, "published with two matrices"),
+        ({"model_type": "mpt", "expansion_ratio": 8}, "expansion_ratio: counted as the code"),
         ({"model_type": "phi3", "img_processor": {"name": "x"}}, "not counted: img_processor"),
         ({"vision_config": {"model_type": "newest_vit", "hidden_size": 64, "num_hidden_layers": 2,
                             "num_attention_heads": 4, "intermediate_size": 128, "patch_size": 14}},
@@ -328,20 +332,6 @@ def test_no_config_at_all(text: str, tmp_path: Path) -> None:
     scenario = parse_scenario({"name": "x", "model": {"config": "config.json"}}, directory=tmp_path)
     with pytest.raises(InputError):
         estimate(scenario)
-
-
-def test_a_megabyte_is_read_in_two_seconds() -> None:
-    many = [{"attention": {"n_heads_in_group": 8}, "ffn": {"ffn_mult": 2.5}}] * 10_000
-    for change in (
-        {"model_type": "deci", "num_hidden_layers": 10_000, "block_configs": many},
-        {"layer_types": ["full_attention"] * 40_000},
-        {f"layer_{index}": 7 for index in range(40_000)},
-        {"num_hidden_layers": 10_000, "hybrid_override_pattern": "M*-E" * 2500},
-    ):
-        start = time.perf_counter()
-        problems = _problems(_LLAMA | change)
-        assert time.perf_counter() - start < 2
-        assert all(len(problem) < 400 for problem in problems)
 
 
 def _problems(config: Any) -> list[str]:

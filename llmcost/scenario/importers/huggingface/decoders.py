@@ -204,6 +204,10 @@ def _no_positions_with_alibi(
     part = fields.part("attn_config")
     if part and part.flag("qk_ln"):
         add(found, small=found["layers"] * 2 * found["hidden_size"])
+    if fields.value("expansion_ratio") not in (None, 4):
+        fields.note(
+            "expansion_ratio: counted as the code published with the weights does; that of transformers takes 4"
+        )
 
 
 def _block_sparse(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:

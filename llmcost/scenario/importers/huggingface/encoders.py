@@ -87,7 +87,9 @@ def _relative_buckets(
     buckets = fields.whole("relative_attention_num_buckets", 32) or 32
     times = found["layers"] if "umt5" in family["name"] else 1
     add(found, small=times * buckets * found["heads"])
-    found["gated_ffn"] = found["gated_ffn"] or fields.text("feed_forward_proj").startswith("gated")
+    activation = fields.text("feed_forward_proj")  # names the gate where no flag does
+    if activation and not fields.has("is_gated_act"):
+        found["gated_ffn"] = activation.startswith("gated")
 
 
 def _keys_without_bias(
@@ -163,6 +165,17 @@ def _global_attention(
     add(found, matmul=3 * found["layers"] * hidden * hidden, small=3 * found["layers"] * hidden)
 
 
+def _two_embeddings(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """RemBERT: a narrow embedding going in, a wide one coming out."""
+    hidden, narrow, vocab = found["hidden_size"], embedding_width(found), found["vocab_size"]
+    out = fields.whole("output_embedding_size", 1664) or 1664
+    add(found, small=hidden, matmul=narrow * hidden)
+    if is_bare(architecture(fields)):
+        return
+    found["output_head"] = False
+    add(found, matmul=hidden * out + out * vocab, small=3 * out + vocab)
+
+
 #: By the word of the table of families.
 ENCODERS: dict[str, Function] = {
     "encoder_head": _encoder_head,
@@ -178,4 +191,5 @@ ENCODERS: dict[str, Function] = {
     "relative": _relative,
     "places_on_a_page": _places_on_a_page,
     "global_attention": _global_attention,
+    "two_embeddings": _two_embeddings,
 }

@@ -161,14 +161,25 @@ class Fields:
             return default
         return int(value)
 
+    def optional(self, names: str | Iterable[str]) -> int | None:
+        """A bounded whole number; None where the field is absent, or 0, which a user is told of."""
+        value = self.whole(names, None, 0)
+        if value == 0:
+            self.note(f"{self.prefix}{self.named(names)}: 0 is read as if the file did not say")
+        return value or None
+
     def wholes(self, names: str | Iterable[str], least: int = 0) -> list[int] | None:
         """A list of bounded whole numbers; None where the field is no list."""
         value = self.value(names)
         if not isinstance(value, list):
             return None
-        name = self.named(names)
-        found = [self._whole(name, item, least, None) for item in value]
-        return [item for item in found if item is not None] if None not in found else []
+        name, found = self.named(names), []
+        for item in value:
+            number = self._whole(name, item, least, None)
+            if number is None:  # one entry says what is wrong, however many are
+                return []
+            found.append(number)
+        return found
 
     def mean(self, key: str, default: float | None = None, least: int = 1) -> float | None:
         """A size that may differ by layer: the number, or the mean of the list."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmcost.scenario.importers.huggingface.fields import Fields
+from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 from llmcost.scenario.importers.huggingface.kinds import Function, Kinds, add, ratio
 
 Found = dict[str, Any]
@@ -17,12 +17,17 @@ def _shared_transformer(
     """Zamba 2: a few transformer blocks over state and embedding together, used in turn, with adapters for each use."""
     hidden, ffn, uses = found["hidden_size"], found["ffn_hidden_size"], kinds.full
     blocks = fields.whole("num_mem_blocks", 1) or 1
-    rank = fields.whole("adapter_rank", 128) or 128
+    if fields.value("tie_word_embeddings") is False:
+        fields.note(
+            "tie_word_embeddings: false would keep each use of a block apart, which is not counted"
+        )
+    rank = (fields.whole("adapter_rank", 128) or 128) if family.get("adapters", True) else 0
     wide = fields.whole("attention_hidden_size", 2 * hidden) or 2 * hidden
     inner = found["heads"] * found["head_dim"]
     found["ffn_layers"] = uses
-    both = (wide - hidden) * 3 * inner  # query, key and value see the embedding too
-    attention = hidden * (inner + 2 * found["kv_heads"] * found["head_dim"]) + inner * hidden
+    seen = inner + 2 * found["kv_heads"] * found["head_dim"]
+    both = (wide - hidden) * seen  # query, key and value see the embedding too
+    attention = hidden * seen + inner * hidden
     one = attention + both + 3 * hidden * ffn
     adapters = rank * (hidden + 2 * ffn)
     if fields.flag("use_shared_attention_adapter"):
@@ -32,10 +37,43 @@ def _shared_transformer(
     fields.read.update(("num_query_groups", "hybrid_layer_ids", "add_bias_linear"))
 
 
+def _two_mixtures(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """ERNIE 4.5 VL: experts of text and of images in each layer, of two widths, and shared ones as wide as text's."""
+    widths = fields.wholes(NAMES["expert_ffn_hidden_size"]) or []
+    if not kinds.experts or len(widths) != 2 or not all(widths):
+        return
+    mean = (
+        sum(widths) / 2
+    )  # a token visits those of its own kind: as many weights of the mean as of text's
+    found["experts"] = kinds.experts = 2 * found["experts"]
+    found["experts_per_token"] *= widths[0] / mean
+    found["shared_experts"] *= widths[0] / mean
+    found["expert_ffn_hidden_size"] = mean
+    add(found, small=kinds.sparse * found["experts"] / 2)  # the other half of the routers' biases
+
+
+def _block_indexer(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """MiniMax-M3: an indexer picks blocks of keys in its sparse layers; the others see everything."""
+    part = fields.part("sparse_attention_config") or fields
+    heads = part.whole(("sparse_num_index_heads", "index_n_heads"), 4) or 4
+    wide = part.whole(("sparse_index_dim", "index_head_dim"), 128) or 128
+    chosen = part.whole(("sparse_topk_blocks", "index_topk_blocks"), 16) or 16
+    block = part.whole(("sparse_block_size", "index_block_size"), 128) or 128
+    where = part.wholes("sparse_attention_freq")
+    count = sum(map(bool, where)) if where else 0
+    found.update(indexer_width=heads * wide, windowed_layers=count, window=chosen * block)
+    add(found, matmul=count * found["hidden_size"] * (heads + 1) * wide, small=2 * count * wide)
+    part.read.update(part.data)
+
+
 def _rounded_feed_forward(
     fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
 ) -> None:
     """xLSTM: a factor of the width, rounded up."""
+    wide = fields.plain or fields
+    two = {wide.data.get(name) for name in ("hidden_size", "embedding_dim")} - {None}
+    if len(two) > 1:
+        fields.problem("embedding_dim", "differs from hidden_size, which is not read")
     given = fields.value("ffn_proj_factor")
     factor = ratio(fields, "ffn_proj_factor", 2.667 if given is None else given)
     multiple = fields.whole("ffn_round_up_to_multiple_of", 64) or 64
@@ -112,6 +150,8 @@ def _rates(fields: Fields, layers: int) -> list[int]:
 #: By the word of the table of families.
 HYBRIDS: dict[str, Function] = {
     "shared_transformer": _shared_transformer,
+    "two_mixtures": _two_mixtures,
+    "block_indexer": _block_indexer,
     "rounded_feed_forward": _rounded_feed_forward,
     "compressed": _compressed,
     "memory_of_another_width": _memory_of_another_width,

@@ -63,6 +63,10 @@ class Kinds:
             return kinds
         mixers = patterns.mixers(fields, family, layers)
         forwards = [patterns.DENSE] * layers
+        if not experts and "sparse" in (fields.value("mlp_layer_types") or ()):
+            fields.note(
+                "mlp_layer_types: has sparse layers, but no number of experts: read as dense"
+            )
         if experts:
             forwards = patterns.feed_forwards(fields, family, layers)
             experts = experts if patterns.SPARSE in forwards else 0

@@ -11,6 +11,8 @@ from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 FULL, WINDOW, RECURRENT, CROSS, BOTH, NO = "full", "window", "recurrent", "cross", "both", "none"
 DENSE, SPARSE = "dense", "sparse"
 
+#: Digits of a layer's place.
+_MOST_DIGITS = 9
 _MIXER_WORDS = {
     **dict.fromkeys(("full_attention", "attention", "global", "full", "global_attention", "attn",
                      "deepseek_sparse_attention", "indexed_attention",
@@ -102,9 +104,10 @@ def _codes(fields: Fields, layers: int) -> list[str] | None:
         ("attn_layer_indices", FULL, RECURRENT),
         ("cross_attention_layers", CROSS, FULL),
     ):
-        places = fields.wholes(name)
-        if places is not None:
-            return [there if index in set(places) else elsewhere for index in range(layers)]
+        listed = fields.wholes(name)
+        if listed is not None:
+            places = set(listed)
+            return [there if index in places else elsewhere for index in range(layers)]
     return None
 
 
@@ -141,6 +144,13 @@ def _alternate(fields: Fields, family: Mapping[str, Any], layers: int) -> list[s
     period = fields.whole("attn_layer_period", 8) or 8
     offset = fields.whole("attn_layer_offset", 4, 0)
     return [FULL if index % period == offset else RECURRENT for index in range(layers)]
+
+
+def _two_then_alternate(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
+    """Two states, both kinds, then as :func:`_alternate` counts from there (Zamba)."""
+    rest = _alternate(fields, family, max(layers - 3, 0))
+    words = [RECURRENT, RECURRENT, BOTH, *(BOTH if kind == FULL else kind for kind in rest)]
+    return words[:layers]
 
 
 def _no_rope(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
@@ -186,8 +196,10 @@ def _both(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
 
 
 def _linear_attention_list(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
-    """Places of full attention, counted from 1, in linear_attn_config (Kimi Linear)."""
+    """Places of full attention, counted from 1, in linear_attn_config (Kimi Linear); else every fourth after the first."""
     part = fields.part("linear_attn_config")
+    if part is None:
+        return [FULL if index and index % 4 == 0 else RECURRENT for index in range(layers)]
     places = part.wholes("full_attn_layers") if part else None
     if part:
         part.read.add("kda_layers")
@@ -200,6 +212,7 @@ _PATTERNS: dict[str, Callable[[Fields, Mapping[str, Any], int], list[str]]] = {
     "later_windows": _later_windows,
     "every": _every,
     "attn_layer_period": _alternate,
+    "two_then_alternate": _two_then_alternate,
     "no_rope": _no_rope,
     "repeat": _repeat,
     "local_global": _local_global,
@@ -223,10 +236,11 @@ def feed_forwards(fields: Fields, family: Mapping[str, Any], layers: int) -> lis
         places = [
             int(item)
             for item in fields.text("moe_layers_enum").split(",")
-            if item.strip().isdecimal()
+            if item.strip().isdecimal() and len(item) < _MOST_DIGITS
         ]
     if places is not None:
-        return [SPARSE if index in set(places) else DENSE for index in range(layers)]
+        sparse = set(places)
+        return [SPARSE if index in sparse else DENSE for index in range(layers)]
     return [SPARSE if sparse else DENSE for sparse in _by_rule(fields, family, layers)]
 
 

@@ -24,6 +24,8 @@ from llmcost.scenario.importers.huggingface.towers import (
 _MOST_BYTES = 4_000_000
 #: Digits of the largest integer that is looked at.
 _MOST_DIGITS = 18
+#: Fields that are named of those that are not understood.
+_MOST_NAMES = 50
 #: What a run trains with where a file only says what may be served [tokens].
 _TRAINED_LENGTH = 4096
 #: Where a model of several parts keeps its language model.
@@ -103,6 +105,7 @@ def read_model(data: Any, where: str) -> Model:
         "inner_hidden_size"
     ):  # the first ChatGLM is another model
         family = families.family("chatglm_1")
+    whole.read.update((family or {}).get("beside", ()))
     seen_alone = parts.seen_alone(whole, family)
     text, text_family = seen_alone or _language_model(whole, model_type, family)
     alone = parts.decoder_alone(whole, family or text_family)
@@ -165,14 +168,31 @@ def _language_model(
     if name is None and "text" not in known:
         whole.unsaid = families.silent(model_type)
         return whole, family or _guessed(whole, model_type)
-    silent = {**families.silent(str(known.get("text", kind))), **families.silent(kind)}
+    silent = {
+        **families.silent(str(known.get("text", kind))),
+        **families.silent(kind),
+        **known.get("text_silent", {}),
+    }
     if text_family is None:
         text_family = _guessed(Fields(inner, whole.where, silent, whole, f"{name}."), kind)
     whole.read.update(_TEXT)
     beside = {} if inner else {k: v for k, v in whole.data.items() if not isinstance(v, dict)}
     lifted = {key: whole.data[key] for key in _LIFTED if key in whole.data and key not in inner}
-    if isinstance(whole.data.get(_TIED), bool):  # the whole model's word goes before its part's
-        inner = {**inner, _TIED: whole.data[_TIED]}
+    outer, own = whole.data.get(_TIED), inner.get(_TIED)
+    if isinstance(
+        outer, bool
+    ):  # the whole model's word goes before its part's, but in some families
+        tied = outer or (own is True and bool(known.get("tied_by_text")))
+        if isinstance(own, bool) and own != outer and tied == outer:
+            whole.note(f"{_TIED}: {str(outer).lower()} of the whole file is taken, not its text's")
+        inner = {**inner, _TIED: tied}
+    elif "tied_whole" in known:
+        inner = {**inner, _TIED: known["tied_whole"]}
+    if known.get("never_tied"):
+        inner = {**inner, _TIED: False}
+    wide = whole.data.get(known.get("encoder_key", ""))
+    if isinstance(wide, dict) and "hidden_size" in wide:  # what the decoder's layers attend to
+        inner = {**inner, "cross_attention_hidden_size": wide["hidden_size"]}
     fields = Fields(
         {**beside, **lifted, **inner}, whole.where, silent, whole, f"{name}." if name else ""
     )
@@ -231,9 +251,10 @@ def _tell(
     if taken:
         listed = ", ".join(f"{name} {value}" for name, value in taken.items())
         whole.note(f"not in the file, so the family's own defaults: {listed}")
-    unread = whole.unread() + (text.unread() if text is not whole else [])
+    unread = sorted({*whole.unread(), *(text.unread() if text is not whole else [])})
     if unread:
-        whole.note(f"not understood and not counted: {', '.join(sorted(set(unread)))}")
+        more = f" and {len(unread) - _MOST_NAMES} more" if len(unread) > _MOST_NAMES else ""
+        whole.note(f"not understood and not counted: {', '.join(unread[:_MOST_NAMES])}{more}")
 
 
 def _guessed(fields: Fields, model_type: str) -> Mapping[str, Any]:

@@ -33,16 +33,14 @@ def _mamba(
     fields: Fields, family: Mapping[str, Any], found: Mapping[str, Any]
 ) -> tuple[float, float, float]:
     hidden = found["hidden_size"]
+    fields.read.add("n_mamba_heads")
     inner = fields.whole(("intermediate_size",) if family.get("inner_key") else ("d_inner",))
     expand = fields.whole(("mamba_expand", "expand"), 2) or 2
     inner = inner if inner else expand * hidden
     state = fields.whole(("mamba_d_state", "state_size"), 16) or 16
-    rank = fields.value(("mamba_dt_rank", "time_step_rank"))
-    rank = (
-        rank
-        if isinstance(rank, int) and not isinstance(rank, bool) and rank > 0
-        else math.ceil(hidden / 16)
-    )
+    names = ("mamba_dt_rank", "time_step_rank")
+    named = fields.value(names) not in (None, "auto")
+    rank = (fields.whole(names) if named else None) or math.ceil(hidden / 16)
     kernel = fields.whole(("mamba_d_conv", "conv_kernel"), 4) or 4
     params = weights.mamba_params(hidden, inner, state, rank, kernel)
     if family.get("step_norms"):
@@ -101,12 +99,15 @@ def _kimi(
     fields: Fields, family: Mapping[str, Any], found: Mapping[str, Any]
 ) -> tuple[float, float, float]:
     part = fields.part("linear_attn_config")
-    names = ("num_heads", "head_dim", "short_conv_kernel_size")
     if part is None:
-        part, names = fields, ("linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
-    heads = part.whole(names[0], found["heads"]) or 1
-    width, kernel = part.whole(names[1], 128) or 128, part.whole(names[2], 4) or 4
-    params = weights.kimi_delta_params(found["hidden_size"], heads, width, kernel)
+        part = fields
+    heads = part.whole(("linear_num_heads", "num_heads"), found["heads"]) or 1
+    width = (
+        part.whole(("linear_head_dim", "v_head_dim" if part is fields else "head_dim"), 128) or 128
+    )
+    kernel = part.whole(("linear_conv_kernel_dim", "short_conv_kernel_size"), 4) or 4
+    full = part.flag("use_full_rank_gate", bool(family.get("full_rank_gates")))
+    params = weights.kimi_delta_params(found["hidden_size"], heads, width, kernel, full)
     return float(params), heads * width * width, _DELTA
 
 
@@ -144,6 +145,19 @@ def _time_mix(
     return float(weights.time_mix_params(hidden, inner)), inner, _LINEAR
 
 
+def _gated_time_mix(
+    fields: Fields, family: Mapping[str, Any], found: Mapping[str, Any]
+) -> tuple[float, float, float]:
+    hidden = found["hidden_size"]
+    inner = fields.whole("attention_hidden_size", hidden) or hidden
+    head = fields.whole("head_size", 64) or 64
+    # ranks of RWKV-6 that its code fixes by the width
+    mix, decay = (64, 128) if hidden == 4096 else (32, 64)
+    if not family.get("low_rank_mix"):
+        mix = decay = 0
+    return float(weights.gated_time_mix_params(hidden, inner, mix, decay)), inner * head, _LINEAR
+
+
 def _matrix_lstm(
     fields: Fields, family: Mapping[str, Any], found: Mapping[str, Any]
 ) -> tuple[float, float, float]:
@@ -173,5 +187,6 @@ _KINDS: dict[str, Callable[..., tuple[float, float, float]]] = {
     "convolution": _convolution,
     "gated": _gated,
     "time_mix": _time_mix,
+    "gated_time_mix": _gated_time_mix,
     "matrix_lstm": _matrix_lstm,
 }

@@ -24,7 +24,11 @@ _FIXED = (
     "attention_bias", "use_expert_bias", "moe_capacity", "dim_model_base", "normalize_qk_projections",
     "num_gqa_groups", "qkv_multipliers", "block_dim", "conv_dim", "block_use_swiglu", "use_swiglu_ffn",
     "layernorm_full_attention_alpha", "decoder_bias", "conv_stride", "median_filter_width",
-    "alibi_bias_max", "add_out_norm", "max_inference_chunksize",
+    "alibi_bias_max", "add_out_norm", "max_inference_chunksize", "merge_kernel_size", "mm_hidden_size",
+    "text_hidden_size", "n_window", "temporal_merge_size", "attention_window", "layer_norm_elementwise_affine",
+    "moe_renormalize", "num_expert_group", "use_gemma_norm", "use_routing_bias", "layer_group_size",
+    "use_mtp", "add_swa_attention_sink_bias",
+    "pooling_kernel_size", "vocab_size_per_layer_input", "global_head_dim", "attn_layer_period", "attn_layer_offset", "attn_res_block_size", "use_grouped_topk",
 )  # fmt: skip
 #: What single families do, by the word of their table.
 _SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS}
@@ -79,8 +83,10 @@ def stack(fields: Fields, family: Family) -> Architecture:
     _feed_forward(fields, family, found, kinds)
     if kinds.recurrent:
         recurrent(fields, family, found)
-    _embeddings(fields, family, found)
+    _embeddings(fields, family, found, kinds)
     _small(fields, family, found, kinds)
+    if fields.value("add_cross_attention") is True and "encoder" not in family:
+        fields.note("add_cross_attention: layers over what an encoder gives are not counted")
     for name in family.get("special", ()):
         _SPECIAL[name](fields, family, found, kinds)
     return {key: value for key, value in found.items() if value is not None}
@@ -106,17 +112,26 @@ def _attention(fields: Fields, family: Family, found: Architecture, kinds: Kinds
     kv_heads = fields.mean("kv_heads", None)
     if kv_heads is None or (family.get("kv_flag") and not flag(fields, family, "kv_flag")):
         kv_heads = heads
+    if fields.value("multi_query") is False and family.get("kv_by_multi_query"):
+        kv_heads = heads
     if fields.text("attention_head_type") == "multiquery":  # SantaCoder
         kv_heads = 1
     if fields.flag("multi_query") and not fields.flag("new_decoder_architecture"):
         kv_heads = 1
+    if fields.flag("use_cla"):  # keys and values of one layer serve those after it (Hunyuan-Large)
+        kv_heads = kv_heads / (fields.whole("cla_share_factor", 2) or 2)
     found["kv_heads"] = kv_heads
-    head_dim = fields.whole(NAMES["head_dim"], None, 0) or None
+    head_dim = fields.optional(NAMES["head_dim"])
+    if family.get("head_dim_unused"):
+        head_dim = None
+    width = fields.whole("qkv_hidden_size")
+    if width and head_dim is None:
+        head_dim = max(int(width // heads), 1)
     latent = fields.whole("kv_lora_rank", 0, 0) or 0
     if latent:
         head_dim = fields.whole("qk_nope_head_dim", 128)
         found["kv_lora_rank"] = latent
-        found["q_lora_rank"] = fields.whole("q_lora_rank", 0, 0)
+        found["q_lora_rank"] = fields.optional("q_lora_rank") or 0
         found["qk_rope_head_dim"] = fields.whole("qk_rope_head_dim", 64, 0)
         found["v_head_dim"] = fields.whole("v_head_dim", head_dim)
         fields.read.update(("qk_head_dim", *NAMES["head_dim"]))
@@ -190,8 +205,9 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
         count = shared if shared and not family.get("shared_width_is_total") else 1
         shared = count * each / inner if each else 0
     found["shared_experts"] = shared
-    latent = fields.whole("moe_latent_size", 0, 0)
+    latent = fields.whole(("moe_latent_size", "routed_expert_hidden_size"), 0, 0)
     if latent:
+        kinds.small += kinds.sparse * latent * fields.flag("latent_moe_use_norm")
         found["expert_hidden_size"] = latent
         kinds.matmul += kinds.sparse * 2 * found["hidden_size"] * latent
     if shared and family.get("shared_gate"):
@@ -223,17 +239,25 @@ def _top(fields: Fields, family: Family) -> float:
     return top or 1
 
 
-def _embeddings(fields: Fields, family: Family, found: Architecture) -> None:
+def _embeddings(fields: Fields, family: Family, found: Architecture, kinds: Kinds) -> None:
     tied = fields.value(("tie_word_embeddings", "share_input_output_layers", "tied_embeddings"))
     found["tied_embeddings"] = tied if isinstance(tied, bool) else bool(family["tied"])
-    if family.get("always_tied"):
-        found["tied_embeddings"] = True
+    for key, always in (("always_tied", True), ("never_tied", False)):
+        if family.get(key):
+            found["tied_embeddings"] = always
+            if tied is not None and tied != always and family.get("tie_said"):
+                words = "one matrix" if always else "two matrices"
+                fields.note(
+                    f"tie_word_embeddings: the weights of this family are published with {words}"
+                )
     size = fields.whole(family["embedding_key"]) if "embedding_key" in family else None
     if size and size != found["hidden_size"]:
         found["embedding_size"] = size
     if not found["vocab_size"] or family.get("headless"):
         found["output_head"] = False
     found["mtp_layers"] = fields.whole(NAMES["mtp_layers"], 0, 0)
+    if not found["tied_embeddings"]:
+        kinds.small += family.get("untied_copies", 0) * found["vocab_size"] * embedding_width(found)
 
 
 def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) -> None:
@@ -267,6 +291,8 @@ def _small(fields: Fields, family: Family, found: Architecture, kinds: Kinds) ->
     if flag(fields, family, "head_bias"):
         small += found["vocab_size"]
     gate = family.get("attention_gate")
+    if "attention_gate_key" in family and fields.flag(family["attention_gate_key"]):
+        gate = "full"
     if gate:
         kinds.matmul += attends * hidden * heads * (head_dim if gate == "full" else 1)
     if family.get("sinks"):

@@ -10,6 +10,7 @@ from llmcost.engine.evaluate import evaluate  # noqa: F401  (enters the rules)
 from llmcost.scenario.architecture import complete
 from llmcost.scenario.importers.huggingface import families
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
+from llmcost.scenario.importers.huggingface.projectors import own_projection, projector
 from llmcost.scenario.importers.huggingface.stack import stack
 
 Family = Mapping[str, Any]
@@ -42,7 +43,7 @@ def encoder(fields: Fields, family: Family, found: Found, sources: dict[str, str
     sources["encoder_seq_len"] = (
         f"default: {length:,} tokens of the encoder a sequence, the most it takes"
     )
-    extra = _sound_input(fields, part) if family.get("input") == "sound" else 0.0
+    extra = _sound_input(fields, family, part) if family.get("input") == "sound" else 0.0
     if "keys" not in inner:  # a configuration of its own, with an embedding of its own
         extra += part["hidden_size"] * (own.whole("vocab_size", 0) or 0)
     return {**_counted(part, float(length), extra), "cross_layers": found["layers"]}
@@ -96,7 +97,7 @@ def towers(whole: Fields, family: Family, found: Found, sources: dict[str, str])
         tokens = max(tokens, length)
     if not total:
         return {}
-    projected = _projector(whole, family, found)
+    projected = projector(whole, family, found)
     total["encoder_params"] += projected
     total["encoder_attention_width"] = width / (tokens * tokens)
     total["encoder_seq_len"] = tokens
@@ -139,7 +140,7 @@ def _tower(whole: Fields, family: Family, name: str, found: Found) -> Found | No
     if unread:
         whole.note(f"not understood and not counted: {', '.join(sorted(unread))}")
     counted = _counted(part, patches(fields, known), extra)
-    counted["encoder_params"] += _own_projection(fields, known, part, found)
+    counted["encoder_params"] += own_projection(fields, known, part, found)
     return counted
 
 
@@ -162,7 +163,9 @@ def tower_input(fields: Fields, family: Family, part: Found) -> float:
     """Weights before the first layer of a tower and after its last."""
     hidden = part["hidden_size"]
     if family.get("input") == "sound":
-        return _sound_input(fields, part)
+        return _sound_input(fields, family, part)
+    if family.get("input") == "spectrum":
+        return _spectrum_input(fields, part)
     if family.get("input") == "wave":
         return _wave_input(fields, part)
     if family.get("input") != "image":
@@ -175,12 +178,20 @@ def tower_input(fields: Fields, family: Family, part: Found) -> float:
     ):
         fields.problem("patch_size", f"{str(patch)[:40]!r} is not a whole number ≥ 1")
         return 0.0
-    frames = fields.whole("temporal_patch_size", 1) or 1
+    compression = fields.part("img_token_compression_config") or fields
+    frames = (
+        fields.whole("temporal_patch_size", None)
+        or compression.whole("temporal_patch_size", 1)
+        or 1
+    )
     total: float = channels * sides[0] * sides[1] * frames * hidden
     total += hidden * bool(family.get("patch_bias")) + hidden * family.get("class_tokens", 0)
     kind = family.get("image_positions")
     if kind == "patches":
         total += patches(fields, family) * hidden
+    elif "grid" in family:  # a table by rows and columns
+        rows, columns = family["grid"][::2], family["grid"][1::2]
+        total += (fields.whole(rows, 64) or 64) * (fields.whole(columns, 64) or 64) * hidden
     elif kind:
         count = fields.whole(kind, 0, 0) or 0
         total += count * family.get("position_axes", 1) * hidden
@@ -198,12 +209,24 @@ def tower_input(fields: Fields, family: Family, part: Found) -> float:
     return total
 
 
-def _sound_input(fields: Fields, part: Found) -> float:
+def _sound_input(fields: Fields, family: Family, part: Found) -> float:
     """Two convolutions over mel bins and fixed positions (Whisper)."""
     hidden = part["hidden_size"]
     bins = fields.whole("num_mel_bins", 80) or 80
     positions = fields.whole("max_source_positions", 1500) or 1500
+    if not family.get("learned_positions", True):
+        positions = 0
     return float(3 * bins * hidden + hidden + 3 * hidden * hidden + hidden + positions * hidden)
+
+
+def _spectrum_input(fields: Fields, part: Found) -> float:
+    """Three convolutions over a spectrum, each of which halves it, and a projection (Qwen 3 Omni)."""
+    width = fields.whole("downsample_hidden_size", 480) or 480
+    rows = fields.whole("num_mel_bins", 128) or 128
+    for _ in range(3):
+        rows = (rows + 1) // 2
+    first, more = 9 * width + width, 9 * width * width + width
+    return float(first + 2 * more + width * rows * part["hidden_size"])
 
 
 def _wave_input(fields: Fields, part: Found) -> float:
@@ -221,121 +244,3 @@ def _wave_input(fields: Fields, part: Found) -> float:
     kernel = fields.whole("num_conv_pos_embeddings", 128) or 128
     groups = fields.whole("num_conv_pos_embedding_groups", 16) or 16
     return float(total + hidden * hidden // groups * kernel + kernel + hidden + hidden)
-
-
-def _own_projection(fields: Fields, family: Family, part: Found, found: Found) -> float:
-    """A merger of patches that belongs to the tower itself (Qwen-VL)."""
-    kind = family.get("merger")
-    if not kind:
-        return 0.0
-    hidden = part["hidden_size"]
-    side = fields.whole("spatial_merge_size", 2) or 2
-    out = fields.whole("out_hidden_size", None)
-    if out is None:
-        out = (
-            fields.whole("hidden_size", int(found["hidden_size"]))
-            if family.get("merges_to_hidden")
-            else None
-        )
-    out = out or found["hidden_size"]
-    wide = hidden * side * side
-    if kind == "gated":  # GLM-4V: a convolution, a projection and a gated feed-forward
-        inner = (fields.plain or fields).whole("intermediate_size", 13696) or 13696
-        return float(side * side * hidden * out + out + out * out + 2 * out + 3 * out * inner)
-    norm = hidden * (1 if kind == "rms" else 2)
-    total = norm + wide * wide + wide + wide * out + out
-    extra = fields.wholes("deepstack_visual_indexes") or []
-    return float(total + len(extra) * (2 * wide + wide * wide + wide + wide * out + out))
-
-
-def _projector(whole: Fields, family: Family, found: Found) -> float:
-    """What joins a tower to the language model."""
-    kind = family.get("projector")
-    if not kind:
-        return 0.0
-    vision = whole.data.get("vision_config")
-    implied = family.get("towers", {}).get("vision_config", "")
-    inner = Fields(vision if isinstance(vision, dict) else {}, whole.where,
-                   families.silent(str((vision or {}).get("model_type", implied)) if isinstance(vision, dict) else implied),
-                   whole, "vision_config.")  # fmt: skip
-    wide = inner.whole(NAMES["hidden_size"], 1024) or 1024
-    hidden = found["hidden_size"]
-    if kind == "clip":
-        size = whole.whole("projection_dim", 512) or 512
-        return float((wide + hidden) * size + 1)
-    if kind == "siglip":
-        return 2.0
-    if kind == "four_wide":  # Step 3
-        return float(4 * wide * hidden)
-    if (
-        kind == "four_patches"
-    ):  # Phi-3-vision: four patches to one, and separators of lines and images
-        whole.read.update(("img_processor", "embd_layer"))
-        return float(4 * wide * hidden + hidden * hidden + 2 * hidden + 8 * wide)
-    if kind == "queries":
-        return _queries(whole, wide, hidden)
-    bias = whole.flag("multimodal_projector_bias", True)
-    if kind == "mlp":  # LLaVA
-        return float(wide * hidden + hidden * hidden + 2 * hidden * bias)
-    if kind == "linear":  # PaliGemma, Gemma 4 (without a bias)
-        return float(wide * hidden + (hidden if family.get("projector_bias") else 0))
-    if kind == "normed":  # Gemma 3
-        return float(wide * hidden + wide)
-    if kind == "merged":  # Mistral 3
-        side = whole.whole("spatial_merge_size", 2) or 2
-        bias = whole.flag("multimodal_projector_bias")
-        return float(
-            wide + side * side * wide * wide + wide * hidden + hidden * hidden + 2 * hidden * bias
-        )
-    if kind == "shuffled":  # InternVL
-        side = round(1 / _factor(whole, "downsample_ratio", 0.5))
-        merged = wide * side * side
-        return float(2 * merged + merged * hidden + hidden + hidden * hidden + hidden)
-    if kind == "resampled":  # Idefics 2: a gated projection and a perceiver
-        inner_size = found["ffn_hidden_size"]
-        part = whole.part("perceiver_config") or Fields({}, whole.where, {}, whole)
-        latents = part.whole("resampler_n_latents", 64) or 64
-        depth = part.whole("resampler_depth", 3) or 3
-        width = part.whole("resampler_head_dim", 96) or 96
-        heads = part.whole("resampler_n_heads", 16) or 16
-        kv_heads = part.whole("num_key_value_heads", 4) or 4
-        layer = 12 * hidden * hidden + 2 * hidden * width * (heads + kv_heads) + 3 * hidden
-        gated = 2 * wide * inner_size + inner_size * hidden
-        return float(gated + latents * hidden + depth * layer + hidden)
-    if kind == "scaled":  # Idefics 3, SmolVLM
-        side = whole.whole("scale_factor", 2) or 2
-        return float(wide * side * side * hidden)
-    if kind == "states":  # Llama 3.2 Vision
-        out = inner.whole("vision_output_dim", 7680) or 7680
-        return float(out * hidden + hidden)
-    if kind == "llama4":
-        return float((inner.whole("vision_output_dim", 4096) or 4096) * hidden)
-    return 0.0
-
-
-def _queries(whole: Fields, wide: int, hidden: float) -> float:
-    """Learned queries that attend to the image in some layers (the Q-Former of BLIP-2)."""
-    part = whole.part("qformer_config") or Fields({}, whole.where, {}, whole)
-    width = part.whole("hidden_size", 768) or 768
-    layers = part.whole("num_hidden_layers", 12) or 12
-    ffn = part.whole("intermediate_size", 3072) or 3072
-    wide = part.whole("encoder_hidden_size", wide) or wide
-    every = part.whole("cross_attention_frequency", 2) or 2
-    block = 4 * width * width + 2 * width * ffn + 9 * width + ffn
-    cross = 2 * width * width + 2 * width * wide + 6 * width
-    queries = (whole.whole("num_query_tokens", 32) or 32) * width
-    total = layers * block + -(-layers // every) * cross + queries + 2 * width
-    return float(total + width * hidden + hidden)
-
-
-def _factor(fields: Fields, name: str, default: float) -> float:
-    value = fields.value(name)
-    if value is None:
-        return default
-    if isinstance(value, list) and value:
-        value = value[0]
-    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
-    if not good:
-        fields.problem(name, f"{str(value)[:40]!r} is not a ratio above 0")
-        return default
-    return float(value)
