@@ -19,12 +19,9 @@ def origin(result: Estimate, key: str) -> str:
             return ""
         if step.function.__name__.endswith("_by_default"):
             return "default"
-        if step.function.__name__ in (
-            "mfu_predicted",
-            "step_time_s",
-            "predicted_mfu",
-            "predicted_hfu",
-        ):
+        if key == "step_time_s":  # of the MFU, which a scenario may give
+            return "layout" if origin(result, "mfu") == "layout" else "derived"
+        if step.function.__name__ in ("mfu_predicted", "predicted_mfu", "predicted_hfu"):
             return "layout"
         if step.reference.startswith(("llmcost identity", "definition", "sum over", "count of")):
             return "derived"

@@ -38,6 +38,7 @@ def test_every_bundled_scenario_answers(llmcost: Run, name: str) -> None:
         assert "value" in item
     table = llmcost("estimate", name)
     assert table.returncode == 0
+    assert "does not fit" not in table.stderr
     assert max(len(line) for line in table.stdout.splitlines()) <= 80
     assert "\x1b" not in table.stdout
 
