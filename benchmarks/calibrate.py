@@ -101,6 +101,7 @@ def _constants() -> list[Constant]:
         ("megatron-core", "expert_quality", 0.8, 0.1, 0.4, 1.0),
         ("megatron-bridge", "expert_quality", 0.85, 0.1, 0.4, 1.0),
         ("megatron-bridge", "exchange_overlap", 0.4, 0.15, 0.0, 0.95),
+        ("megatron-bridge", "fused_exchange_overlap", 0.8, 0.1, 0.0, 0.98),
         ("megatron-bridge", "product_quality", 0.97, 0.02, 0.85, 1.0),
         ("megatron-bridge", "attention_quality", 0.9, 0.1, 0.4, 1.15),
         ("megatron-bridge", "elementwise_passes", 1.6, 0.3, 1.0, 4.0),
@@ -169,6 +170,7 @@ class Rows:
         self.software = np.array([row["software"] for row in self.cases])
         self.precision = np.array([row["precision"] for row in self.cases])
         self.source = np.array([source_of(row) for row in self.cases])
+        self.fused = self.known["fused_experts"]
         self.mixture = np.nan_to_num(self.known["experts"]) > 0
         self.main = np.array([row["group"] == "throughput" for row in self.cases])
         counts = {name: (self.source == name).sum() for name in set(self.source)}
@@ -188,9 +190,10 @@ class Rows:
                 where &= self.family == constant.family
             elif constant.family:
                 where &= self.device == constant.family
-            name = (
-                "expert_overlap" if constant.quantity == "exchange_overlap" else constant.quantity
-            )
+            name = constant.quantity
+            if name.endswith("exchange_overlap"):
+                where &= (self.fused > 0) == name.startswith("fused")
+                name = "expert_overlap"
             values[name] = np.where(where, theta[i], values[name])
             if constant.quantity == "product_efficiency":
                 values["half_product_efficiency"] = np.where(

@@ -51,10 +51,15 @@ PROFILE = (
     "data_overlap", "pipeline_overlap", "gradient_bytes", "reduced_bytes", "gathered_bytes", "loss_bytes",
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early", "selective_products", "saves_gathered",
-    "gradient_buffer", "packed_inputs",
+    "gradient_buffer", "packed_inputs", "hybrid_exchange", "fused_exchange_overlap",
 )  # fmt: skip
 #: Constants that profiles of users from before them do without, and what then holds.
-LATER = {"gradient_buffer": 1.0, "packed_inputs": 0.0}
+LATER = {
+    "gradient_buffer": 1.0,
+    "packed_inputs": 0.0,
+    "hybrid_exchange": 0.0,
+    "fused_exchange_overlap": 0.0,
+}
 #: The constants of a profile of software that serves.
 SERVING = (
     "step_s", "sequence_s", "overlap", "default_sequences", "memory_share", "narrow_cache",
