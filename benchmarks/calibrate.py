@@ -99,7 +99,6 @@ def _constants() -> list[Constant]:
         ("megatron-core", "tensor_overlap", 0.5, 0.15, 0.0, 0.95),
         ("megatron-core", "data_overlap", 0.85, 0.1, 0.0, 1.0),
         ("megatron-core", "expert_quality", 0.8, 0.1, 0.4, 1.0),
-        ("megatron-bridge", "expert_quality", 0.85, 0.1, 0.4, 1.0),
         ("megatron-bridge", "exchange_overlap", 0.4, 0.15, 0.0, 0.95),
         ("megatron-bridge", "fused_exchange_overlap", 0.8, 0.1, 0.0, 0.98),
         ("megatron-bridge", "product_quality", 0.97, 0.02, 0.85, 1.0),
