@@ -104,7 +104,6 @@ def _constants() -> list[Constant]:
         ("megatron-bridge", "product_quality", 0.97, 0.02, 0.85, 1.0),
         ("megatron-bridge", "attention_quality", 0.9, 0.1, 0.4, 1.15),
         ("megatron-bridge", "elementwise_passes", 1.6, 0.3, 1.0, 4.0),
-        ("megatron-bridge", "tensor_overlap", 0.5, 0.15, 0.0, 0.95),
         ("megatron-bridge", "kernels_per_expert", 20.0, 8.0, 2.0, 60.0),
         ("megatron-bridge", "kernel_launch_s", 5e-6, 1.5e-6, 2e-6, 1.2e-5),
         ("maxtext", "product_quality", 0.97, 0.03, 0.7, 1.0),
@@ -113,7 +112,6 @@ def _constants() -> list[Constant]:
         ("maxtext", "data_overlap", 0.9, 0.1, 0.0, 1.0),
         ("pytorch-eager", "elementwise_passes", 2.8, 0.5, 1.0, 5.0),
         ("pytorch-compile", "elementwise_passes", 1.4, 0.3, 1.0, 4.0),
-        ("pytorch-compile", "hopper_attention_quality", 0.55, 0.1, 0.2, 1.0),
     ):
         found.append(Constant(entry, field, prior, deviation, low, high))
     return found
@@ -205,12 +203,12 @@ class Rows:
     def _runs(self, constant: Constant) -> Any:
         """Rows whose profile takes a constant from this entry, its own or by its base."""
         profiles = CATALOG.kind("software")
-        heirs = {
-            name
-            for name, entry in profiles.items()
-            if entry.get("base") == constant.entry and constant.field not in entry
-        }
-        return np.isin(self.software, [constant.entry, *heirs])
+
+        def home(name: str) -> str:
+            entry = profiles[name]
+            return name if constant.field in entry or "base" not in entry else home(entry["base"])
+
+        return np.isin(self.software, [name for name in profiles if home(name) == constant.entry])
 
     def error(self, theta: Any) -> Any:
         """Logarithm of predicted over published step time."""
