@@ -214,14 +214,14 @@ class Rows:
         """Logarithm of predicted over published step time."""
         return np.log(self.values(theta)["predicted_step_s"] / self.target)
 
-    def fit(self, mask: Any) -> Any:
+    def fit(self, mask: Any, start: Any = PRIOR) -> Any:
         """Constants that fit the masked rows best, their priors counted as measurements."""
 
         def residual(theta: Any) -> Any:
             data = (self.weight * self.error(theta))[mask] / _NOISE
             return np.concatenate([data, (theta - PRIOR) / DEVIATION])
 
-        start = np.clip(PRIOR, LOW + 1e-9 * (HIGH - LOW), HIGH - 1e-9 * (HIGH - LOW))
+        start = np.clip(start, LOW + 1e-9 * (HIGH - LOW), HIGH - 1e-9 * (HIGH - LOW))
         return least_squares(
             residual, start, bounds=(LOW, HIGH), loss="soft_l1", x_scale=DEVIATION, max_nfev=60
         ).x
@@ -356,7 +356,7 @@ def main() -> None:
     left_out = errors.copy()
     for name in by_source:
         mine = data.source == name
-        left_out[mine] = data.error(data.fit(~mine))[mine]
+        left_out[mine] = data.error(data.fit(~mine, theta))[mine]
     outside = _by_source(data, left_out, everything)
     for name, error in outside.items():
         print(f"  left out: {name[:58]:58} {error:6.1%}")

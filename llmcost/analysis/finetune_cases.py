@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmcost.analysis.cases import Case, estimate_of, rows
+from llmcost.analysis.memory_cases import memory_interval
 from llmcost.catalog import Catalog
 
 MEMORY_GROUP = "fine-tuning, memory"
@@ -65,4 +66,5 @@ def finetune_cases(catalog: Catalog) -> Iterator[Case]:
                 tokens = float(row["global_batch_seqs"]) * float(row["seq_len"])
                 measured = tokens / float(row["devices"]) / measured
             predicted = None if found is None else found.result(result)
-            yield Case(group, row["id"], source, result, measured, predicted)
+            ends = memory_interval(found, predicted) if group == MEMORY_GROUP else (None, None)
+            yield Case(group, row["id"], source, result, measured, predicted, *ends)

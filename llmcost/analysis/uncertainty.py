@@ -187,9 +187,21 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
             notes.append(
                 f"in {missing:.2%} of the samples no run fits (MFU above 1); the ranges leave them out"
             )
+    notes += _too_full(samples, inputs)
     return base._replace(
         intervals=bands(samples, sampling.quantiles), samples=samples, warnings=notes
     )
+
+
+def _too_full(samples: Mapping[str, Array], inputs: Inputs) -> list[str]:
+    """How often a device has less memory than the layout needs, where that is not always or never."""
+    need, room = samples.get("memory_gb_per_device"), inputs.known.get("memory_gb")
+    if need is None or room is None:
+        return []
+    share = float(np.mean(need > np.asarray(room)))
+    if not 0 < share < 1:
+        return []
+    return [f"in {share:.0%} of the samples the layout needs more memory than a device has"]
 
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
