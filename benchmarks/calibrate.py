@@ -263,9 +263,8 @@ def baselines(data: Rows) -> None:
         constant[mine] = np.median(np.log(ideal[mine] / data.target[mine]))
     everything = np.ones(len(data.cases), dtype=bool)
     errors = _by_source(data, np.log(ideal / data.target) - constant, everything)
-    print(
-        f"baseline, a constant MFU per accelerator: mean of sources {np.mean(list(errors.values())):.1%}"
-    )
+    mean = np.mean(list(errors.values()))
+    print(f"baseline, a constant MFU per accelerator: mean of sources {mean:.1%}")
     terms = _five_terms(values)
 
     def log_error(logarithms: Any) -> Any:
@@ -273,9 +272,8 @@ def baselines(data: Rows) -> None:
 
     found = least_squares(log_error, np.zeros(5), loss="soft_l1", f_scale=0.05).x
     errors = _by_source(data, log_error(found), everything)
-    print(
-        f"baseline, a sum of five terms with five constants: mean of sources {np.mean(list(errors.values())):.1%}"
-    )
+    mean = np.mean(list(errors.values()))
+    print(f"baseline, a sum of five terms with five constants: mean of sources {mean:.1%}")
 
 
 def _five_terms(v: dict[str, Any]) -> Any:

@@ -186,7 +186,7 @@ def test_memory_has_a_range_of_its_own_and_says_how_often_it_is_too_much() -> No
             },
         )  # fmt: skip
 
-    found = sampled(pp=4)
+    found = sampled(pp=2)
     need = found.result("memory_gb_per_device") or 0
     band = found.intervals["memory_gb_per_device"]
     low, high = CATALOG.kind("performance")["general"]["error_memory"]
