@@ -388,7 +388,8 @@ def _dispatcher(inputs: Inputs) -> None:
             key = f"{way}_{name}"
             known[key] = np.where(measured, own[name] * factor, known[key])
             if np.all(measured):
-                constants[key] = places[name]
+                graph = name == "base_s" and not np.any(host)
+                constants[key] = "a graph of the whole step has no calls" if graph else places[name]
         known[f"{way}_domain_share"] = np.where(copies, all_to_all, known[f"{way}_domain_share"])
         if np.all(copies):
             constants[f"{way}_domain_share"] = origin
