@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import tomli
 
@@ -273,7 +274,58 @@ def ranges() -> str:
     return to_markdown(["What is known", "from", "to"], rows, [1, 2])
 
 
+@cache
+def _whole() -> tuple[Any, ...]:
+    """What whole runs took, and what their names say."""
+    from llmcost.analysis.run_cases import whole_run_cases
+    from llmcost.catalog import load_catalog
+
+    return tuple(whole_run_cases(load_catalog()))
+
+
+def whole_runs() -> str:
+    """What each whole run took, what its name says, and whether the range holds it."""
+    from llmcost.engine.results import RESULTS
+    from llmcost.render.data import to_markdown
+    from llmcost.render.numbers import readable
+
+    rows = []
+    for case in sorted(_whole(), key=lambda case: case.error):
+        unit = RESULTS[case.result].unit
+        ends = [readable(end, unit) for end in (case.low, case.high)]
+        rows.append(
+            [
+                case.case, readable(case.published, unit), readable(case.predicted, unit), f"{case.error:+.0%}",
+                "–".join(ends) if case.covered is not None else "", {True: "yes", False: "no", None: ""}[case.covered],
+            ]
+        )  # fmt: skip
+    return to_markdown(["Run", "took", "by name", "error", "range", "held"], rows, range(1, 6))
+
+
+def whole_runs_by_accelerator() -> str:
+    """The median error of the hours of whole runs on each kind of accelerator."""
+    from statistics import median
+
+    from llmcost.catalog import load_catalog
+    from llmcost.render.data import to_markdown
+
+    catalog = load_catalog()
+    errors: dict[str, list[float]] = {}
+    for case in _whole():
+        if case.result == "device_hours":
+            name = str(catalog.entry("runs", case.case)["accelerator"])
+            errors.setdefault(name.split("-")[0].upper(), []).append(case.error)
+    rows = [
+        [name, str(len(found)), f"{median(found):+.0%}", f"{min(found):+.0%}", f"{max(found):+.0%}"]
+        for name, found in errors.items()
+        if len(found) > 2
+    ]
+    return to_markdown(["Accelerator", "runs", "median", "lowest", "highest"], rows, range(1, 5))
+
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "whole runs": whole_runs,
+    "whole runs by accelerator": whole_runs_by_accelerator,
     "accuracy": accuracy,
     "ranges": ranges,
     "accuracy fine-tuning": partial(accuracy_of, "fine-tuning"),

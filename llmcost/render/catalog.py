@@ -61,7 +61,7 @@ COLUMNS = {
     "runs": (
         "accelerator",
         "devices",
-        "days",
+        "device_hours",
         "energy_mwh",
         "operational_tco2e",
         "cost_amortized_usd",
@@ -82,6 +82,7 @@ _SHORT = {
     "training_tokens": "tokens",
     "hidden_size": "hidden",
     "operational_tco2e": "tCO2e",
+    "device_hours": "hours",
     "cost_amortized_usd": "amortized $",
     "bf16_tflops": "bf16 TF/s",
     "early_software": "before",

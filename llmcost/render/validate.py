@@ -153,6 +153,7 @@ def validate_table(
     target.print(table)
     target.print(
         "Mean, median and worst are of the absolute error; held: published figures within the 90 % interval. "
-        "A tolerance is that of the mean and of a case; of service that of each source's median, and of held.",
+        "A tolerance is that of the mean and of a case; where held has one, of the median (of service of each "
+        "source's) and of held.",
         style="dim",
     )

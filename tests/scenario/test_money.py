@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import load_catalog
+from llmcost.columns import records
 from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
 from tests.conftest import Run
@@ -255,3 +258,19 @@ def test_a_state_stands_beside_a_country(llmcost: Run) -> None:
     assert len({item["results"]["operational_tco2e"] for item in found}) == 1
     assert "the grid of Texas is not known: taken from United States" in done.stderr
     assert "USA: the grid" not in done.stderr
+
+
+def test_a_price_without_its_server_is_the_same_beside_one_that_is_not_sold() -> None:
+    """An axis with a TPU prices a device as it is priced alone: with its share of the server."""
+    table = {
+        "name": "x",
+        "cluster": {"accelerator": "a100-sxm-80gb", "devices": 64, "days": 10},
+        "cost": {"price_includes_server": False},
+    }
+    scenario = parse_scenario(table, catalog=CATALOG)
+    axes = parse_axes(["cluster.accelerator=a100-sxm-80gb,tpu-v4"], [], CATALOG)
+    sweep = Sweep(scenario, axes, CATALOG)
+    swept = [row["cost_purchase_usd"] for row in records(sweep.block(0).columns, sweep.select)]
+    alone = estimate(scenario, CATALOG).result("cost_purchase_usd")
+    assert alone
+    assert swept == [pytest.approx(alone, rel=1e-12), None]
