@@ -4,6 +4,7 @@ Marks in a page are kept: ``<!-- output: llmcost … -->`` before a block with t
 ``<!-- shown: llmcost … -->`` before one that shows the command too (without what cuts its output),
 ``<!-- file: NAME -->`` before a block that the page's commands read, and ``<!-- generated: NAME -->``
 to ``<!-- end -->`` around what is made from the code, ``<!-- drawn: FILE by llmcost … -->`` before a picture.
+Figures in running text have no marks: docs/figures.py knows the words around them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
+from statistics import median
 
 import tomli
 
+from docs.figures import with_figures
 from llmcost.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
@@ -146,6 +149,44 @@ def accuracy_of(word: str) -> str:
     """How far off published cases are, of the groups whose name starts so."""
     head, rows = accuracy().splitlines()[:2], accuracy().splitlines()[2:]
     return "\n".join([*head, *(row for row in rows if row.startswith(f"| {word}"))]) + "\n"
+
+
+def memories() -> str:
+    """How far off measured memories are, by source."""
+    from benchmarks.memory import by_source
+    from llmcost.render.data import to_markdown
+
+    rows = [
+        [source, str(len(errors)), f"{_mean(map(abs, errors)):.1%}", f"{_mean(errors):+.1%}"]
+        for source, errors in by_source().items()
+    ]
+    return to_markdown(["Source", "cases", "mean error", "with sign"], rows, [1, 2, 3])
+
+
+def _mean(numbers: Iterable[float]) -> float:
+    found = list(numbers)
+    return sum(found) / len(found)
+
+
+def tuning() -> str:
+    """How far off published fine-tuning is, by method."""
+    from llmcost.analysis.finetune_cases import MEMORY_GROUP, SPEED_GROUP, finetune_cases
+    from llmcost.catalog import load_catalog
+    from llmcost.render.data import to_markdown
+
+    errors: dict[tuple[str, str], list[float]] = {}
+    for case in finetune_cases(load_catalog()):
+        key = (case.source.rpartition(", ")[2], case.group)
+        errors.setdefault(key, []).append(abs(case.error or 0.0))
+    rows = []
+    for method, shown in (("full", "full"), ("lora", "LoRA"), ("qlora", "QLoRA")):
+        row = [shown]
+        for group in (MEMORY_GROUP, SPEED_GROUP):
+            found = errors[method, group]
+            row += [str(len(found)), f"{median(found):.1%}"]
+        rows.append(row)
+    head = ["Method", "memory, cases", "median error", "speed, cases", "median error"]
+    return to_markdown(head, rows, [1, 2, 3, 4])
 
 
 def cases() -> str:
@@ -277,6 +318,9 @@ GENERATED: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "ranges": ranges,
     "accuracy fine-tuning": partial(accuracy_of, "fine-tuning"),
+    "accuracy service": partial(accuracy_of, "serving"),
+    "memory measured": memories,
+    "fine-tuning by method": tuning,
     "cases": cases,
     "scenarios": scenarios,
     "keys": keys,
@@ -302,13 +346,20 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+def texts() -> list[Path]:
+    """Whatever holds figures that docs/figures.py makes."""
+    return [*pages(), ROOT / "CHANGELOG.md"]
+
+
 def main() -> None:
-    """Run every command whose output is shown, and put its output in."""
+    """Run every command whose output is shown, and put its output in; then the figures of running text."""
     for path in pages():
         text = with_outputs(refreshed(path.read_text()))
         path.write_text(text)
         for name, command in DRAWN.findall(text):
             (path.parent / name).write_text(drawing(command))
+    for path in texts():
+        path.write_text(with_figures(path.read_text()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 import tomli
 
 import llmcost
-from docs import update
+from docs import figures, update
 from llmcost.engine.chain import RULES
 from llmcost.engine.results import RESULTS
 
@@ -207,6 +207,25 @@ def test_generated_parts_are_fresh(name: str) -> None:
     assert update.refreshed(PAGES[name]) == PAGES[name], "stale; run `python -m docs.update`"
 
 
+TEXTS = {str(path.relative_to(update.ROOT)): path.read_text() for path in update.texts()}
+
+
+def test_figures_of_running_text_are_fresh() -> None:
+    for name, text in TEXTS.items():
+        assert figures.with_figures(text) == text, f"{name}: stale; run `python -m docs.update`"
+
+
+@pytest.mark.parametrize("words", [words for words, _ in figures.FIGURES])
+def test_the_words_around_a_figure_stand_on_one_page(words: str) -> None:
+    found = [name for name, text in TEXTS.items() if figures.pattern(words).search(text)]
+    assert len(found) == 1, (words, found)
+
+
+def test_a_stale_figure_is_seen() -> None:
+    stale = "devices are busy for 12\n% of the time"
+    assert figures.with_figures(stale) != stale
+
+
 @pytest.mark.parametrize("name", list(PAGES))
 def test_links_lead_somewhere(name: str) -> None:
     """Files and headings that pages link to are there; the site's generator checks them again."""
@@ -299,4 +318,5 @@ def test_every_command_has_a_page() -> None:
         page = PAGES[f"commands/{command}.md"]
         assert f"llmcost {command}" in page.partition("## Options")[0].partition("\n")[2], command
         assert f"<!-- generated: help {command} -->" in page
+        assert "(llmcost)" not in page, f"{command}: the name of an extra is lost in its help"
         assert f"(commands/{command}.md)" in PAGES["index.md"]
