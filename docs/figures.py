@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 #: A page in, the groups of the pattern out.
@@ -107,6 +108,35 @@ def tuned(_: str) -> list[str]:
     ]
 
 
+@cache
+def _tuning_errors() -> dict[tuple[str, str], list[float]]:
+    from llmcost.analysis.finetune_cases import finetune_cases
+    from llmcost.catalog import load_catalog
+
+    errors: dict[tuple[str, str], list[float]] = {}
+    for case in finetune_cases(load_catalog()):
+        errors.setdefault((case.group, case.source), []).append(case.error or 0.0)
+    return errors
+
+
+def worst_tuning(_: str) -> list[str]:
+    """How far off the worst published fine-tuning is: Answer.AI's memory in the median, the fastest step."""
+    low = -median(_tuning_errors()["fine-tuning, memory", "Answer.AI fsdp_qlora, qlora"])
+    fast = -min(
+        min(errors)
+        for (group, _), errors in _tuning_errors().items()
+        if group == "fine-tuning, speed"
+    )
+    return [f"{100 * low:.0f}", f"{100 * fast:.0f}"]
+
+
+def memory_range(_: str) -> list[str]:
+    """What measured memory over predicted lies in."""
+    from llmcost.catalog import load_catalog
+
+    return [f"{end:g}" for end in load_catalog().kind("performance")["general"]["error_memory"]]
+
+
 def _number(text: str, pattern: str) -> float:
     """A number that a page shows, with its suffix."""
     found = re.search(pattern, text, re.M)
@@ -174,6 +204,8 @@ FIGURES: list[tuple[str, Maker]] = [
     (r"after `data.repeat_decay` repeats \(([\d.]+)\)", default("data.repeat_decay")),
     (r"gives ([\d.]+) to ([\d.]+) times \$40M at 5 and 95 %", uncertain),
     (r"needs ([\d.]+) GB in bf16 and ([\d.]+) GB in NF4 at 1,024 tokens, a 65B model ([\d.]+) GB", tuned),
+    (r"Answer.AI's QLoRA, (\d+) % too low in the median[^%]*%[^%]*cards of 48 GB, (\d+) % too", worst_tuning),
+    (r"what was measured is ([\d.]+) to ([\d.]+) times what is predicted", memory_range),
     (r"hours were published: the model is (-?\d+ %) above", above_published),
     (r"Answering takes (\d+ %) of the hours and (\d+ %) of the FLOPs", answering),
     (r"A100s cost (\d+ %) more to rent than H100s; owned, B200s and A100s are (\d+ %) apart", cards),

@@ -320,3 +320,12 @@ def test_every_command_has_a_page() -> None:
         assert f"<!-- generated: help {command} -->" in page
         assert "(llmcost)" not in page, f"{command}: the name of an extra is lost in its help"
         assert f"(commands/{command}.md)" in PAGES["index.md"]
+
+
+@pytest.mark.parametrize("part", ["engine", "analysis", "jobs", "render"])
+def test_the_architecture_page_names_modules_that_are_there(part: str) -> None:
+    row = re.search(rf"^\| {part} \| (.*) \|$", PAGES["architecture.md"], re.M)
+    assert row
+    for name in re.findall(r"`(\w+)/?`", row[1]):
+        there = ROOT / part / name
+        assert there.is_dir() or there.with_suffix(".py").exists(), (part, name)

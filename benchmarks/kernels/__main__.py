@@ -26,6 +26,10 @@ CEILING = (
     "maximum achievable matmul table, ml-engineering (S. Bekman)",
     "https://github.com/stas00/ml-engineering",
 )
+HYBRID = (
+    "deepseek-ai/DeepEP 41cad94, docs/README_Hybrid-EP.md",
+    "https://github.com/deepseek-ai/DeepEP",
+)
 NETWORK = (
     "NCCL 2.27.5's model in meta-pytorch/autoparallel a54c252; aliyun/SimAI cef83f9d; coreweave/nccl-tests cb86553",
     "https://github.com/aliyun/SimAI",
@@ -291,6 +295,10 @@ def communication(folder: Path, entries: list[Entry]) -> None:
         entries.append(
             stated(place, middle, "median of the devices here", AICONFIGURATOR[1], "low")
         )
+    for way in ("dispatch", "combine"):
+        fit = collectives.fit_hybrid(way)
+        show(f"blackwell-hybrid-{way}", fit)
+        entries.append(fitted(f"blackwell-hybrid-{way}", fit, HYBRID, "medium"))
     fit = collectives.fit_all_to_all(folder, share)
     show("general-network-all-to-all", fit)
     entries.append(fitted("general-network-all-to-all", fit, NETWORK, "low", share))

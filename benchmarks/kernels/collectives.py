@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.kernels.raw import SYSTEMS, Fit, best, device, fit, rows
 from llmcost.engine.kernels.collectives import (
+    distinct_places,
     domain_collective_s,
     expert_exchange_s,
     network_all_to_all_s,
@@ -232,3 +233,37 @@ def fit_send(group: list[tuple[str, np.ndarray]]) -> Fit:
         return np.concatenate([send_s(t[:, 1] / 2, link(name), **c) for name, t in group])
 
     return fit(model, np.concatenate([t[:, 2] for _, t in group]), parameters)
+
+
+#: What the published tables of HybridEP measured: tokens of a device, their width, experts of each,
+#: bytes of a number.
+HYBRID_TOKENS, HYBRID_HIDDEN, HYBRID_TOPK, HYBRID_WIDTH = 4096.0, 7168.0, 8.0, 2.0
+
+
+def fit_hybrid(way: str) -> Fit:
+    """Share of the domain's bandwidth that HybridEP's kernel reaches, and what a call adds to it.
+
+    Tables give bytes received over time, a device's own part among them; the more processors of the
+    two measured count, as recipes for NVL72 take them.
+    """
+    best_of: dict[tuple[str, float], dict[str, str]] = {}
+    for row in rows(Path(__file__).parent / "hybrid_ep.csv"):
+        key = (row["accelerator"], float(row["ranks"]))
+        if int(row["processors"]) >= int(best_of.get(key, row)["processors"]):
+            best_of[key] = row
+    ranks = np.array([key[1] for key in best_of])
+    rates = np.array(
+        [[float(row[f"{way}_{what}"]) for what in ("kernel", "call")] for row in best_of.values()]
+    ).T
+    received = HYBRID_TOKENS * HYBRID_HIDDEN * HYBRID_WIDTH * distinct_places(ranks, HYBRID_TOPK)
+    kernel, call = received / (rates * 1e9)
+    links = np.array([link(key[0]) for key in best_of])
+
+    def model(c: dict[str, float]) -> np.ndarray:
+        sizes = (HYBRID_TOKENS, HYBRID_HIDDEN, HYBRID_WIDTH, HYBRID_TOPK, 1.0, ranks, links, NIC)
+        share = c["domain_share"]
+        alone = expert_exchange_s(*sizes, share, 1.0, 0.0)
+        return np.concatenate([alone, alone + c["base_s"]])
+
+    parameters = {"domain_share": (0.7, 0.4, 0.05, 1.2), "base_s": (1e-4, 0.7, 1e-6, 1e-3)}
+    return fit(model, np.concatenate([kernel, call]), parameters)

@@ -70,10 +70,10 @@ def device(name: str) -> dict[str, Any]:
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
-    """Rows of a CSV, packed or not."""
+    """Rows of a CSV, packed or not, without its comments."""
     opened: Any = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", newline="") as stream:
-        yield from csv.DictReader(stream)
+        yield from csv.DictReader(line for line in stream if not line.startswith("#"))
 
 
 def best(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmcost.analysis.cases import Case, estimate_of, rows, step_interval
+from llmcost.analysis.memory_cases import memory_interval
 from llmcost.catalog import Catalog
 
 MEMORY_GROUP = "fine-tuning, memory"
@@ -75,5 +76,6 @@ def finetune_cases(catalog: Catalog) -> Iterator[Case]:
                 tokens = float(row["global_batch_seqs"]) * float(row["seq_len"])
                 measured = tokens / float(row["devices"]) / measured
             predicted = None if found is None else found.result(result)
-            held = step_interval(found, predicted) if group == SPEED_GROUP else (None, None)
+            interval = step_interval if group == SPEED_GROUP else memory_interval
+            held = interval(found, predicted)
             yield Case(group, row["id"], source, result, measured, predicted, *held)

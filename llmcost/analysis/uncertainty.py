@@ -239,18 +239,29 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
             notes.append(
                 f"in {missing:.2%} of the samples no run fits (MFU above 1); the ranges leave them out"
             )
-    late = (
-        np.mean(samples["days"] > base.inputs.known.get("deadline_days", np.inf))
-        if "days" in samples
-        else 0.0
-    )
-    if late:
-        notes.append(
-            f"in {late:.2%} of the samples the run takes longer than cluster.deadline_days"
-        )
+    notes += [*_too_late(samples, base.inputs), *_too_full(samples, base.inputs)]
     return base._replace(
         intervals=bands(samples, sampling.quantiles), samples=samples, warnings=notes
     )
+
+
+def _too_late(samples: Mapping[str, Array], inputs: Inputs) -> list[str]:
+    """How often the run misses its deadline."""
+    days, deadline = samples.get("days"), inputs.known.get("deadline_days")
+    share = 0.0 if days is None or deadline is None else float(np.mean(days > np.asarray(deadline)))
+    said = f"in {share:.0%} of the samples the run takes longer than cluster.deadline_days"
+    return [said] if share else []
+
+
+def _too_full(samples: Mapping[str, Array], inputs: Inputs) -> list[str]:
+    """How often a device has less memory than the layout needs, where that is not always or never."""
+    need, room = samples.get("memory_gb_per_device"), inputs.known.get("memory_gb")
+    if need is None or room is None:
+        return []
+    share = float(np.mean(need > np.asarray(room)))
+    if not 0 < share < 1:
+        return []
+    return [f"in {share:.0%} of the samples the layout needs more memory than a device has"]
 
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:

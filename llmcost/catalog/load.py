@@ -54,11 +54,12 @@ PROFILE = (
     "optimizer_passes", "score_bytes", "dropout", "saved_factor", "fp8_saved_input_bytes",
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early", "selective_products", "saves_gathered",
     "gradient_buffer", "packed_inputs", "keeps_graph", "joined_adapters", "sums_whole", "repeats_heads", "whole_logit_bytes",
+    "hybrid_exchange", "fused_exchange_overlap",
 )  # fmt: skip
 #: Constants that profiles of users from before them do without, and what then holds.
 LATER = {
     "gradient_buffer": 1.0, "packed_inputs": 0.0, "keeps_graph": 0.0, "joined_adapters": 0.0, "sums_whole": 0.0,
-    "repeats_heads": 0.0, "whole_logit_bytes": 4.0,
+    "repeats_heads": 0.0, "whole_logit_bytes": 4.0, "hybrid_exchange": 0.0, "fused_exchange_overlap": 0.0,
 }  # fmt: skip
 #: The constants of a profile of software that serves.
 SERVING = (

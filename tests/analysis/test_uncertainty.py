@@ -16,7 +16,7 @@ from llmcost.analysis.sampling import Sampling, quantiles_of, uniforms
 from llmcost.analysis.uncertainty import tornado, with_uncertainty
 from llmcost.catalog import load_catalog
 from llmcost.engine.distributions import quantile
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import MEMORY_PARTS, RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario, parse_scenario
 from llmcost.scenario.tables import Correlation
@@ -172,6 +172,33 @@ def test_defaults_give_a_bare_scenario_a_range() -> None:
         2000, defaults=True, **{**table, "training": {"mfu": 0.4}, "data": {"tokens": 1e12}}
     )
     assert mine.intervals["flops"]["p5"] == mine.intervals["flops"]["p95"]
+
+
+def test_memory_has_a_range_of_its_own_and_says_how_often_it_is_too_much() -> None:
+    def sampled(**layout: int) -> Estimate:
+        return sample(
+            4000,
+            defaults=True,
+            model={"preset": "llama-3.1-70b"},
+            cluster={"accelerator": "h100-sxm", "devices": 256},
+            parallelism={
+                "tp": 8, "micro_batch": 1, "global_batch_seqs": 256, "sharding": "zero1", **layout,
+            },
+        )  # fmt: skip
+
+    found = sampled(pp=2)
+    need = found.result("memory_gb_per_device") or 0
+    band = found.intervals["memory_gb_per_device"]
+    low, high = CATALOG.kind("performance")["general"]["error_memory"]
+    assert band["p5"] == pytest.approx(low * need, rel=0.01)
+    assert band["p95"] == pytest.approx(high * need, rel=0.01)
+    assert sum(found.result(part) or 0 for part in MEMORY_PARTS) == pytest.approx(need)
+    share = float(np.mean(found.samples["memory_gb_per_device"] > 80))
+    note = f"in {share:.0%} of the samples the layout needs more memory than a device has"
+    assert (note in found.warnings) == (0 < share < 1)
+    assert 0 < share < 1
+    roomy = sampled(pp=16)
+    assert not any("of the samples the layout needs" in one for one in roomy.warnings)
 
 
 def test_sobol_indices_of_a_product_of_lognormals() -> None:
@@ -410,7 +437,7 @@ def test_samples_of_a_found_cluster_may_miss_its_deadline_and_say_how_often() ->
     assert not np.isnan(days).any()
     late = float((days > 60).mean())
     assert 0 < late < 1
-    assert any(f"in {late:.2%} of the samples" in note for note in found.warnings)
+    assert any(f"in {late:.0%} of the samples" in note for note in found.warnings)
     fixed = {**DEADLINE["cluster"], "devices": float(found.values["devices"])}
     batch = {"global_batch_seqs": float(found.values["global_batch_seqs"])}
     layout = {k: float(found.values[k]) for k in ("tp", "pp", "vpp", "micro_batch")}

@@ -325,8 +325,8 @@ def memory_buffers_gb(
 
 @rule(
     "memory_gb_per_device",
-    formula="memory_parameters_gb + memory_gradients_gb + memory_optimizer_gb + memory_activations_gb"
-    " + memory_buffers_gb",
+    formula="(memory_parameters_gb + memory_gradients_gb + memory_optimizer_gb + memory_activations_gb"
+    " + memory_buffers_gb) * memory_factor",
     reference=KORTHIKANTI,
 )
 def memory_gb_per_device(
@@ -335,7 +335,11 @@ def memory_gb_per_device(
     memory_optimizer_gb: Array,
     memory_activations_gb: Array,
     memory_buffers_gb: Array,
+    memory_factor: Array,
 ) -> Array:
-    """Memory that the layout needs on the fullest device [GB]."""
+    """Memory that the layout needs on the fullest device [GB].
+
+    `memory_factor` is 1; under uncertainty it carries what the ledger leaves out [1].
+    """
     states_gb = memory_parameters_gb + memory_gradients_gb + memory_optimizer_gb
-    return states_gb + memory_activations_gb + memory_buffers_gb
+    return (states_gb + memory_activations_gb + memory_buffers_gb) * memory_factor

@@ -1,4 +1,4 @@
-"""How far a predicted step time may be off, by what is known of its case."""
+"""How far a predicted step time and memory may be off, by what is known of their case."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.resolve.software import family_of
 from llmcost.scenario.values import Distribution
 
+#: Name of the error of a memory among those of inputs: no key of a scenario stands for it.
+MEMORY = "memory_gb_per_device"
+
 
 def fill(inputs: Inputs) -> None:
     """How far a prediction may be off, by what is known of its case."""
-    inputs.known["prediction_factor"] = 1.0
-    inputs.constants["prediction_factor"] = "1, but for uncertainty"
+    general = inputs.catalog.kind("performance")["general"]
+    for factor in ("prediction_factor", "memory_factor"):
+        inputs.known[factor] = 1.0
+        inputs.constants[factor] = "1, but for uncertainty"
+    least, most = (float(end) for end in general["error_memory"])
+    error = Distribution(least, most, "lognormal", None, 0.0)
+    inputs.intervals[MEMORY] = ("memory_factor", error)
     accelerator = inputs.word("cluster.accelerator")
     if not isinstance(accelerator, str):
         return
@@ -24,7 +32,6 @@ def fill(inputs: Inputs) -> None:
     cases = ["assumed" if inputs.word("training.software") is None else "stated"]
     cases += ["mixture"] if np.max(inputs.known.get("experts", 0.0)) > 1 else []
     cases += [] if measured else ["unmeasured"]
-    general = inputs.catalog.kind("performance")["general"]
     low, high = zip(*(general[f"error_{case}"] for case in cases), strict=True)
     error = Distribution(float(min(low)), float(max(high)), "lognormal", None, 0.0)
     inputs.intervals["training.mfu"] = ("prediction_factor", error)

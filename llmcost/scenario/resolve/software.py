@@ -72,6 +72,11 @@ _KERNELS = {
     "combine_domain_share": ("combine", "domain_share"),
     "combine_base_s": ("combine", "base_s"),
     "exchange_nic_share": ("dispatch", "nic_share"),
+    "hybrid_dispatch_domain_share": ("hybrid-dispatch", "domain_share"),
+    "hybrid_dispatch_base_s": ("hybrid-dispatch", "base_s"),
+    "hybrid_combine_domain_share": ("hybrid-combine", "domain_share"),
+    "hybrid_combine_base_s": ("hybrid-combine", "base_s"),
+    "copies_domain_share": ("all-to-all", "domain_share"),
     "flop_pj": ("power", "flop_pj_{format}"),
     "half_flop_pj": ("power", "flop_pj_bf16"),
     "byte_pj": ("power", "byte_pj"),
@@ -334,11 +339,6 @@ def _experts(inputs: Inputs) -> None:
     """How experts are run, where the scenario does not say."""
     known, start = inputs.known, inputs.word("start_date")
     if np.any(np.asarray(known.get("experts", 0.0)) > 0):
-        inputs.enter_missing(
-            "training.expert_overlap",
-            known["exchange_overlap"],
-            f"default: that of {inputs.shown.get('training.software', 'the software')}",
-        )
         precision = inputs.word("training.precision", "bf16")
         families = inputs.catalog.kind("performance")
 
@@ -355,5 +355,41 @@ def _experts(inputs: Inputs) -> None:
             "default: from July 2026 on, with 8 or 4 bits on Blackwell",
             shown=None if np.ndim(found) else bool(found),
         )
+        inputs.enter_missing(
+            "training.expert_overlap",
+            np.where(
+                np.asarray(known["fused_experts"]) > 0,
+                np.maximum(known["fused_exchange_overlap"], known["exchange_overlap"]),
+                known["exchange_overlap"],
+            ),
+            f"default: that of {inputs.shown.get('training.software', 'the software')}",
+        )
     known.setdefault("expert_overlap", 0.0)
     known.setdefault("fused_experts", 0.0)
+    _dispatcher(inputs)
+
+
+def _dispatcher(inputs: Inputs) -> None:
+    """The measured kernels of the exchange: NCCL's all-to-all, HybridEP's or DeepEP's.
+
+    What a call of HybridEP adds to its kernel is a host's, which a graph of the whole step has not.
+    """
+    known, constants = inputs.known, inputs.constants
+    copies = np.asarray(known["exchange_copies"]) > 0
+    hybrid = (np.asarray(known["hybrid_exchange"]) > 0) & ~copies
+    host = 1 - np.asarray(known["fused_experts"])
+    all_to_all = known.pop("copies_domain_share")
+    origin = constants.pop("copies_domain_share")
+    for way in ("dispatch", "combine"):
+        own = {name: known.pop(f"hybrid_{way}_{name}") for name in ("domain_share", "base_s")}
+        places = {name: constants.pop(f"hybrid_{way}_{name}") for name in own}
+        measured = hybrid & ~np.isnan(own["domain_share"])
+        for name, factor in (("domain_share", 1.0), ("base_s", host)):
+            key = f"{way}_{name}"
+            known[key] = np.where(measured, own[name] * factor, known[key])
+            if np.all(measured):
+                graph = name == "base_s" and not np.any(host)
+                constants[key] = "a graph of the whole step has no calls" if graph else places[name]
+        known[f"{way}_domain_share"] = np.where(copies, all_to_all, known[f"{way}_domain_share"])
+        if np.all(copies):
+            constants[f"{way}_domain_share"] = origin

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from llmcost.engine.kernels.collectives import domain_collective_s, expert_exchange_s
-from tests.layouts import LAYOUT_8, mixture, run
+from llmcost.engine.kernels.collectives import (
+    distinct_places,
+    domain_collective_s,
+    expert_exchange_s,
+)
+from llmcost.scenario import parse_scenario, resolve
+from tests.layouts import CATALOG, LAYOUT_8, mixture, run, scenario
 
 
 def _exchange(found: dict[str, float], way: str, nodes: float, near: float) -> float:
@@ -53,6 +60,69 @@ def test_a_copy_for_each_expert_is_more_than_one_for_each_place(ep: int) -> None
     if nodes > 1:
         crossing = nodes * (1 - (1 - 1 / nodes) ** 8)
         assert copies["expert_forward_s"] < 1.01 * 8 / crossing * once["expert_forward_s"]
+
+
+#: Devices, GB/s of a dispatch and of a combine with 32 processors on GB200: kernels, and calls
+#: (deepseek-ai/DeepEP 41cad94, docs/README_Hybrid-EP.md).
+HYBRID = [
+    (8, (764.03, 737.13), (545.71, 568.94)),
+    (16, (706.95, 666.26), (523.48, 521.55)),
+    (32, (642.23, 605.15), (484.22, 464.54)),
+]
+
+
+def _constants(accelerator: str, training: dict[str, Any]) -> dict[str, Any]:
+    table = scenario(
+        model={"preset": "deepseek-v3"},
+        cluster={"accelerator": accelerator, "devices": 64},
+        parallelism={"tp": 1, "pp": 1, "ep": 8, "micro_batch": 1, "global_batch_seqs": 512},
+        training=training,
+    )
+    return resolve(parse_scenario(table), CATALOG).known
+
+
+@pytest.mark.parametrize(("devices", "kernels", "calls"), HYBRID)
+def test_hybrid_exchange_is_as_fast_as_its_authors_measured(
+    devices: int, kernels: tuple[float, float], calls: tuple[float, float]
+) -> None:
+    """4,096 tokens of width 7,168 to 8 experts; a graph of the whole step has no calls."""
+    for fused, rates in ((True, kernels), (False, calls)):
+        training = {"software": "megatron-bridge", "precision": "fp8", "fused_experts": fused}
+        known = _constants("gb200-nvl72", training)
+        for way, rate in zip(("dispatch", "combine"), rates, strict=True):
+            found = expert_exchange_s(
+                4096.0, 7168.0, 2.0, 8.0, 1.0, float(devices), 900e9, 50e9,
+                known[f"{way}_domain_share"], 1.0, known[f"{way}_base_s"],
+            )  # fmt: skip
+            received = 4096 * 7168 * 2 * distinct_places(float(devices), 8.0)
+            assert found == pytest.approx(received / rate / 1e9, rel=0.12)
+
+
+def test_an_exchange_runs_at_what_its_own_kernels_reach() -> None:
+    kernels = CATALOG.kind("kernels")
+    ways = {
+        ("gb200-nvl72", "megatron-bridge", "deduplicated"): "blackwell-hybrid-dispatch",
+        ("gb200-nvl72", "megatron-core", "deduplicated"): "blackwell-dispatch",
+        ("gb200-nvl72", "megatron-bridge", "all-to-all"): "blackwell-all-to-all",
+        ("h100-sxm", "megatron-bridge", "deduplicated"): "h100-sxm-dispatch",
+        ("h100-sxm", "megatron-core", "all-to-all"): "hopper-all-to-all",
+    }
+    for (accelerator, software, way), entry in ways.items():
+        known = _constants(accelerator, {"software": software, "expert_dispatch": way})
+        assert known["dispatch_domain_share"] == kernels[entry]["domain_share"], entry
+
+
+def test_recipes_that_fuse_experts_hide_their_exchange() -> None:
+    def overlap(software: str, **more: Any) -> float:
+        training = {"software": software, "precision": "fp8", **more}
+        return float(_constants("gb200-nvl72", training)["expert_overlap"])
+
+    plain = overlap("megatron-bridge", fused_experts=False)
+    assert plain < overlap("megatron-bridge", fused_experts=True) < 1
+    assert overlap("megatron-core", fused_experts=True) == overlap(
+        "megatron-core", fused_experts=False
+    )
+    assert overlap("megatron-bridge", fused_experts=True, expert_overlap=0.3) == 0.3
 
 
 def test_fused_experts_sort_themselves_and_wait_for_no_host() -> None:
