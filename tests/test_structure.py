@@ -165,6 +165,7 @@ PAGES = {
     str(path.relative_to(update.ROOT)).removeprefix("docs/"): path.read_text()
     for path in update.pages()
 }
+TEXTS = {str(path.relative_to(update.ROOT)): path.read_text() for path in update.texts()}
 
 
 @pytest.mark.parametrize("name", list(PAGES))
@@ -207,9 +208,6 @@ def test_generated_parts_are_fresh(name: str) -> None:
     assert update.refreshed(PAGES[name]) == PAGES[name], "stale; run `python -m docs.update`"
 
 
-TEXTS = {str(path.relative_to(update.ROOT)): path.read_text() for path in update.texts()}
-
-
 def test_figures_of_running_text_are_fresh() -> None:
     for name, text in TEXTS.items():
         assert figures.with_figures(text) == text, f"{name}: stale; run `python -m docs.update`"
@@ -244,7 +242,7 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_errors_of_sources_left_out_are_the_same_wherever_they_are_told() -> None:
-    """README repeats what the calibration's table in accuracy.md says."""
+    """README and changelog repeat what the calibration's table in accuracy.md says."""
     page = PAGES["accuracy.md"]
     mean = re.search(r"\*\*Mean of the sources\*\* .*\*\*([\d.]+ %)\*\* \|$", page, re.M)
     constant = re.search(r"A constant MFU per accelerator and precision[^:]*: ([\d.]+ %)", page)
@@ -252,6 +250,7 @@ def test_errors_of_sources_left_out_are_the_same_wherever_they_are_told() -> Non
     assert constant
     for found in (mean, constant):
         assert found[1] in PAGES["README.md"], found[1]
+    assert mean[1] in TEXTS["CHANGELOG.md"]
 
 
 def test_every_formula_stands_on_one_page() -> None:
