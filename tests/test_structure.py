@@ -328,3 +328,19 @@ def test_the_architecture_page_names_modules_that_are_there(part: str) -> None:
     for name in re.findall(r"`(\w+)/?`", row[1]):
         there = ROOT / part / name
         assert there.is_dir() or there.with_suffix(".py").exists(), (part, name)
+
+
+def test_no_text_stands_on_two_pages() -> None:
+    """But for README, which the site's first page repeats."""
+    run = 14
+    seen: dict[tuple[str, ...], str] = {}
+    for name, page in PAGES.items():
+        if name == "README.md":
+            continue
+        text = re.sub(
+            r"```.*?```|<!-- generated.*?<!-- end -->|<!--.*?-->|\]\(.*?\)", "", page, flags=re.S
+        )
+        words = re.findall(r"[\w.'-]+", text.lower())
+        for start in range(len(words) - run + 1):
+            part = tuple(words[start : start + run])
+            assert seen.setdefault(part, name) == name, (name, seen[part], " ".join(part))
