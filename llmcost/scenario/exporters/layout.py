@@ -13,8 +13,8 @@ _SIZES = (
     "tied_embeddings", "experts", "experts_per_token", "shared_experts", "expert_ffn_hidden_size",
     "dense_layers", "q_lora_rank", "kv_lora_rank", "qk_rope_head_dim", "v_head_dim",
 )  # fmt: skip
-#: Where a size is from that the scenario's other sizes imply, and a trainer's too.
-_IMPLIED = ("derived", "default")
+
+
 #: Keys of a model that are none of the kinds of its layers.
 _NO_SIZES = (*_SIZES, "preset", "config", "params", "active_params", "sparsity", "seq_len")
 
@@ -132,12 +132,13 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
     if value("model.experts") and isinstance(value("parallelism.expert_tp"), int):
         degrees["expert_tp"] = value("parallelism.expert_tp")
     sizes = {short: value(f"model.{short}") for short in _SIZES}
-    model = {
-        key.partition(".")[2]: value(key)
-        for key, entry in inputs.items()
-        if key.startswith("model.") and entry["source"].partition(":")[0] not in _IMPLIED
+    model = {key.partition(".")[2]: value(key) for key in inputs if key.startswith("model.")}
+    said = {key for key, entry in inputs.items() if entry.get("source") != "derived"}
+    others = {
+        short: item
+        for short, item in model.items()
+        if item and short not in _NO_SIZES and f"model.{short}" in said
     }
-    others = {short: item for short, item in model.items() if item and short not in _NO_SIZES}
     return Layout(
         name,
         degrees,
