@@ -142,12 +142,25 @@ def cost_amortized_usd(
 
 @rule(
     "purchase_price_usd",
+    formula="purchase_quote_usd, server_price_usd where nobody quotes one; unknown where not sold",
+    reference="the price of the run's time",
+)
+def purchase_price_usd_quoted(
+    purchase_quote_usd: Array, server_price_usd: float | Array = math.nan, sold: float | Array = 1.0
+) -> Array:
+    """Price of buying one device with its share of the server, of several devices at once [USD]."""
+    known = np.where(np.isnan(purchase_quote_usd), server_price_usd, purchase_quote_usd)
+    return np.where(np.asarray(sold) < 1, math.nan, known)
+
+
+@rule(
+    "purchase_price_usd",
     formula="server_price_usd",
     reference="the price of the scenario, where nobody quotes one of the run's time",
 )
-def purchase_price_usd(server_price_usd: Array) -> Array:
+def purchase_price_usd(server_price_usd: Array, sold: float | Array = 1.0) -> Array:
     """Price of buying one device with its share of the server when the run starts [USD]."""
-    return server_price_usd
+    return np.where(np.asarray(sold) < 1, math.nan, server_price_usd)[()]
 
 
 @rule(

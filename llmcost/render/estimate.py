@@ -135,7 +135,7 @@ def _blocks(sheet: _Sheet) -> list[_Block]:
             partial(layout.layouts, result, target), partial(layout.layout_line, result, target), 0
         ),
         _Block(partial(_stages, result, target)),
-        _Block(partial(_levers, result, target)),
+        *_levers(result, target),
         group(ENERGY),
         group(SERVICE),
         group(LIFE, partial(_life_line, sheet)),
@@ -149,11 +149,12 @@ def _head(result: Estimate, target: Console) -> None:
     target.print(Text(result.name, "bold"), Text(description), sep="  ")
 
 
-def _levers(result: Estimate, target: Console) -> None:
-    if result.levers:
-        from llmcost.render.levers import levers_table
+def _levers(result: Estimate, target: Console) -> list[_Block]:
+    if not result.levers:
+        return []
+    from llmcost.render.levers import levers_line, levers_table
 
-        levers_table(result, target)
+    return [_Block(partial(levers_table, result, target), partial(levers_line, result, target), 3)]
 
 
 def _group(sheet: _Sheet, group: str, keys: Sequence[str]) -> None:

@@ -88,6 +88,17 @@ def levers_table(result: Estimate, target: Console) -> None:
     target.print(note(result), style="dim")
 
 
+def levers_line(result: Estimate, target: Console) -> None:
+    """Print what the levers do to the cost in a sentence."""
+    levers, key = result.levers, "cost_total_usd"
+    each = [f"{lever.name} {divided(lever.factors.get(key))}" for lever in levers if lever.factors]
+    both = f"together {divided(together(levers, key))} against {divided(stated_together(levers))} stated"
+    rest = sum(not lever.factors for lever in levers)
+    apart = f"; of {rest} more only the stated figure" if rest else ""
+    target.print()
+    target.print(f"Levers on the cost: {', '.join([*each, both])}{apart}.")
+
+
 def objects(result: Estimate) -> dict[str, Any]:
     """The levers as JSON has them."""
     levers = result.levers

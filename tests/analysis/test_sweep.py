@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from llmcost.analysis.axes import parse_axes
@@ -120,3 +121,17 @@ def test_cells_without_an_answer_are_null_and_counted() -> None:
     block = sweep.block(0)
     assert block.unanswered == 1
     assert [plain(value) for value in block.columns["flops"]] == [1.2e20, None]
+
+
+def test_a_purchase_along_accelerators_is_each_ones_own() -> None:
+    """Beside one that is not sold, and one that nobody quotes, the others cost what they cost alone."""
+    tables = {"name": "x", "cluster": {"accelerator": "h100-sxm", "devices": 8, "days": 3}}
+    names = ("h100-sxm", "tpu-v6e", "h800-sxm", "rtx-4090")
+    for date in ({}, {"start_date": "2026-06-01"}):
+        scenario = parse_scenario({**tables, **date})
+        axes = parse_axes([f"cluster.accelerator={','.join(names)}"], [], CATALOG)
+        found = Sweep(scenario, axes, CATALOG).block(0).columns["cost_purchase_usd"]
+        for name, value in zip(names, found, strict=True):
+            alone = estimate(with_sets(scenario, [f"cluster.accelerator={name}"], None, CATALOG))
+            expected = alone.result("cost_purchase_usd")
+            assert value == pytest.approx(np.nan if expected is None else expected, nan_ok=True)

@@ -195,15 +195,14 @@ def _buy(inputs: Inputs) -> None:
 
     bought = inputs.look(with_server, accelerator, start)
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
+    if np.any(np.asarray(sold) < 1):
+        inputs.known["sold"] = sold
     if bought is None:
-        if np.any(np.asarray(sold) < 1):
-            price = inputs.known.get("device_price_usd", math.nan)
-            inputs.known["purchase_price_usd"] = np.where(np.asarray(sold) < 1, math.nan, price)
         return
     plain = one and (start is None or isinstance(start, date))
     quote = at(accelerator, start) if plain else None
     if quote is None:
-        inputs.enter("cost.purchase_price_usd", bought, "axis")
+        inputs.known["purchase_quote_usd"] = bought
     else:
         scale = float(bought) / quote.usd
         found = quote._replace(usd=float(bought), low=quote.low * scale, high=quote.high * scale)
