@@ -146,10 +146,10 @@ def _number(text: str, pattern: str) -> float:
     return float(found[1].replace(",", "")) * scale.get(found[2] or "", 1.0)
 
 
-def above_published(page: str) -> list[str]:
-    """How far DeepSeek-V3's hours from the model are above the published 2.664 M."""
-    hours = _number(page, r"^pretraining +pretrain +\S+ +([\d.]+) (M) h")
-    return [f"{hours / 2.664e6 - 1:.0%}".replace("%", " %")]
+def beside_published(page: str) -> list[str]:
+    """How far DeepSeek-V3's hours from the model are from the published 2.664 M."""
+    error = _number(page, r"^pretraining +pretrain +\S+ +([\d.]+) (M) h") / 2.664e6 - 1
+    return [f"{abs(error):.0%}".replace("%", " %"), "above" if error > 0 else "below"]
 
 
 def answering(page: str) -> list[str]:
@@ -206,7 +206,7 @@ FIGURES: list[tuple[str, Maker]] = [
     (r"needs ([\d.]+) GB in bf16 and ([\d.]+) GB in NF4 at 1,024 tokens, a 65B model ([\d.]+) GB", tuned),
     (r"Answer.AI's QLoRA, (\d+) % too low in the median[^%]*%[^%]*cards of 48 GB, (\d+) % too", worst_tuning),
     (r"what was measured is ([\d.]+) to ([\d.]+) times what is predicted", memory_range),
-    (r"hours were published: the model is (-?\d+ %) above", above_published),
+    (r"hours were published: the model is (\d+ %) (above|below)", beside_published),
     (r"Answering takes (\d+ %) of the hours and (\d+ %) of the FLOPs", answering),
     (r"A100s cost (\d+ %) more to rent than H100s; owned, B200s and A100s are (\d+ %) apart", cards),
     (r"weighs the same everywhere: (\d+ %) in the United States, (\d+ %) in Sweden", embodied),
