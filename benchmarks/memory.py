@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,23 @@ def _bloom() -> Iterator[Case]:
         yield case_of(row, layout_scenario(layouts[row["id"]]), load_catalog())
 
 
+def _published() -> Iterator[Case]:
+    catalog = load_catalog()
+    yield from (*measured_memory_cases(catalog), *memory_cases(catalog), *_bloom())
+
+
+def _error(case: Case) -> float:
+    return 1.0 if case.error is None else case.error
+
+
+def by_source(cases: Iterable[Case] | None = None) -> dict[str, list[float]]:
+    """Errors of the cases, of the published ones if none are given, by source."""
+    sources: dict[str, list[float]] = {}
+    for case in _published() if cases is None else cases:
+        sources.setdefault(case.source, []).append(_error(case))
+    return sources
+
+
 def main() -> None:
     """Print each case, and by source the mean error, with and without its sign."""
     catalog = load_catalog()
@@ -39,15 +56,12 @@ def main() -> None:
             case_of(row, scenario_of(row), catalog) for row in csv.DictReader(text.splitlines())
         ]
     else:
-        cases = [*measured_memory_cases(catalog), *memory_cases(catalog), *_bloom()]
-    sources: dict[str, list[float]] = {}
+        cases = list(_published())
     for case in cases:
         found = "no answer" if case.predicted is None else f"{case.predicted:6.1f}"
-        error = 1.0 if case.error is None else case.error
-        print(f"{case.case:44s} {case.published:6.1f} GB measured, {found} ({error:+.1%})")
-        sources.setdefault(case.source, []).append(error)
+        print(f"{case.case:44s} {case.published:6.1f} GB measured, {found} ({_error(case):+.1%})")
     print()
-    for source, errors in sources.items():
+    for source, errors in by_source(cases).items():
         count = len(errors)
         size = sum(abs(error) for error in errors) / count
         print(

@@ -4,6 +4,7 @@ Marks in a page are kept: ``<!-- output: llmcost … -->`` before a block with t
 ``<!-- shown: llmcost … -->`` before one that shows the command too (without what cuts its output),
 ``<!-- file: NAME -->`` before a block that the page's commands read, and ``<!-- generated: NAME -->``
 to ``<!-- end -->`` around what is made from the code, ``<!-- drawn: FILE by llmcost … -->`` before a picture.
+Figures in running text have no marks: docs/figures.py knows the words around them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 
 import tomli
 
+from docs.errors import memories, tuning
+from docs.figures import with_figures
 from llmcost.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
@@ -329,6 +332,9 @@ GENERATED: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "ranges": ranges,
     "accuracy fine-tuning": partial(accuracy_of, "fine-tuning"),
+    "accuracy service": partial(accuracy_of, "serving"),
+    "memory measured": memories,
+    "fine-tuning by method": tuning,
     "cases": cases,
     "scenarios": scenarios,
     "keys": keys,
@@ -354,13 +360,20 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+def texts() -> list[Path]:
+    """Whatever holds figures that docs/figures.py makes."""
+    return [*pages(), ROOT / "CHANGELOG.md"]
+
+
 def main() -> None:
-    """Run every command whose output is shown, and put its output in."""
+    """Run every command whose output is shown, and put its output in; then the figures of running text."""
     for path in pages():
         text = with_outputs(refreshed(path.read_text()))
         path.write_text(text)
         for name, command in DRAWN.findall(text):
             (path.parent / name).write_text(drawing(command))
+    for path in texts():
+        path.write_text(with_figures(path.read_text()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 import tomli
 
 import llmcost
-from docs import update
+from docs import figures, update
 from llmcost.engine.chain import RULES
 from llmcost.engine.results import RESULTS
 
@@ -165,6 +165,7 @@ PAGES = {
     str(path.relative_to(update.ROOT)).removeprefix("docs/"): path.read_text()
     for path in update.pages()
 }
+TEXTS = {str(path.relative_to(update.ROOT)): path.read_text() for path in update.texts()}
 
 
 @pytest.mark.parametrize("name", list(PAGES))
@@ -207,6 +208,22 @@ def test_generated_parts_are_fresh(name: str) -> None:
     assert update.refreshed(PAGES[name]) == PAGES[name], "stale; run `python -m docs.update`"
 
 
+def test_figures_of_running_text_are_fresh() -> None:
+    for name, text in TEXTS.items():
+        assert figures.with_figures(text) == text, f"{name}: stale; run `python -m docs.update`"
+
+
+@pytest.mark.parametrize("words", [words for words, _ in figures.FIGURES])
+def test_the_words_around_a_figure_stand_on_one_page(words: str) -> None:
+    found = [name for name, text in TEXTS.items() if figures.pattern(words).search(text)]
+    assert len(found) == 1, (words, found)
+
+
+def test_a_stale_figure_is_seen() -> None:
+    stale = "devices are busy for 12\n% of the time"
+    assert figures.with_figures(stale) != stale
+
+
 @pytest.mark.parametrize("name", list(PAGES))
 def test_links_lead_somewhere(name: str) -> None:
     """Files and headings that pages link to are there; the site's generator checks them again."""
@@ -225,7 +242,7 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_errors_of_sources_left_out_are_the_same_wherever_they_are_told() -> None:
-    """README repeats what the calibration's table in accuracy.md says."""
+    """README and changelog repeat what the calibration's table in accuracy.md says."""
     page = PAGES["accuracy.md"]
     mean = re.search(r"\*\*Mean of the sources\*\* .*\*\*([\d.]+ %)\*\* \|$", page, re.M)
     constant = re.search(r"A constant MFU per accelerator and precision[^:]*: ([\d.]+ %)", page)
@@ -233,6 +250,7 @@ def test_errors_of_sources_left_out_are_the_same_wherever_they_are_told() -> Non
     assert constant
     for found in (mean, constant):
         assert found[1] in PAGES["README.md"], found[1]
+    assert mean[1] in TEXTS["CHANGELOG.md"]
 
 
 def test_every_formula_stands_on_one_page() -> None:
@@ -299,4 +317,30 @@ def test_every_command_has_a_page() -> None:
         page = PAGES[f"commands/{command}.md"]
         assert f"llmcost {command}" in page.partition("## Options")[0].partition("\n")[2], command
         assert f"<!-- generated: help {command} -->" in page
+        assert "(llmcost)" not in page, f"{command}: the name of an extra is lost in its help"
         assert f"(commands/{command}.md)" in PAGES["index.md"]
+
+
+@pytest.mark.parametrize("part", ["engine", "analysis", "jobs", "render"])
+def test_the_architecture_page_names_modules_that_are_there(part: str) -> None:
+    row = re.search(rf"^\| {part} \| (.*) \|$", PAGES["architecture.md"], re.M)
+    assert row
+    for name in re.findall(r"`(\w+)/?`", row[1]):
+        there = ROOT / part / name
+        assert there.is_dir() or there.with_suffix(".py").exists(), (part, name)
+
+
+def test_no_text_stands_on_two_pages() -> None:
+    """But for README, which the site's first page repeats."""
+    run = 14
+    seen: dict[tuple[str, ...], str] = {}
+    for name, page in PAGES.items():
+        if name == "README.md":
+            continue
+        text = re.sub(
+            r"```.*?```|<!-- generated.*?<!-- end -->|<!--.*?-->|\]\(.*?\)", "", page, flags=re.S
+        )
+        words = re.findall(r"[\w.'-]+", text.lower())
+        for start in range(len(words) - run + 1):
+            part = tuple(words[start : start + run])
+            assert seen.setdefault(part, name) == name, (name, seen[part], " ".join(part))

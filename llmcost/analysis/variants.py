@@ -86,9 +86,12 @@ def estimate_variants(
 
 
 def _changes(items: Sequence[str]) -> str:
-    """Settings as the name of a variant."""
+    """Settings as the name of a variant, keys in full where two would be the same."""
+    keys = [item.partition("=")[0] for item in items]
+    ends = [key.rpartition(".")[2] for key in keys]
+    shown = [key if ends.count(end) > 1 else end for key, end in zip(keys, ends, strict=True)]
     return ", ".join(
-        item.partition("=")[0].rpartition(".")[2] + "=" + item.partition("=")[2] for item in items
+        f"{name}={item.partition('=')[2]}" for name, item in zip(shown, items, strict=True)
     )
 
 

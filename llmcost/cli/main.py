@@ -97,7 +97,7 @@ def _top(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """What it takes to train a large model: devices, days, money, energy, carbon and water."""
+    """What it takes to train and serve a large model: devices, days, money, energy, carbon and water."""
     if ctx.invoked_subcommand is None:
         write_out(ctx.get_help() + "\n")
 

@@ -15,7 +15,8 @@ def command(
     scenario: Scenario,
     sets: Sets = None,
     until: Annotated[
-        int | None, typer.Option("--until", metavar="YEAR", help="Last year; 2035 by default.")
+        int | None,
+        typer.Option("--until", metavar="YEAR", help="Last year; the scenario's, or 2035."),
     ] = None,
     follow: Annotated[
         str,

@@ -23,7 +23,7 @@ def command(
             "--output",
             "-o",
             metavar="FILE",
-            help="What to write: .html, .md, .pdf (llmcost[pdf]); - for a page on standard output.",
+            help="What to write: .html, .md, .pdf (llmcost\\[pdf]); - for a page on standard output.",
         ),
     ] = None,
     sets: Sets = None,

@@ -96,6 +96,15 @@ def _heading(name: str) -> str:
     )
 
 
+def _headings(names: Sequence[str]) -> list[str]:
+    """Short headings, in full where two would be the same."""
+    heads = [_heading(name) for name in names]
+    return [
+        name if spec(name) is not None and heads.count(head) > 1 else head
+        for name, head in zip(names, heads, strict=True)
+    ]
+
+
 def sweep_table(
     sweep: Sweep,
     rows: Columns,
@@ -108,7 +117,7 @@ def sweep_table(
     show_in(sweep.inputs.scenario)
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
-    heads = [_heading(name) for name in names]
+    heads = _headings(names)
     words = [is_word(name) for name in names]
     widths = [max([len(head), *(len(row[i]) for row in cells)]) + 2 for i, head in enumerate(heads)]
     if sum(widths) - 2 <= target.width or count == 0:

@@ -53,3 +53,17 @@ def test_no_command_cuts_a_figure(llmcost: Run, arguments: tuple[str, ...], colu
     assert done.returncode == 0, done.stderr
     assert all(len(line) <= int(columns) for line in done.stdout.splitlines())
     assert not [line for line in done.stdout.splitlines() if "…" in line and "year …" not in line]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ("sweep --axis cluster.accelerator=l40s --axis inference.accelerator=l40s", "cluster.accelerator  inference.accelerator"),
+        ("compare --set-b cluster.accelerator=l40s --set-b inference.accelerator=l40s", "cluster.accelerator=l40s"),
+    ],
+)  # fmt: skip
+def test_keys_that_end_alike_are_named_in_full(llmcost: Run, arguments: str, shown: str) -> None:
+    command, *options = arguments.split()
+    done = llmcost(command, "classroom-tutor", *options, "--quiet", COLUMNS="200")
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout

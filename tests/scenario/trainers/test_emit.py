@@ -13,6 +13,7 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmcost import estimate as api_estimate
 from llmcost.catalog import load_catalog
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario.exporters import EMITTERS, emit
@@ -233,3 +234,21 @@ def test_a_share_of_recompute_comes_back(trainer: str, share: float) -> None:
         odd = {**values, "training.recompute_share": shares, "parallelism.pp": 1}
         with pytest.raises(NoAnswerError, match=r"cannot say training\.recompute_share"):
             emit("run", inputs_of(odd), other, CATALOG)
+
+
+@pytest.mark.parametrize(("name", "windows"), [("llama-3.1-8b", False), ("gemma-2-27b", True)])
+def test_what_a_models_sizes_imply_is_no_note(name: str, windows: bool) -> None:
+    """Of windows that every second layer has, the arguments say it, though their heads are those of all layers."""
+    given = {
+        "name": "run",
+        "start_date": "2026-06-01",
+        "parallelism": "auto",
+        "model": {"preset": name},
+        "data": {"tokens": 1e12},
+        "cluster": {"accelerator": "h100-sxm", "devices": 64},
+    }
+    inputs = api_estimate(given).provenance()
+    assert inputs["model.attention_layers"]["source"] == "derived"
+    text = emit("run", inputs, "megatron", CATALOG)
+    assert "not among the arguments" not in text
+    assert ("--window-size 4095,0 --window-attn-skip-freq 2" in text) == windows
