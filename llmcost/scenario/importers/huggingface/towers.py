@@ -11,6 +11,7 @@ from llmcost.scenario.architecture import complete
 from llmcost.scenario.importers.huggingface import families
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 from llmcost.scenario.importers.huggingface.projectors import own_projection, projector
+from llmcost.scenario.importers.huggingface.speech import frames_input
 from llmcost.scenario.importers.huggingface.stack import stack
 
 Family = Mapping[str, Any]
@@ -22,6 +23,8 @@ _TOWERS = (
     "vit_config",
     "vision_encoder_config",
     "audio_encoder_config",
+    "codec_config",
+    "vq_config",
 )
 #: Patches of an image where a tower takes any size: 512 pixels a side at 16 a patch [tokens].
 _PATCHES = 1024
@@ -168,6 +171,8 @@ def tower_input(fields: Fields, family: Family, part: Found) -> float:
         return _spectrum_input(fields, part)
     if family.get("input") == "wave":
         return _wave_input(fields, part)
+    if family.get("input") == "frames":
+        return frames_input(fields, family, hidden)
     if family.get("input") != "image":
         return 0.0
     channels = fields.whole(("num_channels", "in_chans", "in_channels"), 3) or 3
