@@ -26,11 +26,22 @@ _FILE = re.compile(r"[\w./+-]+\.(json|ya?ml|toml)$")
 #: Options and keys whose value is such a name.
 _POINTERS = (
     "deepspeed", "deepspeed_config", "deepspeed_config_file", "ds_config", "ds_config_file", "config",
-    "config_file", "job.config_file", "yaml_cfg", "CONFIG_FILE",
+    "config_file", "base_config", "job.config_file", "yaml_cfg", "CONFIG_FILE",
 )  # fmt: skip
 _PROGRAM = re.compile(r"(.*/)?[\w.-]+\.py$")
+#: What a command overrides: a key with sections; any key, of MaxText's.
+_OVERRIDE = r"\+{0,2}([A-Za-z]\w*(?:\.\w+)+|training|model)=(.*)$"
+_ANY_OVERRIDE = r"([A-Za-z]\w*)=(.*)$"
 #: What runs a trainer without naming a Python file.
-_PROGRAMS = ("axolotl.cli", "torchtitan.train", "train", "llamafactory-cli", "composer")
+_PROGRAMS = (
+    "axolotl.cli",
+    "torchtitan.train",
+    "MaxText.train",
+    "maxtext.trainers.pre_train.train",
+    "train",
+    "llamafactory-cli",
+    "composer",
+)
 _LAUNCHERS = re.compile(
     r"(.*/)?(torchrun|deepspeed|accelerate|srun|mpirun|mpiexec|python3?|composer|axolotl|sbatch|"
     r"llamafactory-cli|torch\.distributed\.(run|launch))$"
@@ -208,10 +219,12 @@ def _launch(name: str, words: list[str], batch: Mapping[str, str]) -> Document:
     values: dict[str, Any] = {}
     files: list[str] = []
     key = ""
+    maxtext = any("maxtext" in word.lower() for word in words[: at + 1])
+    overrides = _ANY_OVERRIDE if maxtext else _OVERRIDE
     for word in words[at + 1 :]:
         word = word.strip("\"'") if word.count('"') + word.count("'") == 2 else word
         option = re.match(r"--?([A-Za-z][\w.-]*)(=(.*))?$", word, re.S)
-        override = re.match(r"\+{0,2}([A-Za-z]\w*(?:\.\w+)+|training|model)=(.*)$", word, re.S)
+        override = re.match(overrides, word, re.S)
         if option and (word.startswith("--") or len(option[1]) > 1):
             key = word.partition("=")[0]
             values[key] = _value(option[3]) if option[2] else True

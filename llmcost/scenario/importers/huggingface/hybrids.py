@@ -158,10 +158,11 @@ def _short_convolutions(
     far = fields.whole("rel_extent", 1024) or 1024
     for count, sort, extent in (
         (kinds.full, "", far),
-        (kinds.windowed, "windowed_", found.get("window", far)),
+        (kinds.windowed, "windowed_", found.get("window") or far),
     ):
         heads, kv_heads, wide = (
-            found.get(f"{sort}{key}", found[key]) for key in ("heads", "kv_heads", "head_dim")
+            float(found.get(f"{sort}{key}") or found[key])
+            for key in ("heads", "kv_heads", "head_dim")
         )
         products = kernel * (2 * kv_heads * wide + 2 * hidden) + hidden * heads * rank
         add(found, matmul=count * products, small=count * rank * extent)
