@@ -44,7 +44,7 @@ def read(folder: Path, model: str, more: str = "") -> Run:
         ("qwen3.lora_qwen3_0_6b_instruct", "qwen3-0.6b", "lora"),
         ("phi4.qlora_phi4_14b", "phi-4", "qlora"),
         ("mistral.mistral_7b", "mistral-7b", None),
-        ("qwen2_5.qwen2_5_3b", None, None),
+        ("qwen2.qwen2_1_5b", None, None),
     ],
 )
 def test_builders(tmp_path: Path, model: str, preset: str | None, method: str | None) -> None:
