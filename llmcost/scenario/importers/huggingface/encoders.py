@@ -217,6 +217,8 @@ def _page_and_image(fields: Fields, family: Mapping[str, Any], found: Found, kin
     sides = (fields.whole("coordinate_size", 128) or 128) + (fields.whole("shape_size", 128) or 128)
     add(found, small=2 * places * sides)
     fields.read.update(("input_size", "num_channels", "patch_size"))
+    if not fields.flag("text_embed", True):
+        fields.note("text_embed: false: the embeddings of text are counted none the less")
     if fields.flag("visual_embed", True):
         image, patch = fields.whole("input_size", 224) or 224, fields.whole("patch_size", 16) or 16
         channels = fields.whole("num_channels", 3) or 3

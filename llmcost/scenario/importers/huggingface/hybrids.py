@@ -173,6 +173,30 @@ def _short_convolutions(
     )  # shared ones are routed too
 
 
+def _shared_indexer(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """Hy 4: an indexer that layers share, a gate as wide as the values, streams that are mixed."""
+    hidden, layers, heads = found["hidden_size"], found["layers"], found["heads"]
+    count = fields.whole("index_n_heads", 16) or 16
+    wide = fields.whole("index_head_dim", 128) or 128
+    words = fields.texts("indexer_types")
+    own = layers if words is None else words.count("full")
+    each = (found["q_lora_rank"] or hidden) * count * wide + hidden * (wide + count)
+    found.update(
+        indexer_width=count * wide * own / layers,
+        windowed_layers=found["attention_layers"],
+        window=fields.whole("index_topk", 2048),
+    )
+    add(
+        found,
+        matmul=own * each + layers * hidden * heads * found["v_head_dim"],
+        small=own * 2 * wide,
+    )
+    streams = fields.whole("hc_mult", 4) or 4
+    mixed = 2 * layers * 2 * streams
+    add(found, matmul=(mixed + streams) * streams * hidden,
+        small=mixed + 4 * layers + streams + 1)  # fmt: skip
+
+
 #: Tokens a summary of the layers that have an indexer.
 _SPARSE_RATE = 4
 _COMPRESSION = {"compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
@@ -205,4 +229,5 @@ HYBRIDS: dict[str, Function] = {
     "convolved_query": _convolved_query,
     "short_convolutions": _short_convolutions,
     "outer_norms": _outer_norms,
+    "shared_indexer": _shared_indexer,
 }

@@ -100,6 +100,15 @@ def projector(whole: Fields, family: Family, found: Found) -> float:
         hears = (sound.whole(NAMES["hidden_size"], 1024) if sound else None) or 1024
         pair = hidden + hidden * hidden + hidden
         return float(2 * wide + wide * hidden + pair + 2 * (hears * hidden + pair))
+    if (
+        kind == "pooled"
+    ):  # Molmo 2: attention over patches of some layers, then a gated feed-forward
+        return _pooled(whole, wide, hidden)
+    if kind == "where_widths_differ":
+        seen = whole.part("encoder") or inner
+        wide = seen.whole(NAMES["hidden_size"], 768) or 768
+        own = (whole.part("decoder") or inner).value("cross_attention_hidden_size")
+        return float(wide * hidden + hidden) if wide != hidden and own is None else 0.0
     if kind == "aligned":  # Janus: one pair for what is seen, one for what is drawn
         return _aligned(whole, inner, wide)
     if kind == "two_steps":  # MiniMax-M3: a projection, then four patches to one
@@ -148,6 +157,21 @@ def projector(whole: Fields, family: Family, found: Found) -> float:
     if kind == "llama4":
         return float((inner.whole("vision_output_dim", 4096) or 4096) * hidden)
     return 0.0
+
+
+def _pooled(whole: Fields, wide: int, hidden: float) -> float:
+    """Molmo 2's adapter: patches of several layers side by side, pooled, to the text's width."""
+    part = whole.part("adapter_config", families.silent("molmo2_adapter")) or Fields(
+        {}, whole.where, families.silent("molmo2_adapter"), whole
+    )
+    inner = (part.whole("num_attention_heads", 16) or 16) * (part.whole("head_dim", 72) or 72)
+    layers = part.value("vision_feature_layer")
+    seen = wide * (len(layers) if isinstance(layers, list) else 2)
+    out = part.whole("text_hidden_size", int(hidden)) or hidden
+    ffn = part.whole("intermediate_size", 18944) or 18944
+    size = part.whole("hidden_size", wide) or wide
+    part.read.update(part.data)
+    return float(3 * seen * inner + inner * size + 3 * inner + size + 2 * size * ffn + ffn * out)
 
 
 def _aligned(whole: Fields, inner: Fields, wide: int) -> float:

@@ -62,10 +62,11 @@ def frames_input(fields: Fields, family: Family, hidden: float) -> float:
     side = fields.whole("subsampling_conv_kernel_size", 3) or 3
     stages = factor.bit_length() - 1
     rows = fields.whole(("num_mel_bins", "input_size"), 80) or 80
+    stride = fields.whole("subsampling_conv_stride", 2) or 2
     for _ in range(stages):
-        rows = (rows + 1) // 2
+        rows = -(-rows // stride)
     each = channels * side * side + channels
-    fields.read.update(("nemo_final_size", "subsampling_conv_stride", "conv_glu_type"))
+    fields.read.update(("nemo_final_size", "conv_glu_type"))
     return float(
         each + (stages - 1) * (each + channels * channels + channels)
         + channels * rows * hidden + hidden

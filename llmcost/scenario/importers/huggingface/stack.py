@@ -29,7 +29,7 @@ _FIXED = (
     "text_hidden_size", "n_window", "temporal_merge_size", "attention_window", "layer_norm_elementwise_affine",
     "moe_renormalize", "num_expert_group", "use_gemma_norm", "use_routing_bias", "layer_group_size",
     "use_mtp", "add_swa_attention_sink_bias", "reshape_hidden_states", "apply_layernorm", "frame_size",
-    "crop_size", "n_window_infer", "text_embed",
+    "crop_size", "n_window_infer",
     "pooling_kernel_size", "vocab_size_per_layer_input", "global_head_dim", "attn_layer_period", "attn_layer_offset", "attn_res_block_size", "use_grouped_topk",
 )  # fmt: skip
 #: What single families do, by the word of their table.
