@@ -32,6 +32,8 @@ _PROGRAM = re.compile(r"(.*/)?[\w.-]+\.py$")
 #: What a command overrides: a key with sections; any key, of MaxText's.
 _OVERRIDE = r"\+{0,2}([A-Za-z]\w*(?:\.\w+)+|training|model)=(.*)$"
 _ANY_OVERRIDE = r"([A-Za-z]\w*)=(.*)$"
+#: Packages of which each module is a program.
+_MODULES = ("openrlhf.cli.",)
 #: What runs a trainer without naming a Python file.
 _PROGRAMS = (
     "axolotl.cli",
@@ -213,7 +215,9 @@ def _launch(name: str, words: list[str], batch: Mapping[str, str]) -> Document:
     words = [part for word in words for part in _split(word)]
     at = next((i for i, word in enumerate(words) if _PROGRAM.fullmatch(unquoted(word))), None)
     if at is None:
-        known = (i for i, word in enumerate(words) if word in _PROGRAMS)
+        known = (
+            i for i, word in enumerate(words) if word in _PROGRAMS or word.startswith(_MODULES)
+        )
         at = next(known, -1)
     launch = {**batch, **launcher_options(words[: at + 1])}
     values: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from llmcost.scenario.importers import (
     nemo,
     neox,
     olmo,
+    openrlhf,
     torchtitan,
     torchtune,
 )
@@ -49,6 +50,7 @@ READERS = tuple(
         maxtext,
         nemo,
         neox,
+        openrlhf,
         megatron,
         olmo,
         llmfoundry,
