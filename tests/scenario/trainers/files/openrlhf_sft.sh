@@ -1,5 +1,22 @@
 #!/bin/bash
-deepspeed --module openrlhf.cli.train_sft \
-    --max_len 4096 --pretrain meta-llama/Meta-Llama-3-8B --dataset Open-Orca/OpenOrca \
-    --train_batch_size 256 --micro_train_batch_size 2 --max_samples 500000 --max_epochs 2 \
-    --zero_stage 2 --bf16 --learning_rate 5e-6 --gradient_checkpointing --packing_samples --lora_rank 64
+read -r -d '' training_commands <<EOF
+openrlhf.cli.train_sft \
+   --data.max_len 4096 \
+   --data.dataset Open-Orca/OpenOrca \
+   --data.input_key question \
+   --train.batch_size 256 \
+   --train.micro_batch_size 2 \
+   --data.max_samples 500000 \
+   --model.model_name_or_path meta-llama/Meta-Llama-3-8B \
+   --ckpt.output_dir ./checkpoint/llama3-8b-sft \
+   --ds.zero_stage 2 \
+   --train.max_epochs 2 \
+   --ds.param_dtype bf16 \
+   --adam.lr 5e-6 \
+   --ds.packing_samples \
+   --ds.lora.rank 64 \
+   --model.gradient_checkpointing_enable
+EOF
+if [[ ${1} != "slurm" ]]; then
+    deepspeed --module $training_commands
+fi
