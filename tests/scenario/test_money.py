@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from llmcost.analysis.axes import parse_axes
@@ -15,7 +16,7 @@ from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import load_catalog
 from llmcost.columns import records
 from llmcost.errors import InputError
-from llmcost.scenario import parse_scenario
+from llmcost.scenario import Scenario, parse_scenario
 from tests.conftest import Run
 
 CATALOG = load_catalog()
@@ -38,6 +39,20 @@ def test_what_people_rent_has_a_price_and_a_power_in_2026(accelerator: str) -> N
     sold = not accelerator.startswith("tpu")
     assert (found.result("cost_purchase_usd") is not None) == sold
     assert any("cannot be bought" in note for note in found.warnings) != sold
+
+
+def test_beside_what_cannot_be_bought_a_price_still_has_its_server() -> None:
+    def table(accelerator: str) -> Scenario:
+        return parse_scenario({
+            "name": "x", "model": {"preset": "qwen2.5-0.5b"}, "cost": {"price_includes_server": False},
+            "cluster": {"accelerator": accelerator, "devices": 64},
+        })  # fmt: skip
+
+    axes = parse_axes(["cluster.accelerator=tpu-v5p,a100-sxm-80gb"], [], CATALOG)
+    rows = Sweep(table("h100-sxm"), axes, CATALOG).block(0).columns["cost_purchase_usd"]
+    alone = estimate(table("a100-sxm-80gb"), CATALOG).result("cost_purchase_usd")
+    assert np.isnan(rows[0])
+    assert rows[1] == pytest.approx(alone)
 
 
 def test_a_price_follows_the_date_and_an_old_one_warns() -> None:

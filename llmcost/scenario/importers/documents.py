@@ -26,11 +26,24 @@ _FILE = re.compile(r"[\w./+-]+\.(json|ya?ml|toml)$")
 #: Options and keys whose value is such a name.
 _POINTERS = (
     "deepspeed", "deepspeed_config", "deepspeed_config_file", "ds_config", "ds_config_file", "config",
-    "config_file", "job.config_file", "yaml_cfg", "CONFIG_FILE",
+    "config_file", "base_config", "job.config_file", "yaml_cfg", "CONFIG_FILE",
 )  # fmt: skip
 _PROGRAM = re.compile(r"(.*/)?[\w.-]+\.py$")
+#: What a command overrides: a key with sections; any key, of MaxText's.
+_OVERRIDE = r"\+{0,2}([A-Za-z]\w*(?:\.\w+)+|training|model)=(.*)$"
+_ANY_OVERRIDE = r"([A-Za-z]\w*)=(.*)$"
+#: Packages of which each module is a program.
+_MODULES = ("openrlhf.cli.",)
 #: What runs a trainer without naming a Python file.
-_PROGRAMS = ("axolotl.cli", "torchtitan.train", "train", "llamafactory-cli", "composer")
+_PROGRAMS = (
+    "axolotl.cli",
+    "torchtitan.train",
+    "MaxText.train",
+    "maxtext.trainers.pre_train.train",
+    "train",
+    "llamafactory-cli",
+    "composer",
+)
 _LAUNCHERS = re.compile(
     r"(.*/)?(torchrun|deepspeed|accelerate|srun|mpirun|mpiexec|python3?|composer|axolotl|sbatch|"
     r"llamafactory-cli|torch\.distributed\.(run|launch))$"
@@ -202,16 +215,20 @@ def _launch(name: str, words: list[str], batch: Mapping[str, str]) -> Document:
     words = [part for word in words for part in _split(word)]
     at = next((i for i, word in enumerate(words) if _PROGRAM.fullmatch(unquoted(word))), None)
     if at is None:
-        known = (i for i, word in enumerate(words) if word in _PROGRAMS)
+        known = (
+            i for i, word in enumerate(words) if word in _PROGRAMS or word.startswith(_MODULES)
+        )
         at = next(known, -1)
     launch = {**batch, **launcher_options(words[: at + 1])}
     values: dict[str, Any] = {}
     files: list[str] = []
     key = ""
+    maxtext = any("maxtext" in word.lower() for word in words[: at + 1])
+    overrides = _ANY_OVERRIDE if maxtext else _OVERRIDE
     for word in words[at + 1 :]:
         word = word.strip("\"'") if word.count('"') + word.count("'") == 2 else word
         option = re.match(r"--?([A-Za-z][\w.-]*)(=(.*))?$", word, re.S)
-        override = re.match(r"\+{0,2}([A-Za-z]\w*(?:\.\w+)+|training|model)=(.*)$", word, re.S)
+        override = re.match(overrides, word, re.S)
         if option and (word.startswith("--") or len(option[1]) > 1):
             key = word.partition("=")[0]
             values[key] = _value(option[3]) if option[2] else True

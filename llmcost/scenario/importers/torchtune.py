@@ -15,7 +15,13 @@ from llmcost.scenario.importers.run import Run
 NAME = "torchtune"
 PREFIXES = ()
 _MODEL = "model._component_"
+_POLICY = "policy_model._component_"
 _OPTIMIZER = "optimizer._component_"
+#: What samples and scores answers in reinforcement.
+_SCORED = (
+    "reward_and_value_model*", "value_*", "forward_batch_size", "temperature", "top_k", "gamma", "lmbda", "kl_coeff",
+    "whiten_rewards", "stop_token_ids", "reward_penalty", "min_response_length", "penalise_no_eos",
+)  # fmt: skip
 #: Pieces of the losses that make logits of a part of the tokens at a time (num_output_chunks).
 _CHUNKS = 8
 #: Rank of the builders of models with adapters.
@@ -37,7 +43,7 @@ _MORE = {
 
 def recognises(names: Collection[str]) -> bool:
     """Whether keys are torchtune's."""
-    return _MODEL in names and ("batch_size" in names or _OPTIMIZER in names)
+    return bool({_MODEL, _POLICY} & set(names)) and ("batch_size" in names or _OPTIMIZER in names)
 
 
 def read(keys: Keys, run: Run) -> None:
@@ -55,8 +61,12 @@ def read(keys: Keys, run: Run) -> None:
             "dataset.packed: samples are no longer than tokenizer.max_seq_len, most are shorter; tokens are an upper bound"
         )
     _layout(keys, run)
-    run.put("parallelism.micro_batch", keys.whole("batch_size"), keys.label("batch_size"))
-    run.fact("accumulation", keys.whole("gradient_accumulation_steps") or 1)
+    rounds = keys.whole("gradient_accumulation_steps") or 1
+    if _POLICY in keys:
+        _reinforcement(keys, run, rounds)
+    else:
+        run.put("parallelism.micro_batch", keys.whole("batch_size"), keys.label("batch_size"))
+    run.fact("accumulation", rounds)
     word = keys.word("dtype") or "bf16"
     run.put("training.precision", {"fp32": "fp32", "fp16": "fp16"}.get(word, "bf16"), "dtype")
     _memory(keys, run)
@@ -66,6 +76,9 @@ def read(keys: Keys, run: Run) -> None:
     if "Chunked" in loss or "LinearCrossEntropy" in loss:
         run.put("training.loss_chunks", chunks or _CHUNKS, f"loss = {loss}")
     epochs = keys.whole("epochs") or 1
+    if _POLICY in keys:
+        keys.ignore(run.ignored("torchtune"))
+        return
     steps = keys.whole("max_steps_per_epoch")
     run.fact("steps", None if steps is None else float(steps * epochs))
     if steps is None:
@@ -77,9 +90,24 @@ def read(keys: Keys, run: Run) -> None:
     keys.ignore(run.ignored("torchtune"))
 
 
+def _reinforcement(keys: Keys, run: Run, rounds: int) -> None:
+    """PPO: the policy's updates; what it samples and what scores it has a place in [[stages]]."""
+    label = keys.label("ppo_batch_size")
+    size = keys.whole("ppo_batch_size")
+    if size and size % rounds == 0:
+        run.put("parallelism.micro_batch", size // rounds, label)
+    for name in ("batch_size", "num_steps", "ppo_epochs", "max_generated_tokens"):
+        keys.take(name)
+    run.note(
+        'reinforcement: only the policy\'s updates are read; a [[stages]] of kind "rl" has batch_size, num_steps,'
+        " ppo_epochs, max_generated_tokens, the reference, the reward and the value"
+    )
+    keys.ignore(_SCORED)
+
+
 def _model(keys: Keys, run: Run) -> None:
     """The model that a builder's name is of, and its adapters."""
-    component = keys.word(_MODEL) or ""
+    component = keys.word(_MODEL, _POLICY) or ""
     module, _, builder = component.removeprefix("torchtune.models.").rpartition(".")
     method = next((word for word in ("qlora", "lora") if builder.startswith(f"{word}_")), None)
     if keys.flag("model.quantize_base") and method:

@@ -22,6 +22,7 @@ from llmcost.scenario.importers.huggingface.decoders import DECODERS
 from llmcost.scenario.importers.huggingface.encoders import ENCODERS
 from llmcost.scenario.importers.huggingface.hybrids import HYBRIDS
 from llmcost.scenario.importers.huggingface.read import read_model
+from llmcost.scenario.importers.huggingface.speech import SPEECH
 
 #: Fields that a count needs of published config.json files, and the parameters that each stands for:
 #: those that transformers 5.24.0 builds from it (on its meta device), or those published with the weights.
@@ -92,7 +93,8 @@ def test_every_name_in_the_table_of_families_exists() -> None:
         named = [entry.get("text"), entry.get("encoder"), *entry.get("towers", {}).values()]
         assert all(families.family(word) is not None for word in named if word), name
         assert all(
-            word in {**DECODERS, **ENCODERS, **HYBRIDS} for word in entry.get("special", ())
+            word in {**DECODERS, **ENCODERS, **HYBRIDS, **SPEECH}
+            for word in entry.get("special", ())
         ), name
 
 

@@ -38,7 +38,7 @@ def test_there_are_files_of_every_trainer() -> None:
     names = {name.partition("_")[0] for name in TRUTH}
     assert names == {
         "torchtitan", "megatron", "nemo", "nemo2", "bridge", "handbook", "huggingface", "axolotl", "llmfoundry",
-        "neox",
+        "neox", "nanotron", "olmo", "maxtext", "openrlhf",
     }  # fmt: skip
     shells = [file for entry in TRUTH.values() for file in entry["files"] if file.endswith(".sh")]
     assert len(shells) >= 8
@@ -61,6 +61,8 @@ def test_it_says_what_a_careful_reader_takes_from_it(name: str) -> None:
 
 #: Where the file's own batch does not divide over 1,024.
 DEVICES = {
+    "olmo_2_7b": 256,
+    "openrlhf_sft": 64,
     "megatron_test_gpt3_15b": 256,
     "bridge_kimi_k2_l8": 16,
     "llmfoundry_mpt_7b": 32,

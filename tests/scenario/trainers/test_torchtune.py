@@ -44,7 +44,7 @@ def read(folder: Path, model: str, more: str = "") -> Run:
         ("qwen3.lora_qwen3_0_6b_instruct", "qwen3-0.6b", "lora"),
         ("phi4.qlora_phi4_14b", "phi-4", "qlora"),
         ("mistral.mistral_7b", "mistral-7b", None),
-        ("qwen2_5.qwen2_5_3b", None, None),
+        ("qwen2.qwen2_1_5b", None, None),
     ],
 )
 def test_builders(tmp_path: Path, model: str, preset: str | None, method: str | None) -> None:
@@ -129,3 +129,19 @@ def test_what_is_read_is_estimated(tmp_path: Path) -> None:
     ]  # fmt: skip
     found = estimate(load_scenario(str(path), sets=sets), CATALOG)
     assert found.result("memory_gb_per_device") == pytest.approx(18.9 * 1.0737, rel=0.1)
+
+
+def test_reinforcement_reads_the_policy_and_says_what_it_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "ppo.yaml"
+    path.write_text(
+        "policy_model:\n  _component_: torchtune.models.mistral.mistral_7b\n"
+        "reward_and_value_model:\n  num_layers: 32\nbatch_size: 64\nnum_steps: 10000\nppo_epochs: 2\n"
+        "ppo_batch_size: 32\ngradient_accumulation_steps: 4\nmax_generated_tokens: 58\ndtype: bf16\n"
+        "tokenizer:\n  max_seq_len: 1024\nnew_key: 3\n"
+    )
+    run = read_run([str(path)])
+    assert run.get("model.preset") == "mistral-7b"
+    assert run.get("parallelism.micro_batch") == 8
+    assert any("reinforcement" in note for note in run.notes)
+    assert "data.tokens" not in run.values
+    assert [line.split(": ")[1] for line in run.unread] == ["new_key = 3"]

@@ -302,6 +302,24 @@ def _two_blocks(fields: Fields, family: Mapping[str, Any], found: Found, kinds: 
         )
 
 
+def _over_an_encoder(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """TrOCR: each layer attends to what an encoder gives, which may be of another width."""
+    hidden, layers = found["hidden_size"], found["layers"]
+    wide = fields.whole("cross_attention_hidden_size", int(hidden)) or hidden
+    found["cross_layers"] += layers
+    add(found, small=layers * 4 * hidden, matmul=layers * 2 * hidden * (wide - hidden))
+    if not fields.flag("use_learned_position_embeddings", True):
+        add(found, small=-((fields.whole("max_position_embeddings", 512) or 512) + 2) * hidden)
+
+
+def _either_norm(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """Molmo 2: norms of heads as Qwen 3's or as OLMo's, and a few more rows of the embedding."""
+    wide, heads = found["head_dim"], found["heads"] + found["kv_heads"]
+    if fields.text("qk_norm_type") == "olmo":
+        add(found, small=found["layers"] * (heads * wide - 2 * wide))
+    add(found, small=(fields.whole("additional_vocab_size", 128, 0) or 0) * found["hidden_size"])
+
+
 #: By the word of the table of families.
 DECODERS: dict[str, Function] = {
     "openelm": _openelm,
@@ -325,4 +343,6 @@ DECODERS: dict[str, Function] = {
     "square_output": _square_output,
     "relative_projection": _relative_projection,
     "two_blocks": _two_blocks,
+    "over_an_encoder": _over_an_encoder,
+    "either_norm": _either_norm,
 }

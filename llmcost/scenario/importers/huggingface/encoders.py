@@ -176,6 +176,62 @@ def _two_embeddings(fields: Fields, family: Mapping[str, Any], found: Found, kin
     add(found, matmul=hidden * out + out * vocab, small=3 * out + vocab)
 
 
+def _biases_apart(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """DINOv3: a bias each for query, key and value, of which the key has none."""
+    each = found["heads"] * found["head_dim"]
+    for name, usual in (("query_bias", True), ("key_bias", False), ("value_bias", True)):
+        if not fields.flag(name, usual):
+            add(found, small=-found["layers"] * each)
+
+
+def _mask_decoder(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """ViT-MAE: a narrow decoder that fills the masked patches, in training alone."""
+    hidden = found["hidden_size"]
+    wide = fields.whole("decoder_hidden_size", 512) or 512
+    ffn = fields.whole("decoder_intermediate_size", 2048) or 2048
+    layers = fields.whole("decoder_num_hidden_layers", 8) or 8
+    fields.read.add("decoder_num_attention_heads")
+    patch, channels = fields.whole("patch_size", 16) or 16, fields.whole("num_channels", 3) or 3
+    image = fields.whole("image_size", 224) or 224
+    pixels, places = patch * patch * channels, (image // patch) ** 2 + 1
+    if architecture(fields).endswith("PreTraining"):
+        add(found, matmul=hidden * wide + layers * (4 * wide * wide + 2 * wide * ffn) + wide * pixels,
+            small=(places + 4) * wide + layers * (9 * wide + ffn) + pixels)  # fmt: skip
+
+
+def _plain_pool(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """AIMv2: one query that attends to all patches, where the file has a head."""
+    hidden = found["hidden_size"]
+    if fields.flag("use_head", True):
+        add(
+            found,
+            matmul=3 * hidden * hidden,
+            small=2 * hidden + 2 * hidden * fields.flag("qkv_bias"),
+        )
+
+
+def _page_and_image(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """LayoutLMv3: places on the page, patches of its image, biases by distance."""
+    hidden = found["hidden_size"]
+    places = fields.whole("max_2d_position_embeddings", 1024) or 1024
+    sides = (fields.whole("coordinate_size", 128) or 128) + (fields.whole("shape_size", 128) or 128)
+    add(found, small=2 * places * sides)
+    fields.read.update(("input_size", "num_channels", "patch_size"))
+    if not fields.flag("text_embed", True):
+        fields.note("text_embed: false: the embeddings of text are counted none the less")
+    if fields.flag("visual_embed", True):
+        image, patch = fields.whole("input_size", 224) or 224, fields.whole("patch_size", 16) or 16
+        channels = fields.whole("num_channels", 3) or 3
+        add(found, matmul=channels * patch * patch * hidden,
+            small=((image // patch) ** 2 + 1 + 6) * hidden)  # fmt: skip
+    bins = (fields.whole("rel_pos_bins", 32) or 32) * fields.flag(
+        "has_relative_attention_bias", True
+    )
+    flat = fields.whole("rel_2d_pos_bins", 64) or 64
+    bins += 2 * flat * fields.flag("has_spatial_attention_bias", True)
+    add(found, small=bins * found["heads"])
+
+
 #: By the word of the table of families.
 ENCODERS: dict[str, Function] = {
     "encoder_head": _encoder_head,
@@ -192,4 +248,8 @@ ENCODERS: dict[str, Function] = {
     "places_on_a_page": _places_on_a_page,
     "global_attention": _global_attention,
     "two_embeddings": _two_embeddings,
+    "biases_apart": _biases_apart,
+    "mask_decoder": _mask_decoder,
+    "plain_pool": _plain_pool,
+    "page_and_image": _page_and_image,
 }

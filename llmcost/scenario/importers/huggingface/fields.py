@@ -245,9 +245,16 @@ def _lifted(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_structure(name: str, value: Any) -> bool:
-    if isinstance(value, dict) and _PART.search(name):
+    if isinstance(value, dict) and (_PART.search(name) or _is_stack(value)):
         return True
     return bool(_STRUCTURE.search(name)) and not _OTHER.search(name)
+
+
+def _is_stack(value: Mapping[str, Any]) -> bool:
+    """Whether a table has sizes of its own, or a table inside it has."""
+    inner = (part for part in value.values() if isinstance(part, dict))
+    own = any(name in value for key in ("layers", "hidden_size") for name in NAMES[key])
+    return own or any(_is_stack(part) for part in inner)
 
 
 def _says_something(value: Any) -> bool:

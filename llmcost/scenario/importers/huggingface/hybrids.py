@@ -127,6 +127,76 @@ def _memory_of_another_width(
     add(found, matmul=found["layers"] * inner * (wide - found["hidden_size"]))
 
 
+def _convolved_query(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """ZAYA: convolutions over queries and keys, a router of three matrices, residuals that are scaled."""
+    hidden, layers, wide = found["hidden_size"], found["layers"], found["head_dim"]
+    both = (found["heads"] + found["kv_heads"]) * wide
+    first, second = fields.whole("cca_time0", 2) or 2, fields.whole("cca_time1", 2) or 2
+    add(found, matmul=layers * both * (first + wide * second),
+        small=layers * (2 * both + found["kv_heads"] + 8 * hidden) + 2 * hidden)  # fmt: skip
+    rank = fields.whole("router_hidden_size", 256) or 256
+    router = rank * hidden + 2 * rank * rank + rank * (kinds.experts + 1)
+    add(found, matmul=layers * (router - hidden * kinds.experts),
+        small=layers * 4 * rank + (layers - 1) * rank)  # fmt: skip
+
+
+def _outer_norms(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """LFM3: norms after each block and gated heads, unless the file says that there are none."""
+    if not fields.flag("use_sandwich_norm", True):
+        add(found, small=-2 * found["layers"] * found["hidden_size"])
+    if not fields.flag("use_attention_gate", True):
+        add(found, matmul=-found["attention_layers"] * found["hidden_size"] * found["heads"])
+
+
+def _short_convolutions(
+    fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds
+) -> None:
+    """Inkling: short convolutions over keys, values and what each block gives, scores by distance."""
+    hidden, layers = found["hidden_size"], found["layers"]
+    kernel = fields.whole(("conv_kernel_size", "sconv_kernel_size"), 4) or 4
+    rank = fields.whole("d_rel", 16) or 16
+    far = fields.whole("rel_extent", 1024) or 1024
+    for count, sort, extent in (
+        (kinds.full, "", far),
+        (kinds.windowed, "windowed_", found.get("window") or far),
+    ):
+        heads, kv_heads, wide = (
+            float(found.get(f"{sort}{key}") or found[key])
+            for key in ("heads", "kv_heads", "head_dim")
+        )
+        products = kernel * (2 * kv_heads * wide + 2 * hidden) + hidden * heads * rank
+        add(found, matmul=count * products, small=count * rank * extent)
+    add(found, small=layers)
+    fields.read.update(("number_of_conv_states", "shared_expert_sink", "mtp_hidden_states_first"))
+    add(
+        found, matmul=kinds.sparse * hidden * found.get("shared_experts", 0)
+    )  # shared ones are routed too
+
+
+def _shared_indexer(fields: Fields, family: Mapping[str, Any], found: Found, kinds: Kinds) -> None:
+    """Hy 4: an indexer that layers share, a gate as wide as the values, streams that are mixed."""
+    hidden, layers, heads = found["hidden_size"], found["layers"], found["heads"]
+    count = fields.whole("index_n_heads", 16) or 16
+    wide = fields.whole("index_head_dim", 128) or 128
+    words = fields.texts("indexer_types")
+    own = layers if words is None else words.count("full")
+    each = (found["q_lora_rank"] or hidden) * count * wide + hidden * (wide + count)
+    found.update(
+        indexer_width=count * wide * own / layers,
+        windowed_layers=found["attention_layers"],
+        window=fields.whole("index_topk", 2048),
+    )
+    add(
+        found,
+        matmul=own * each + layers * hidden * heads * found["v_head_dim"],
+        small=own * 2 * wide,
+    )
+    streams = fields.whole("hc_mult", 4) or 4
+    mixed = 2 * layers * 2 * streams
+    add(found, matmul=(mixed + streams) * streams * hidden,
+        small=mixed + 4 * layers + streams + 1)  # fmt: skip
+
+
 #: Tokens a summary of the layers that have an indexer.
 _SPARSE_RATE = 4
 _COMPRESSION = {"compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
@@ -156,4 +226,8 @@ HYBRIDS: dict[str, Function] = {
     "compressed": _compressed,
     "memory_of_another_width": _memory_of_another_width,
     "low_rank_query": _low_rank_query,
+    "convolved_query": _convolved_query,
+    "short_convolutions": _short_convolutions,
+    "outer_norms": _outer_norms,
+    "shared_indexer": _shared_indexer,
 }

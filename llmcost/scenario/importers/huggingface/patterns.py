@@ -55,7 +55,8 @@ def mixers(fields: Fields, family: Mapping[str, Any], layers: int) -> list[str]:
     for name in ("layer_types", "layers_block_type"):
         words = fields.texts(name) if name in fields.data else None
         if words:
-            return _by_words(fields, name, words, layers)
+            own = family.get("words", {})
+            return _by_words(fields, name, [own.get(word, word) for word in words], layers)
     codes = _codes(fields, layers)
     if codes is not None:
         return codes

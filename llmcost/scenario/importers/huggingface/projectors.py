@@ -38,6 +38,8 @@ def own_projection(fields: Fields, family: Family, part: Found, found: Found) ->
         return float(hidden * hidden + hidden + hidden * out + out)
     if kind == "gated":  # GLM-4V: a convolution, a projection and a gated feed-forward
         inner = (fields.plain or fields).whole("intermediate_size", 13696) or 13696
+        if "merger_factor" in family:  # GLM-OCR
+            inner = out * (fields.whole(family["merger_factor"], 3) or 3)
         return float(side * side * hidden * out + out + out * out + 2 * out + 3 * out * inner)
     norm = hidden * (1 if kind == "rms" else 2)
     total = norm + wide * wide + wide + wide * out + out
@@ -89,6 +91,26 @@ def projector(whole: Fields, family: Family, found: Found) -> float:
         )
         merged = 4 * wide
         return float(2 * wide + merged * merged + merged + merged * hidden + hidden)
+    if kind == "normed_patches":  # PaddleOCR-VL: as Kimi's
+        merged = wide * (inner.whole("spatial_merge_size", 2) or 2) ** 2
+        return float(2 * wide + merged * merged + merged + merged * hidden + hidden)
+    if (
+        kind == "image_and_sound"
+    ):  # Phi-4: sound has one pair of matrices alone and one beside images
+        hears = (sound.whole(NAMES["hidden_size"], 1024) if sound else None) or 1024
+        pair = hidden + hidden * hidden + hidden
+        return float(2 * wide + wide * hidden + pair + 2 * (hears * hidden + pair))
+    if (
+        kind == "pooled"
+    ):  # Molmo 2: attention over patches of some layers, then a gated feed-forward
+        return _pooled(whole, wide, hidden)
+    if kind == "where_widths_differ":
+        seen = whole.part("encoder") or inner
+        wide = seen.whole(NAMES["hidden_size"], 768) or 768
+        own = (whole.part("decoder") or inner).value("cross_attention_hidden_size")
+        return float(wide * hidden + hidden) if wide != hidden and own is None else 0.0
+    if kind == "aligned":  # Janus: one pair for what is seen, one for what is drawn
+        return _aligned(whole, inner, wide)
     if kind == "two_steps":  # MiniMax-M3: a projection, then four patches to one
         out = whole.whole("projector_hidden_size", 6144) or hidden
         whole.read.add("merged_hidden_size")
@@ -135,6 +157,43 @@ def projector(whole: Fields, family: Family, found: Found) -> float:
     if kind == "llama4":
         return float((inner.whole("vision_output_dim", 4096) or 4096) * hidden)
     return 0.0
+
+
+def _pooled(whole: Fields, wide: int, hidden: float) -> float:
+    """Molmo 2's adapter: patches of several layers side by side, pooled, to the text's width."""
+    part = whole.part("adapter_config", families.silent("molmo2_adapter")) or Fields(
+        {}, whole.where, families.silent("molmo2_adapter"), whole
+    )
+    inner = (part.whole("num_attention_heads", 16) or 16) * (part.whole("head_dim", 72) or 72)
+    layers = part.value("vision_feature_layer")
+    seen = wide * (len(layers) if isinstance(layers, list) else 2)
+    out = part.whole("text_hidden_size", int(hidden)) or hidden
+    ffn = part.whole("intermediate_size", 18944) or 18944
+    size = part.whole("hidden_size", wide) or wide
+    part.read.update(part.data)
+    return float(3 * seen * inner + inner * size + 3 * inner + size + 2 * size * ffn + ffn * out)
+
+
+def _aligned(whole: Fields, inner: Fields, wide: int) -> float:
+    """Janus: matrices after the tower, and a code's embedding, its matrices and head where images are drawn."""
+    drawn = whole.part("vq_config", families.silent("janus_vqgan")) or Fields(
+        {}, whole.where, families.silent("janus_vqgan"), whole
+    )
+    total = 0.0
+    for part, first in ((inner, wide), (drawn, drawn.whole("embed_dim", 8) or 8)):
+        size = part.whole("projection_dim", 2048) or 2048
+        depth = (
+            part.whole(("depth", "num_hidden_layers") if part is inner else "num_hidden_layers", 2)
+            or 2
+        )
+        total += first * size + size + (depth - 1) * (size * size + size)
+    codes, width = (
+        drawn.whole("num_embeddings", 16384) or 16384,
+        drawn.whole("image_token_embed_dim", 2048) or 2048,
+    )
+    size = drawn.whole("projection_dim", 2048) or 2048
+    total += codes * (drawn.whole("embed_dim", 8) or 8)
+    return total + width * size + size + codes * width + codes
 
 
 def _queries(whole: Fields, wide: int, hidden: float, text: bool) -> float:

@@ -115,7 +115,7 @@ def read_model(data: Any, where: str) -> Model:
     found = stack(text, text_family)
     sources: dict[str, str] = {}
     if found:
-        if text_family.get("input") in ("image", "wave"):
+        if text_family.get("input") in ("image", "wave", "frames"):
             found["other_matmul_params"] += tower_input(text, text_family, found)
             found["seq_len"] = patches(text, text_family)
             sources["seq_len"] = "default: patches of one image or sound"
@@ -177,7 +177,9 @@ def _language_model(
         text_family = _guessed(Fields(inner, whole.where, silent, whole, f"{name}."), kind)
     whole.read.update(_TEXT)
     beside = {} if inner else {k: v for k, v in whole.data.items() if not isinstance(v, dict)}
-    lifted = {key: whole.data[key] for key in _LIFTED if key in whole.data and key not in inner}
+    lifted = {
+        key: whole.data[key] for key in _LIFTED if key in whole.data and inner.get(key) is None
+    }
     outer, own = whole.data.get(_TIED), inner.get(_TIED)
     if isinstance(
         outer, bool
@@ -194,9 +196,9 @@ def _language_model(
     if isinstance(wide, dict) and "hidden_size" in wide:  # what the decoder's layers attend to
         inner = {**inner, "cross_attention_hidden_size": wide["hidden_size"]}
     fields = Fields(
-        {**beside, **lifted, **inner}, whole.where, silent, whole, f"{name}." if name else ""
+        {**beside, **inner, **lifted}, whole.where, silent, whole, f"{name}." if name else ""
     )
-    whole.read.update((*beside, *_LIFTED, "hidden_size"))
+    whole.read.update((*beside, *_LIFTED, "hidden_size", name or ""))
     return fields, text_family
 
 

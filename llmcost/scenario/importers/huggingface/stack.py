@@ -13,6 +13,7 @@ from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
 from llmcost.scenario.importers.huggingface.hybrids import HYBRIDS
 from llmcost.scenario.importers.huggingface.kinds import Kinds, embedding_width, flag
 from llmcost.scenario.importers.huggingface.recurrent import recurrent
+from llmcost.scenario.importers.huggingface.speech import SPEECH
 
 Family = Mapping[str, Any]
 Architecture = dict[str, Any]
@@ -27,11 +28,12 @@ _FIXED = (
     "alibi_bias_max", "add_out_norm", "max_inference_chunksize", "merge_kernel_size", "mm_hidden_size",
     "text_hidden_size", "n_window", "temporal_merge_size", "attention_window", "layer_norm_elementwise_affine",
     "moe_renormalize", "num_expert_group", "use_gemma_norm", "use_routing_bias", "layer_group_size",
-    "use_mtp", "add_swa_attention_sink_bias",
+    "use_mtp", "add_swa_attention_sink_bias", "reshape_hidden_states", "apply_layernorm", "frame_size",
+    "crop_size", "n_window_infer",
     "pooling_kernel_size", "vocab_size_per_layer_input", "global_head_dim", "attn_layer_period", "attn_layer_offset", "attn_res_block_size", "use_grouped_topk",
 )  # fmt: skip
 #: What single families do, by the word of their table.
-_SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS}
+_SPECIAL = {**DECODERS, **ENCODERS, **HYBRIDS, **SPEECH}
 #: Kinds of positions that have no weights.
 _WITHOUT_WEIGHTS = ("rotary", "rope", "alibi")
 #: Sizes without which there is no stack, with what a message calls them.

@@ -10,7 +10,9 @@ from llmcost.engine.evaluate import evaluate  # noqa: F401  (enters the rules)
 from llmcost.scenario.architecture import complete
 from llmcost.scenario.importers.huggingface import families
 from llmcost.scenario.importers.huggingface.fields import NAMES, Fields
+from llmcost.scenario.importers.huggingface.parts import unknown
 from llmcost.scenario.importers.huggingface.projectors import own_projection, projector
+from llmcost.scenario.importers.huggingface.speech import frames_input
 from llmcost.scenario.importers.huggingface.stack import stack
 
 Family = Mapping[str, Any]
@@ -22,6 +24,8 @@ _TOWERS = (
     "vit_config",
     "vision_encoder_config",
     "audio_encoder_config",
+    "codec_config",
+    "vq_config",
 )
 #: Patches of an image where a tower takes any size: 512 pixels a side at 16 a patch [tokens].
 _PATCHES = 1024
@@ -86,7 +90,7 @@ def towers(whole: Fields, family: Family, found: Found, sources: dict[str, str])
     """All towers of a configuration together."""
     total: Found = {}
     tokens = width = 0.0
-    for name in _TOWERS:
+    for name in dict.fromkeys((*_TOWERS, *family.get("towers", ()))):
         part = _tower(whole, family, name, found)
         if part is None:
             continue
@@ -115,6 +119,9 @@ def _tower(whole: Fields, family: Family, name: str, found: Found) -> Found | No
     kind = str(implied if families.family(str(given.get("model_type", ""))) is None or family.get("own_towers")
                else given.get("model_type", implied))  # fmt: skip
     known = families.family(kind)
+    if family.get("any_tower") and families.family(str(given.get("model_type", ""))) is None:
+        known = None  # nothing implies which tower it is
+        unknown(Fields(given, whole.where, {}, whole, f"{name}."))
     fields = Fields(given, whole.where, families.silent(kind), whole, f"{name}.")
     if known is not None and "keys" in known:
         fields = renamed_fields(fields, known)
@@ -168,6 +175,8 @@ def tower_input(fields: Fields, family: Family, part: Found) -> float:
         return _spectrum_input(fields, part)
     if family.get("input") == "wave":
         return _wave_input(fields, part)
+    if family.get("input") == "frames":
+        return frames_input(fields, family, hidden)
     if family.get("input") != "image":
         return 0.0
     channels = fields.whole(("num_channels", "in_chans", "in_channels"), 3) or 3

@@ -157,15 +157,19 @@ class Shell:
             self.commands.append([part for word in words for part in self.expand(word)])
 
     def _read(self, words: list[str], command: Command) -> None:
-        """``read -r A B <<< "$LINE"``, split at IFS."""
+        """``read -r A B <<< "$LINE"``, split at IFS; ``read -d '' A <<EOF`` takes the document."""
         text = next((body for name, body, _ in command.documents if name == "<<<"), None)
+        names = [word for word in words[1:] if not word.startswith("-") and unquoted(word)]
         if text is None:
+            for name, body, quoted in command.documents:
+                if not name and names and "-d" in words:
+                    whole = body if quoted else self._string(body)
+                    self.variables[names[0]] = whole.replace("\\\n", " ").strip()
             return
         comma = self.variables.get("IFS")
         parts = " ".join(self.expand(text)).split(
             comma if isinstance(comma, str) and comma else None
         )
-        names = [word for word in words[1:] if not word.startswith("-")]
         for name, part in zip(names, parts, strict=False):
             self.variables[name] = part.strip()
 
