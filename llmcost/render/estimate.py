@@ -135,7 +135,11 @@ def _blocks(sheet: _Sheet) -> list[_Block]:
             partial(layout.layouts, result, target), partial(layout.layout_line, result, target), 0
         ),
         _Block(partial(_stages, result, target)),
-        _Block(partial(_levers, result, target)),
+        _Block(
+            partial(_levers, result, target),
+            partial(_levers, result, target, True),
+            len(places) + 4,
+        ),
         group(ENERGY),
         group(SERVICE),
         group(LIFE, partial(_life_line, sheet)),
@@ -149,11 +153,11 @@ def _head(result: Estimate, target: Console) -> None:
     target.print(Text(result.name, "bold"), Text(description), sep="  ")
 
 
-def _levers(result: Estimate, target: Console) -> None:
+def _levers(result: Estimate, target: Console, brief: bool = False) -> None:
     if result.levers:
-        from llmcost.render.levers import levers_table
+        from llmcost.render.levers import levers_line, levers_table
 
-        levers_table(result, target)
+        (levers_line if brief else levers_table)(result, target)
 
 
 def _group(sheet: _Sheet, group: str, keys: Sequence[str]) -> None:
