@@ -286,8 +286,8 @@ def _row(
 def as_toml(found: Calibration, path: str, day: str) -> str:
     """The constants that the rows told, as a catalog file."""
     lines = [
-        f"# Constants of the software on the cluster whose {found.rows} steps {path} holds; take them with --catalog.",
-        f"# Mean error of those steps: {found.before:.1%} before, {found.after:.1%} after.",
+        f"# Constants of the software on the cluster whose measured steps {path} holds; take them with --catalog.",
+        f"# Mean error of those {found.rows}: {found.before:.1%} before, {found.after:.1%} after.",
     ]
     for software in dict.fromkeys(item.software for item in found.constants if item.told):
         mine = [item for item in found.constants if item.software == software and item.told]

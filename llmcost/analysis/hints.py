@@ -16,10 +16,36 @@ HIGHEST_PUBLISHED_MFU = 0.75
 HIGHEST_NARROW_MFU = {"fp8": 0.46, "fp4": 0.32}
 
 
+#: What says which ways there are to take less memory, and the level of recomputation above which there is none.
+_MEMORY_KEYS = (
+    "devices", "recompute_level", "micro_batch", "lora_rank", "frozen_bytes", "offloads_optimizer",
+)  # fmt: skip
+_FULL = 2
+
+
 def counts_whole_scores(inputs: Inputs, values: Mapping[str, Array]) -> bool:
     """Whether an MFU above 1 only says how attention is counted: its time is the layout's own."""
     predicted = "predicted_mfu" in values and "mfu" not in inputs.given | set(inputs.known)
     return predicted and not np.any(inputs.known.get("causal_flops", 0.0))
+
+
+def ways_to_fit(values: Mapping[str, Array], searched: bool = False) -> str:
+    """What takes less memory, in words: for one device other than for many, and after a search what it left."""
+    one = {name: scalar(values.get(name)) or 0.0 for name in _MEMORY_KEYS}
+    alone = one["devices"] == 1
+    ways = {
+        "more tp, pp or sharding": not searched and not alone,
+        'training.activation_recompute = "full"': not searched and one["recompute_level"] < _FULL,
+        "a smaller parallelism.micro_batch": not searched and one["micro_batch"] > 1,
+        'training.method = "lora" or "qlora"': alone and not one["lora_rank"],
+        'training.method = "qlora"': alone and one["lora_rank"] > 0 and one["frozen_bytes"] > 1,
+        'training.offload = "optimizer"': alone and not one["offloads_optimizer"],
+        "more devices": searched,
+        "an accelerator with more memory": True,
+        "a shorter sequence": True,
+    }
+    *most, last = [way for way, helps in ways.items() if helps]
+    return f"{', '.join(most)} or {last}"
 
 
 def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
@@ -54,7 +80,8 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
     room = scalar(inputs.known.get("memory_gb"))
     if need is not None and room is not None and need > room:
         found.append(
-            f'the layout needs {need:,.0f} GB a device and a device has {room:,.0f}: it does not fit; more tp, pp, sharding or recompute would, and parallelism = "auto" finds a layout that does'
+            f"the layout needs {need:,.0f} GB a device and a device has {room:,.0f}: it does not fit; "
+            f'{ways_to_fit(values)} would help, and parallelism = "auto" searches for a layout that fits'
         )
     mfu = scalar(values.get("mfu"))
     if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU and counts_whole_scores(inputs, values):

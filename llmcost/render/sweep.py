@@ -134,7 +134,7 @@ def sweep_table(
     if counts["rows"] != counts["cells"]:
         text += f", {counts['rows']:,} pass the conditions"
     if counts["unanswered"]:
-        text += f", {counts['unanswered']:,} have no answer (no run fits)"
+        text += f", {counts['unanswered']:,} {'has' if counts['unanswered'] == 1 else 'have'} no answer (no run fits)"
     if "front" in counts:
         text += f"; {counts['front']:,} on the Pareto front" + (
             f", {count} shown" if count < counts["front"] else ""
