@@ -244,3 +244,24 @@ def test_months_that_are_not_known_leave_a_monthly_item_without_a_range(
         "cost_items"
     ]
     assert ["interval" in item for item in items] == [True, False]
+
+
+CARD = {
+    "start_date": "2026-01-01",
+    "cost": {"interconnect_cost_fraction": 0.2},
+    "cluster": {"accelerator": "rtx-4090", "devices": 1, "device_hours": 10},
+}
+
+
+def test_a_bare_card_is_bought_with_the_server_that_the_scenario_says() -> None:
+    bare = of("cost.server_cost_ratio=1", **CARD).result("cost_purchase_usd")
+    assert bare is not None
+    assert of("cost.server_cost_ratio=1.5", **CARD).result("cost_purchase_usd") == pytest.approx(
+        1.5 * bare
+    )
+    usual = of(**CARD)
+    ratio = float(usual.inputs.known["server_cost_ratio"])
+    assert usual.result("cost_purchase_usd") == pytest.approx(ratio * bare)
+    whole = {**CARD, "cluster": {**CARD["cluster"], "accelerator": "h100-sxm"}}
+    bought = of(**whole).result("cost_purchase_usd")  # its price is that of a server
+    assert of("cost.server_cost_ratio=1", **whole).result("cost_purchase_usd") == bought
