@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.names import nearest_result
 from llmcost.engine.chain import Array, Rule
 from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError, nearest
+from llmcost.errors import InputError
 from llmcost.scenario.schema import KEYS
 
 #: Two numbers far apart: what neither of them changes takes no part in a formula.
@@ -31,7 +32,6 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
         return [step.gives for step in result.steps if step.gives in RESULTS]
     name = key if key in RESULTS or key in result.values else by_key(key)
     if name not in result.values:
-        names = [*RESULTS, *result.values]
         if name in RESULTS:
             why = ""
             if name == "loss" and "loss_floor" not in result.values:
@@ -39,7 +39,7 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
 
                 why = f"; {CHOOSE}"
             raise InputError(f"--explain {key}: this scenario does not determine it{why}")
-        raise InputError(f"--explain {key}: no such result{nearest(key, names)}")
+        raise InputError(f"--explain {key}: no such result{nearest_result(key, result.values)}")
     wanted = {name}
     for step in reversed(result.steps):
         if step.gives in wanted:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.names import check_result
 from llmcost.analysis.sampling import Sampling, uniforms
 from llmcost.analysis.uncertainty import samples_of, uncertain_inputs
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.distributions import quantile
-from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError, NoAnswerError, nearest
+from llmcost.errors import NoAnswerError
 
 
 class Bar(NamedTuple):
@@ -50,8 +50,7 @@ def tornado(base: Estimate, sampling: Sampling, catalog: Catalog, key: str) -> l
     .. [1] Saltelli et al. (2010), Computer Physics Communications 181, equation b of table 2.
     .. [2] Jansen (1999), Computer Physics Communications 117.
     """
-    if key not in RESULTS:
-        raise InputError(f'--tornado "{key}": is not a result{nearest(key, RESULTS)}')
+    check_result(key, "--tornado")
     uncertain = uncertain_inputs(base, sampling.defaults)
     label_ = base.inputs.scenario.label
     if base.result(key) is None:
