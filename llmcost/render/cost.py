@@ -97,7 +97,7 @@ def undetermined(result: Estimate) -> list[str]:
     """Labels of what is not known; nobody misses a layout, a service or items that nobody gave,
     nor a publisher's count that is ours, nor the loss by a law that nobody chose."""
     missed = [
-        item.label.lower()
+        item.label if item.label.isupper() else item.label.lower()
         for item in RESULTS.values()
         if result.result(item.key) is None
         and item.group not in (LAYOUT, SERVICE, LIFE)

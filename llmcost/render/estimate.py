@@ -45,7 +45,7 @@ _BRIEF = {
     LIFE: (),
     SERVICE: ("inference_devices", "inference_energy_mwh", "inference_cost_usd", "inference_usd_per_million_tokens"),
     LAYOUT: (),
-    ENERGY: ("energy_mwh", "total_tco2e", "water_m3"),
+    ENERGY: ("energy_mwh", "development_energy_mwh", "total_tco2e", "development_tco2e", "water_m3"),
     RUN: ("flops", "params", "active_params", "tokens", "devices", "days", "mfu"),
 }  # fmt: skip
 
