@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import BASE, Run
 
 
 def lines(llmcost: Run, *line: str) -> list[dict[str, object]]:
