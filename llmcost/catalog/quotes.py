@@ -86,7 +86,8 @@ def at(known: Sequence[tuple[int, float]], day: int | None) -> tuple[float, int,
     (first, low), (last, high) = known[after - 1], known[after]
     share = (day - first) / (last - first)
     nearest = last if last - day <= day - first else first
-    return low ** (1 - share) * high**share, nearest, day != last
+    usd = low if low == high else low ** (1 - share) * high**share  # equal ones to the last digit
+    return usd, nearest, day != last
 
 
 def offers(

@@ -184,16 +184,15 @@ def _buy(inputs: Inputs) -> None:
         quote = at(word, day)
         return None if quote is None else float(getattr(quote, name))
 
-    ratio = inputs.entry("defaults", "cost.server_cost_ratio")["value"]
-
-    def with_server(word: str, day: Any) -> float | None:
-        usd, server = field(word, day, "usd"), field(word, day, "includes_server")
-        if usd is None or server is None:
-            return None
-        own = inputs.entry("accelerators", word).get("server_cost_ratio", ratio)
-        return usd if server else usd * float(own)
-
-    bought = inputs.look(with_server, accelerator, start)
+    asked, whole = (
+        inputs.look(lambda word, day, name=name: field(word, day, name), accelerator, start)
+        for name in ("usd", "includes_server")
+    )
+    bought = None
+    if asked is not None and whole is not None:
+        usual = inputs.entry("defaults", "cost.server_cost_ratio")["value"]
+        ratio = inputs.known.get("server_cost_ratio", usual)  # of a bare device, as the value's is
+        bought = np.where(np.asarray(whole) > 0, asked, asked * np.asarray(ratio, dtype=float))[()]
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
     if np.any(np.asarray(sold) < 1):
         inputs.known["sold"] = sold
@@ -201,12 +200,17 @@ def _buy(inputs: Inputs) -> None:
         return
     plain = one and (start is None or isinstance(start, date))
     quote = at(accelerator, start) if plain else None
-    if quote is None:
+    if quote is None or np.ndim(bought):
         inputs.known["purchase_quote_usd"] = bought
     else:
         scale = float(bought) / quote.usd
         found = quote._replace(usd=float(bought), low=quote.low * scale, high=quote.high * scale)
-        source = f"default: {quote.source} (catalog: purchases/{accelerator})"
+        server = (
+            ""
+            if quote.includes_server
+            else f", times {float(ratio):g} for its server (cost.server_cost_ratio)"
+        )
+        source = f"default: {quote.source}{server} (catalog: purchases/{accelerator})"
         _quoted(inputs, "cost.purchase_price_usd", found, source)
         _range(inputs, "cost.purchase_price_usd", "purchase_price_usd", found)
 
