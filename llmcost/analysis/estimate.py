@@ -34,7 +34,10 @@ class Item(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What the engine made of one scenario; `given` is that scenario where the inputs are of stages."""
+    """What the engine made of one scenario; `given` is that scenario where the inputs are of stages.
+
+    `passes` are those of a stage that does more than train.
+    """
 
     inputs: Inputs
     values: Mapping[str, Array]
@@ -46,6 +49,7 @@ class Estimate(NamedTuple):
     stages: tuple[Any, ...] = ()
     levers: tuple[Any, ...] = ()
     given: Scenario | None = None
+    passes: Any = None
 
     @property
     def name(self) -> str:

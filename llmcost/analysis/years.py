@@ -24,7 +24,7 @@ from llmcost.analysis.trends import (
     resolve_trends,
     unsaid,
 )
-from llmcost.analysis.uncertainty import Sampling, label, sampled, uniforms
+from llmcost.analysis.uncertainty import Sampling, label, sampled, shares_of, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.distributions import quantile
@@ -163,9 +163,7 @@ def project_run(
         )
     values, _ = evaluate({**known, **pull(levers, active, known)})
     warnings = list(base.warnings)
-    for key in _LAYOUT:  # of the hardware of year 0; nobody knows that of a later one
-        if key in start:
-            values[key] = np.where(years == first, start[key], np.nan)
+    values.update(_first_year_alone(start, known["elapsed_years"]))
     if follow == "model":
         values.update({key: start[key] for key in _UNCHANGED if key in start})
     mfu = values.get("mfu")
@@ -242,7 +240,13 @@ def drawn_run(projection: Projection, sampling: Sampling, catalog: Catalog) -> d
     found, _ = evaluate({**known, **pull(projection.levers, active, known)})
     if projection.follow == "model":
         found.update({key: values[key] for key in _UNCHANGED if key in values})
-    return found
+    return found | _first_year_alone(values, projection.known["elapsed_years"])
+
+
+def _first_year_alone(values: Mapping[str, Any], elapsed_years: Any) -> dict[str, Array]:
+    """What is of the hardware of year 0 in that year; of a later one nobody knows it."""
+    first = np.asarray(elapsed_years) == 0
+    return {key: np.where(first, values[key], np.nan) for key in _LAYOUT if key in values}
 
 
 def all_of(inputs: Inputs) -> Mapping[str, Any]:
@@ -259,7 +263,8 @@ def drawn_states(
     """Sampled quantities in the states of the years, and the sampled inputs of the first."""
     states = projection.states or States(projection.base, catalog)
     ends, which = states.along(pulled_by(projection.levers, projection.years))
-    drawn = [sampled(end, sampling, catalog) for end in ends]
+    shares = shares_of(ends, sampling)
+    drawn = [sampled(end, sampling, catalog, shares) for end in ends]
     values = in_states([of(item) for item in drawn], which)
     if len(ends) == 1:
         values = {name: _column(value) for name, value in values.items()}
