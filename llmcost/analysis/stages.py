@@ -234,9 +234,7 @@ def _reinforcement(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estim
     overlapped = bool(own.get("overlapped"))
     if overlapped and not own_devices:
         raise InputError(f"{given.where} overlapped: needs rollout_devices")
-    passes = Passes(
-        trained, _readers(given), served, answers * response, own_devices, overlapped
-    )
+    passes = Passes(trained, _readers(given), served, answers * response, own_devices, overlapped)
     return _whole(mine, given, catalog, passes)
 
 

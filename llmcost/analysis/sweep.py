@@ -319,6 +319,11 @@ class Sweep:
         execute(rest, values)
         if self.sampling is not None:
             values |= self._quantiles(place, layouts)
+        for part, none in self.inputs.uncounted.items():
+            nowhere = cut({part: none}, place)[part]
+            for name in values.keys() & {part, *self.quantile_names}:
+                if part in (name, of_quantile(name)[0]):
+                    values[name] = np.where(nowhere, np.nan, values[name])
         return values, self._unanswered(values, steps, shape)
 
     def _unanswered(self, values: Columns, steps: Sequence[Rule], shape: tuple[int, ...]) -> int:

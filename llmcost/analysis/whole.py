@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -42,6 +43,22 @@ def sums(stages: list[Mapping[str, Array]]) -> dict[str, Array]:
         if all(key in values for values in stages):
             parts = [np.asarray(values[key], dtype=np.float64) for values in stages]
             found[key] = np.asarray(sum(parts[1:], start=parts[0]))
+    return found | _owned(stages)
+
+
+def _owned(stages: list[Mapping[str, Array]]) -> dict[str, Array]:
+    """Parts of owning that some stages count: nothing of the amortized cost of the others."""
+    found: dict[str, Array] = {}
+    for key in OWNERSHIP_PARTS:
+        if not any(key in values for values in stages):
+            continue
+        total, counted = np.asarray(0.0), np.asarray(False)
+        for values in stages:
+            part = np.asarray(values.get(key, math.nan), dtype=np.float64)
+            known = ~np.isnan(np.asarray(values.get("cost_amortized_usd", math.nan)))
+            total = total + np.where(known & np.isnan(part), 0.0, part)
+            counted = counted | ~np.isnan(part)
+        found[key] = np.where(counted, total, math.nan)
     return found
 
 
