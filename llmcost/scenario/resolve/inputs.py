@@ -198,8 +198,9 @@ class Inputs:
     def _has_gaps(self, key: str) -> bool:
         """Whether a figure that was looked up along an axis is not known of some of its words."""
         value = self.known.get(KEYS[key].quantity)
-        looked_up = key not in self.arrays and isinstance(value, np.ndarray)
-        return looked_up and bool(np.isnan(value).any())
+        if key in self.arrays or not isinstance(value, np.ndarray):
+            return False
+        return bool(np.isnan(value).any())
 
     def interval(self, key: str, entry: Mapping[str, Any], field: str, quantity: str = "") -> None:
         """Remember the interval of a figure of the catalog; `field` is empty where it has its own."""
