@@ -43,15 +43,15 @@ def sampled_cells(
         By engine name; what is uncertain of shape (samples, ...) with a dimension for each axis.
     """
     given = inputs.distributions
-    found = _intervals(scenario, catalog, words, dimensions) if sampling.defaults else {}
-    defaulted = {key: item for key, item in found.items() if key not in given}
-    keys = sorted({*given, *defaulted})
+    found = _intervals(scenario, catalog, words, dimensions) if sampling.defaults else []
+    defaulted = [item for item in found if item.key not in given]
+    keys = sorted({*given, *(item.key for item in defaulted)})
     shares = uniforms(keys, sampling.samples, sampling.seed, scenario.correlations)
     shape = (-1, *(1 for _ in range(dimensions)))
     drawn = {key: quantile(dist, shares[key]).reshape(shape) for key, dist in given.items()}
     known = resolve(scenario, catalog, {**words, **drawn}).known
-    for key, each in defaulted.items():
-        known[each.quantity] = _drawn(each, shares[key], known.get(each.quantity, np.nan))
+    for each in defaulted:
+        known[each.quantity] = _drawn(each, shares[each.key], known.get(each.quantity, np.nan))
     return {name: np.asarray(value, dtype=np.float64) for name, value in known.items()}
 
 
@@ -62,6 +62,7 @@ class _Each(NamedTuple):
     depends on.
     """
 
+    key: str
     quantity: str
     kinds: list[Any]
     places: NDArray[np.int64]
@@ -80,8 +81,8 @@ def _drawn(each: _Each, shares: Array, known: Any) -> Array:
 
 def _intervals(
     scenario: Scenario, catalog: Catalog, words: Mapping[str, Any], dimensions: int
-) -> dict[str, _Each]:
-    """Published intervals of what is defaulted or looked up, by key.
+) -> list[_Each]:
+    """Published intervals of what is defaulted or looked up.
 
     Only words decide what is looked up; of the axes of numbers the first value stands for all.
     """
@@ -97,13 +98,15 @@ def _intervals(
             cell = {**numbers, **dict(zip(named, values, strict=True))}
             seen[values] = _of_cell(scenario, catalog, cell)
         cells.append(seen[values])
-    found = {}
-    for key in dict.fromkeys(key for cell in seen.values() for key in cell):
-        each = [cell[key][1] if key in cell else None for cell in cells]
+    found = []
+    for key, quantity in dict.fromkeys(
+        (key, item[0]) for cell in seen.values() for key, item in cell.items()
+    ):
+        items = [cell.get(key, ("", None)) for cell in cells]
+        each = [distribution if name == quantity else None for name, distribution in items]
         kinds = list(dict.fromkeys(each))
         places = np.array([kinds.index(kind) for kind in each]).reshape(shape)
-        name = next(cell[key][0] for cell in cells if key in cell)
-        found[key] = _Each(name, kinds, _compact(places))
+        found.append(_Each(key, quantity, kinds, _compact(places)))
     return found
 
 
