@@ -17,13 +17,13 @@ from llmcost.scenario.schema import KEYS, METHODS
 SUMMED = (
     "flops", "hardware_flops", "tokens", "days", "device_hours", "energy_mwh", "development_energy_mwh", "operational_tco2e",
     "embodied_tco2e", "total_tco2e", "development_tco2e", "water_m3", "cost_accelerator_usd", "cost_server_usd",
-    "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_purchase_usd", "cost_run_usd", "cost_experiments_usd",
+    "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_purchase_usd", "cost_run_usd", "cost_experiments_usd", "cost_fully_used_usd",
     *OWNERSHIP_PARTS,
 )  # fmt: skip
 #: Results of the whole that follow from those sums and from what the file says once.
 _ONCE = (
     "params", "active_params", "cost_staff_usd", "cost_development_usd", "cost_items_usd",
-    "cost_total_usd",
+    "cost_total_usd", "breakeven_utilisation",
 )  # fmt: skip
 #: Of a run, what a base scenario must not say for all stages together.
 _RUN = (

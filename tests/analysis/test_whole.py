@@ -29,7 +29,7 @@ TABLE: dict[str, Any] = {
 SAMPLING = Sampling(100, defaults=True)
 #: What one run has and several stages have not, together.
 OF_A_RUN = {
-    "devices", "mfu", "goodput", "peak_power_mw", "cost_purchase_usd", "breakeven_utilisation",
+    "devices", "mfu", "goodput", "peak_power_mw", "cost_purchase_usd",
 }  # fmt: skip
 
 
