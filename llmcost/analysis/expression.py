@@ -36,7 +36,9 @@ _TOKEN = re.compile(
     r"|(?P<text>\"[^\"]*\"|'[^']*')"
     r"|(?P<sign><=|>=|==|!=|\*\*|[-+*/()<>]))"
 )
-_QUOTE_IT = """; a stage's name that is no word stands in quotes: stages."long context".data.tokens"""
+_QUOTE_IT = (
+    """; a stage's name that is no word stands in quotes: stages."long context".data.tokens"""
+)
 _LONGEST, _DEEPEST = 2000, 50
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": np.less,

@@ -140,6 +140,8 @@ class Sweep:
                 raise InputError(
                     f'--select "{name}": is neither a result nor a scenario key{nearest(name, [*RESULTS, *KEYS])}'
                 )
+            if stage_key(name) is not None:
+                with_stage_key(scenario.stages, name, None, f"--select {name}")
         wanted = {*self.select, *needed}
         for condition in self.conditions:
             wanted |= condition.names()

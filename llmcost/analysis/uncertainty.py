@@ -221,8 +221,13 @@ def bands(
         return dict(pool.map(of, samples))
 
 
-def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
-    """The same estimate with intervals.
+def with_uncertainty(
+    base: Estimate,
+    sampling: Sampling,
+    catalog: Catalog,
+    shares: Mapping[str, Array] | None = None,
+) -> Estimate:
+    """The same estimate with intervals; of a stage with the probabilities of all stages.
 
     Raises
     ------
@@ -231,7 +236,7 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
     """
     if base.stages:
         return _stages_with_uncertainty(base, sampling, catalog)
-    samples = samples_of(base, sampling, catalog)
+    samples = samples_of(base, sampling, catalog, shares=shares)
     notes = list(base.warnings)
     uncertain = uncertain_inputs(base, sampling.defaults)
     if not uncertain:
@@ -277,11 +282,12 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
     """Samples of each stage, and their sums; what stages share is drawn alike in all of them."""
+    shares = shares_of([base], sampling)
     stages = tuple(
-        stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog))
+        stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog, shares))
         for stage in base.stages
     )
-    samples = samples_of(base, sampling, catalog)
+    samples = samples_of(base, sampling, catalog, shares=shares)
     notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
     return base._replace(
         intervals=bands(samples, sampling.quantiles),
