@@ -160,6 +160,14 @@ def test_at_the_break_even_use_stages_cost_what_their_rent_does(stages: list[Tab
         assert share == pytest.approx(api.estimate(one).results["breakeven_utilisation"])
 
 
+def test_samples_and_years_of_stages_keep_what_is_warned_of_together() -> None:
+    table = table_of("staged", "bought", "loss")
+    warnings = api.estimate(table).warnings
+    assert any("counts a cluster for each of" in text for text in warnings)
+    assert set(warnings) <= set(api.estimate(table, samples=20).warnings)
+    assert set(warnings) <= set(api.project(table, until=2026).warnings)
+
+
 def test_correlated_inputs_are_drawn_alike_in_every_stage() -> None:
     """Of which a stage takes only one: its samples are those of the stages that take both."""
     table = table_of("staged")

@@ -124,6 +124,7 @@ def _project_stages(
     course = first.course._replace(starts=tuple(end.inputs.known for end in ends), which=which)
     values = _whole(course, total)
     notes = named([(s.name, item.warnings) for s, item in zip(base.stages, found, strict=True)])
+    notes += [text for text in base.warnings if text not in notes]
     return Projection(
         base,
         follow,

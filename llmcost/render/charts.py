@@ -18,7 +18,7 @@ from llmcost.render.plots import COLOURS, SERIES, beside, figure, finish_bars, w
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from llmcost.analysis.uncertainty import Bar
+    from llmcost.analysis.tornado import Bar
 
 _BLUE, _ORANGE, _RED = (COLOURS[name].light for name in ("blue", "orange", "red"))
 _INK, _MUTED = COLOURS["ink"].light, COLOURS["muted"].light
