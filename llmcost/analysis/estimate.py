@@ -30,7 +30,10 @@ class Item(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What the engine made of one scenario; `given` is that scenario where the inputs are of stages."""
+    """What the engine made of one scenario; `given` is that scenario where the inputs are of stages.
+
+    `passes` are those of a stage that does more than train.
+    """
 
     inputs: Inputs
     values: Mapping[str, Array]
@@ -43,6 +46,7 @@ class Estimate(NamedTuple):
     levers: tuple[Any, ...] = ()
     given: Scenario | None = None
     item_intervals: Mapping[str, Mapping[str, float | None]] = {}
+    passes: Any = None
 
     @property
     def name(self) -> str:

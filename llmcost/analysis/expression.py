@@ -12,6 +12,8 @@
     power   = atom ("**" unary)?
     atom    = number | name | "text" | "(" or ")"
 
+A part of a name that is no word, as of a stage, stands in quotes: ``stages."long context".days``.
+
 Nothing is passed to eval: a text becomes a tree of these nodes, and the tree is evaluated with
 numpy over arrays that broadcast.
 """
@@ -26,13 +28,17 @@ import numpy as np
 
 from llmcost.analysis.names import nearest_result
 from llmcost.errors import InputError
+from llmcost.scenario.keys import STAGE_PREFIX, unquoted_stage
 from llmcost.scenario.values import ValueProblem, parse_number, show
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?[kMBTPE]?(?![\w.])|\.\d+(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_]\w*_p\d+(?:\.\d+)?(?![\w.])|[A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*)*)"
+    r"|(?P<name>[A-Za-z_]\w*_p\d+(?:\.\d+)?(?![\w.])|[A-Za-z_][\w]*(?:\.(?:[A-Za-z_][\w]*|\"[^\"]*\"|'[^']*'))*)"
     r"|(?P<text>\"[^\"]*\"|'[^']*')"
     r"|(?P<sign><=|>=|==|!=|\*\*|[-+*/()<>]))"
+)
+_QUOTE_IT = (
+    """; a stage's name that is no word stands in quotes: stages."long context".data.tokens"""
 )
 _LONGEST, _DEEPEST = 2000, 50
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -93,7 +99,14 @@ class Expression:
         self._at = 0
         self.tree = self._or(0)
         if self._at < len(self._tokens):
-            raise self._error(f"{show(self._tokens[self._at][1])} is not expected there")
+            raise self._error(
+                f"{show(self._tokens[self._at][1])} is not expected there{self._quotes}"
+            )
+
+    @property
+    def _quotes(self) -> str:
+        """How to write the name of a stage that is no word, where one is meant."""
+        return _QUOTE_IT if STAGE_PREFIX in self.text else ""
 
     def _error(self, reason: str) -> InputError:
         return InputError(f"{self.option} {show(self.text)}: {reason}")
@@ -108,7 +121,8 @@ class Expression:
                 raise self._error(
                     f"{show(text[at : at + 12])} is not a number, a name or an operator"
                 )
-            tokens.append((str(match.lastgroup), match[str(match.lastgroup)]))
+            kind = str(match.lastgroup)
+            tokens.append((kind, unquoted_stage(match[kind]) if kind == "name" else match[kind]))
             at = match.end()
         if not tokens:
             raise self._error("is empty")
@@ -210,7 +224,7 @@ class Expression:
         names = set(known)
         for name in sorted(self.names() - names):
             raise self._error(
-                f"{show(name)} is neither a result nor a scenario key{nearest_result(name, names)}"
+                f"{show(name)} is neither a result nor a scenario key{self._quotes or nearest_result(name, names)}"
             )
 
     def value(self, values: Mapping[str, Any]) -> Any:

@@ -11,9 +11,8 @@ import numpy as np
 from llmcost.analysis.estimate import Estimate, estimate
 from llmcost.analysis.names import check_result
 from llmcost.analysis.project import project
-from llmcost.analysis.roadmap import in_states
 from llmcost.analysis.trends import pull
-from llmcost.analysis.years import Projection, pulled_by, starting_point
+from llmcost.analysis.years import Projection
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
@@ -121,7 +120,7 @@ def waterfall(projection: Projection, metric: str) -> list[Step]:
         return _in_order(projection, metric)
     count = len(levers)
     subsets = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-    known = {**projection.known, "elapsed_years": projection.known["elapsed_years"][-1]}
+    known = projection.course.known(0, -1)
     values, _ = evaluate({**known, **pull(levers, subsets.astype(bool), known)}, [metric])
     of_subset = _determined(projection, values, metric, 2**count)
     steps = [Step("without levers", float(of_subset[0]), 0.0, 0.0)]
@@ -154,11 +153,13 @@ def _in_order(projection: Projection, metric: str) -> list[Step]:
     for row, place in enumerate(places, 1):
         active[row:, place] = True
     ends, which = projection.states.along(active)
-    trends = {key: trend.value for key, trend in projection.trends.items()}
-    start = in_states([end.values for end in ends], which)
-    known = starting_point(start, trends, projection.follow)
-    known["elapsed_years"] = projection.known["elapsed_years"][-1]
-    values, _ = evaluate({**known, **pull(levers, active, known)}, [metric])
+    course = projection.course._replace(
+        starts=tuple(end.values for end in ends),
+        which=which,
+        active=active,
+        elapsed=np.full(len(active), projection.course.elapsed[-1]),
+    )
+    values = course.values([metric])
     left = [float(value) for value in _determined(projection, values, metric, len(active))]
     steps = [Step("without levers", left[0], 0.0, None)]
     for before, after, place in zip(left, left[1:], places, strict=False):
@@ -210,11 +211,13 @@ def budget(
             ),
         }
         first = projection.years[0]
-        active_levers = pulled_by(projection.levers, projection.years)
-        known = projection.known
-        if any(lever.changes for lever in projection.levers) and "base_flops" in known:
-            extra["changed_flops"] = known["base_flops"] / base.values["flops"]
-        values, _ = evaluate({**known, **pull(projection.levers, active_levers, known), **extra})
+
+        def more(start: Mapping[str, Any], extra: Mapping[str, Any] = extra) -> Mapping[str, Any]:
+            if "flops" not in start or "flops" not in base.values:
+                return extra
+            return {**extra, "changed_flops": start["flops"] / base.values["flops"]}
+
+        values = projection.course.values(None, more)
         if "budget_params" not in values or np.isnan(values["budget_params"]).all():
             raise NoAnswerError(
                 f"{base.inputs.scenario.label}: the cost per FLOP is not known, so a budget cannot be turned into a model: {_lacking(base)}"

@@ -7,13 +7,15 @@ from copy import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.roadmap import States, in_states
+from llmcost.analysis.roadmap import States, by_state
 from llmcost.analysis.trends import pull
 from llmcost.analysis.uncertainty import Sampling
 from llmcost.analysis.whole import named, once_known, sums, whole_values
 from llmcost.analysis.years import (
+    Course,
     Projection,
     drawn_run,
     drawn_states,
@@ -119,10 +121,10 @@ def _project_stages(
     first = found[0]
     total = sums([item.values for item in found])
     ends, which = states.along(pulled_by(first.levers, first.years))
-    once = in_states([end.inputs.known for end in ends], which)
-    trends = {key: trend.value for key, trend in first.trends.items()}
-    values = whole_values(once, total | _service(once, trends, first))
+    course = first.course._replace(starts=tuple(end.inputs.known for end in ends), which=which)
+    values = _whole(course, total)
     notes = named([(s.name, item.warnings) for s, item in zip(base.stages, found, strict=True)])
+    notes += [text for text in base.warnings if text not in notes]
     return Projection(
         base,
         follow,
@@ -131,7 +133,7 @@ def _project_stages(
         first.trends,
         first.levers,
         notes,
-        first.known,
+        course,
         first.dollars,
         states=states,
         parts=tuple(found),
@@ -150,22 +152,34 @@ def _with_levers(stage: Estimate, levers: Any) -> Any:
     return inputs
 
 
-def _service(
-    once: Mapping[str, Any], trends: Mapping[str, Any], first: Projection
-) -> dict[str, Array]:
-    """The service of a model made in stages by year: of the whole, so no stage has it."""
+def _whole(course: Course, total: Mapping[str, Array]) -> dict[str, Array]:
+    """What stages are together by year, from their sums and what the file says once in each state."""
+    years = len(course.elapsed)
+
+    def of(state: int, at: NDArray[np.int64]) -> Mapping[str, Any]:
+        once = course.starts[state]
+        mine = {
+            key: np.broadcast_to(value, (*np.shape(value)[:-1], years))[..., at]
+            for key, value in total.items()
+        }
+        return whole_values(once, mine | _service(course, once, at))
+
+    return by_state(len(course.starts), course.which, of)
+
+
+def _service(course: Course, once: Mapping[str, Any], at: NDArray[np.int64]) -> dict[str, Array]:
+    """The service of a model made in stages in some years: of the whole, so no stage has it."""
     values, _ = evaluate(once_known(once))
-    known = starting_point(values, trends, "model")
-    known["elapsed_years"] = first.known["elapsed_years"]
-    active = pulled_by(first.levers, first.years)
+    known = starting_point(values, course.trends, "model")
+    known["elapsed_years"] = course.elapsed[at]
     wanted = [key for key in RESULTS if key.startswith("inference_")]
-    found, _ = evaluate({**known, **pull(first.levers, active, known)}, wanted)
+    found, _ = evaluate({**known, **pull(course.levers, course.active[at], known)}, wanted)
     return {key: found[key] for key in wanted if key in found}
 
 
 def _drawn_stages(projection: Projection, sampling: Sampling, catalog: Catalog) -> dict[str, Array]:
     """Samples by year of what stages are together."""
-    once, inputs = drawn_states(projection, sampling, catalog, lambda item: item.known)
+    starts, inputs = drawn_states(projection, sampling, catalog, lambda item: item.known)
     trends = drawn_trends(projection, inputs, sampling, catalog)
     total = sums([drawn_run(part, sampling, catalog) for part in projection.parts])
-    return whole_values(once, total | _service(once, trends, projection.parts[0]))
+    return _whole(projection.course._replace(starts=starts, trends=trends), total)

@@ -227,26 +227,37 @@ def stated_together(levers: Sequence[Pulled]) -> float | None:
     return math.prod(known) if len(known) == len(factors) else None
 
 
-def in_states(states: Sequence[Mapping[str, Any]], which: NDArray[np.int64]) -> dict[str, Any]:
-    """Values that differ by state, along a last axis.
+def by_state(
+    count: int,
+    which: NDArray[np.int64],
+    of: Callable[[int, NDArray[np.int64]], Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Values that differ by state, each state by itself, along a last axis.
 
     Parameters
     ----------
-    states : sequence of mapping
-        Values by name in each state.
+    count : int
+        Number of states.
     which : array of int, shape (n,)
         State of each place of that axis.
+    of : callable
+        Values of one state in some places: arrays whose last axis is those places, or of shape ().
 
     Returns
     -------
     dict
-        Those that all states know: as they are where there is one state, else of shape (..., n).
+        Arrays of shape (..., n), NaN where a state does not know a value; as they are where there
+        is one state.
     """
-    if len(states) == 1:
-        return dict(states[0])
-    names = [name for name in states[0] if all(name in state for state in states)]
+    places = [np.flatnonzero(which == state) for state in range(count)]
+    parts = [of(state, at) for state, at in enumerate(places)]
+    if count == 1:
+        return dict(parts[0])
     found = {}
-    for name in names:
-        each = np.broadcast_arrays(*(np.asarray(state[name], dtype=float) for state in states))
-        found[name] = np.stack(each, axis=-1)[..., which]
+    for name in dict.fromkeys(name for part in parts for name in part):
+        has = [(at, np.asarray(part[name])) for at, part in zip(places, parts, strict=True) if name in part]  # fmt: skip
+        lead = np.broadcast_shapes(*(value.shape[:-1] for _, value in has))
+        found[name] = np.full((*lead, len(which)), np.nan)
+        for at, value in has:
+            found[name][..., at] = value
     return found

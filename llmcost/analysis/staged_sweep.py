@@ -18,7 +18,7 @@ from llmcost.engine.chain import Array
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, LlmcostError, NoAnswerError
 from llmcost.scenario import Inputs, Scenario, resolve
-from llmcost.scenario.keys import stage_key
+from llmcost.scenario.keys import STAGE_PREFIX, stage_key
 from llmcost.scenario.read import Given, with_stage_key
 from llmcost.scenario.schema import KEYS
 
@@ -80,9 +80,23 @@ class StagedSweep(Sweep):
                 continue
             self.inputs.warnings[:] = first.warnings
             self._name_columns(dict(first.values))
-            self.key_values |= {key: word for key, word in self.words.items() if stage_key(key)}
+            self.key_values |= self._of_stages()
             return
         raise problem or NoAnswerError(f"{self._scenario.label}: the axes have no cell")
+
+    def _of_stages(self) -> dict[str, Any]:
+        """Values of stages' keys along the axes: those of the file, and of the axes on top."""
+        found: dict[str, Any] = {}
+        for given in self._scenario.stages:
+            values = {**given.own, **{key: item.value for key, item in given.values.items()}}
+            for key, value in values.items():
+                name = f"{STAGE_PREFIX}{given.own['name']}.{key}"
+                number = isinstance(value, int | float) and not isinstance(value, bool)
+                if stage_key(name) is not None:
+                    found[name] = np.full(
+                        (1,) * len(self.shape), value, dtype=float if number else object
+                    )
+        return found | {key: word for key, word in self.words.items() if stage_key(key)}
 
     def _sample(self, scenario: Scenario, catalog: Catalog) -> None:
         """Name the quantiles; each cell is sampled on its own."""

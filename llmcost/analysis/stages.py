@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.passes import SAMPLED, Passes, at_medians
 from llmcost.analysis.whole import named, sums, whole
 from llmcost.catalog import Catalog, load_catalog
-from llmcost.engine.results import MEMORY_PARTS
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, resolve
 from llmcost.scenario.read import Given, StageGiven
-from llmcost.scenario.values import Distribution
 
 #: Sections that a file says once, for all stages together.
 _SHARED_SECTIONS = ("staff", "inference")
@@ -41,7 +40,6 @@ _SAMPLING = (
 )  # fmt: skip
 #: Keys of a loss, which a scaling law gives of a model trained from nothing.
 _OF_PRETRAINING = ("model.scaling_law", "data.repeat_decay")
-_SECONDS_PER_HOUR = 3600.0
 
 
 class Stage(NamedTuple):
@@ -143,32 +141,8 @@ def _stage(scenario: Scenario, given: StageGiven, catalog: Catalog) -> Estimate:
     return _PASSES[kind](mine, given, catalog)
 
 
-class _Work(NamedTuple):
-    """What passes without training take: FLOPs, and device-hours."""
-
-    flops: float
-    hours: float
-
-
-def _number(result: Estimate, key: str) -> float:
-    value = result.result(key)
-    return math.nan if value is None else value
-
-
-def _forward(trained: Estimate, params: float) -> _Work:
-    """A forward pass of `params` over the trained tokens, at the rate of training."""
-    flops = 2 * params * _number(trained, "tokens")
-    rate = _number(trained, "device_hours") / _number(trained, "flops")
-    return _Work(flops, flops * rate)
-
-
-def _whole(
-    mine: Scenario, given: StageGiven, catalog: Catalog, trained: Estimate, works: list[_Work]
-) -> Estimate:
-    """The stage with further passes on the same devices, one after the other."""
-    flops = _number(trained, "flops") + sum(work.flops for work in works)
-    hours = _number(trained, "device_hours") + sum(work.hours for work in works)
-    return _final(mine, given, catalog, trained, flops, hours, _number(trained, "devices"))
+def _number(values: Mapping[str, Any], key: str) -> float:
+    return float(np.asarray(values.get(key, math.nan)))
 
 
 def _of_hours(key: str) -> bool:
@@ -180,34 +154,10 @@ def _of_hours(key: str) -> bool:
     )
 
 
-def at_medians(scenario: Scenario) -> list[str]:
-    """What ranges of the scenario do not reach: the hours of stages with further passes."""
-    found = []
-    for given in scenario.stages:
-        if given.own["kind"] in _PASSES:
-            values = scenario_of(scenario, given).values
-            keys = [
-                key
-                for key, item in values.items()
-                if isinstance(item.value, Distribution) and _of_hours(key)
-            ]
-            if keys:
-                found.append(
-                    f"{given.own['name']}: its hours are counted at the median of {', '.join(keys)}; their ranges reach the other stages"
-                )
-    return found
-
-
-def _final(
-    mine: Scenario,
-    given: StageGiven,
-    catalog: Catalog,
-    trained: Estimate,
-    flops: float,
-    hours: float,
-    devices: float,
-) -> Estimate:
-    """A run of known compute and device-hours: what it draws, emits and costs."""
+def _whole(mine: Scenario, given: StageGiven, catalog: Catalog, passes: Passes) -> Estimate:
+    """A stage of several passes: what it draws, emits and costs in all."""
+    known = passes.quantities(at_medians)
+    flops, hours, devices = (_number(known, key) for key in ("flops", "device_hours", "devices"))
     if not (math.isfinite(flops) and math.isfinite(hours)):
         raise InputError(
             f"{given.where}: its compute or its time is not known; give model, data.tokens, cluster.accelerator and cluster.devices"
@@ -219,23 +169,25 @@ def _final(
     whole = _with(
         mine._replace(values=plain), given.where, training__flops=flops, cluster__device_hours=hours
     )
-    if math.isfinite(devices):
+    if "devices" in known:
         whole = _with(whole, given.where, cluster__devices=devices)
     found = estimate(whole, catalog)
-    values = {**found.values, "tokens": np.asarray(_number(trained, "tokens"))}
-    for key in ("memory_gb_per_device", *MEMORY_PARTS):
-        if key in trained.values:
-            values[key] = trained.values[key]
-    return found._replace(values=values, warnings=[*trained.warnings, *found.warnings])
+    warnings = [*passes.trained.warnings, *found.warnings]
+    return found._replace(values={**found.values, **known}, warnings=warnings, passes=passes)
+
+
+def _readers(given: StageGiven) -> tuple[float, ...]:
+    """Parameters of the frozen models that read what is trained on: a reference, a reward."""
+    own = given.own
+    found = [math.nan] if own.get("reference_model", True) else []
+    if own.get("reward_model_params"):
+        found.append(float(own["reward_model_params"]))
+    return tuple(found)
 
 
 def _preferences(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estimate:
     """Direct preference optimisation: the policy is trained, a frozen reference scores the same answers."""
-    trained = estimate(mine, catalog)
-    works = []
-    if given.own.get("reference_model", True):
-        works.append(_forward(trained, _number(trained, "active_params")))
-    return _whole(mine, given, catalog, trained, works)
+    return _whole(mine, given, catalog, Passes(estimate(mine, catalog), _readers(given)))
 
 
 def _distillation(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estimate:
@@ -248,8 +200,7 @@ def _distillation(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estima
         params = float(entry["active_params"] if "active_params" in entry else entry["params"])
     else:
         params = float(own["teacher_params"])
-    trained = estimate(mine, catalog)
-    return _whole(mine, given, catalog, trained, [_forward(trained, params)])
+    return _whole(mine, given, catalog, Passes(estimate(mine, catalog), (params,)))
 
 
 def _reinforcement(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estimate:
@@ -278,27 +229,13 @@ def _reinforcement(mine: Scenario, given: StageGiven, catalog: Catalog) -> Estim
         **({} if "model.seq_len" in given.values else {"model__seq_len": prompt + response}),
     )
     trained = estimate(train, catalog)
-    active = _number(trained, "active_params")
-    works = []
-    if own.get("reference_model", True):
-        works.append(_forward(trained, active))
-    if own.get("reward_model_params"):
-        works.append(_forward(trained, float(own["reward_model_params"])))
-    rollouts = _rollouts(sampler, given, catalog, answers, prompt, response)
-    devices = _number(trained, "devices")
+    served = _rollouts(sampler, given, catalog, answers, prompt, response)
     own_devices = float(own.get("rollout_devices") or 0.0)
-    if not own_devices:
-        if own.get("overlapped"):
-            raise InputError(f"{given.where} overlapped: needs rollout_devices")
-        return _whole(mine, given, catalog, trained, [*works, rollouts])
-    flops = _number(trained, "flops") + sum(w.flops for w in works) + rollouts.flops
-    times = (
-        (_number(trained, "device_hours") + sum(w.hours for w in works)) / devices,
-        rollouts.hours / own_devices,
-    )
-    time = max(times) if own.get("overlapped") else sum(times)
-    both = devices + own_devices
-    return _final(mine, given, catalog, trained, flops, time * both, both)
+    overlapped = bool(own.get("overlapped"))
+    if overlapped and not own_devices:
+        raise InputError(f"{given.where} overlapped: needs rollout_devices")
+    passes = Passes(trained, _readers(given), served, answers * response, own_devices, overlapped)
+    return _whole(mine, given, catalog, passes)
 
 
 def _rollouts(
@@ -308,7 +245,7 @@ def _rollouts(
     answers: float,
     prompt: float,
     response: float,
-) -> _Work:
+) -> Estimate:
     """Sampling answers at the speed of the model in service; samples share the reading of a prompt."""
     prompts = float(given.own["prompts"])
     served = _with(
@@ -323,13 +260,11 @@ def _rollouts(
         inference__utilisation=1.0,
     )
     found = estimate(_without(served, "parallelism", "cluster.days"), catalog)
-    rate = found.result("inference_tokens_per_s_per_device")
-    flops = found.result("inference_flops")
-    if rate is None or flops is None:
+    if any(found.result(key) is None for key in SAMPLED):
         raise InputError(
             f"{given.where}: nobody can say how fast answers are sampled: rollouts need an architecture (model.preset, model.config or its keys) and cluster.accelerator"
         )
-    return _Work(flops, answers * response / rate / _SECONDS_PER_HOUR)
+    return found
 
 
 _PASSES = {"dpo": _preferences, "distill": _distillation, "rl": _reinforcement}

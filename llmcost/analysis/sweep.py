@@ -15,17 +15,17 @@ import numpy as np
 
 from llmcost.analysis.axes import Axis, shaped
 from llmcost.analysis.blocks import BLOCK_CELLS, Block, Grid, cut
+from llmcost.analysis.cell_samples import sampled_cells
 from llmcost.analysis.cells import find_in_cells
 from llmcost.analysis.cluster import beyond_deadline, wants_search, with_cluster
 from llmcost.analysis.estimate import check_consistent, quantities_to_check, without_answer
 from llmcost.analysis.expression import DROP, KEEP, Expression, judge
 from llmcost.analysis.names import check_column
-from llmcost.analysis.sampling import Sampling, column, label, quantiles_of, uniforms
+from llmcost.analysis.sampling import Sampling, column, label, quantiles_of
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
 from llmcost.columns import Columns, Laid
 from llmcost.engine.chain import Array, Rule, execute, plan
-from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS, of_quantile
 from llmcost.errors import InputError, every
@@ -139,6 +139,9 @@ class Sweep:
         twice = next((name for name in self.select if self.select.count(name) > 1), None)
         if twice is not None:
             raise InputError(f'--select "{twice}": is named twice; a column has one place')
+        for name in self.select:
+            if stage_key(name) is not None:
+                with_stage_key(scenario.stages, name, None, f"--select {name}")
         wanted = {*self.select, *needed}
         for condition in self.conditions:
             wanted |= condition.names()
@@ -218,21 +221,9 @@ class Sweep:
             raise InputError(
                 "--samples: does not go with --solve; solve at the medians, then sample the solution"
             )
-        given = self.inputs.distributions
-        chosen = {key: ("", dist) for key, dist in given.items()}
-        if self.sampling.defaults:
-            chosen |= {key: item for key, item in self.inputs.intervals.items() if key not in given}
-        shares = uniforms(
-            sorted(chosen), self.sampling.samples, self.sampling.seed, scenario.correlations
+        self.sampled = sampled_cells(
+            self.inputs, scenario, catalog, self.words, len(self.shape), self.sampling
         )
-        shape = (-1, *(1 for _ in self.shape))
-        values = {
-            key: quantile(dist, shares[key]).reshape(shape) for key, (_, dist) in chosen.items()
-        }
-        arrays = {**self.words, **{key: values[key] for key in given}}
-        known = resolve(scenario, catalog, arrays).known
-        known |= {name: values[key] for key, (name, _) in chosen.items() if name}
-        self.sampled = {name: np.asarray(value, dtype=np.float64) for name, value in known.items()}
         self.quantile_names = [
             column(key, label(share))
             for key in self.result_names
@@ -318,6 +309,11 @@ class Sweep:
         execute(rest, values)
         if self.sampling is not None:
             values |= self._quantiles(place, layouts)
+        for part, none in self.inputs.uncounted.items():
+            nowhere = cut({part: none}, place)[part]
+            for name in values.keys() & {part, *self.quantile_names}:
+                if part in (name, of_quantile(name)[0]):
+                    values[name] = np.where(nowhere, np.nan, values[name])
         return values, self._unanswered(values, steps, shape)
 
     def _unanswered(self, values: Columns, steps: Sequence[Rule], shape: tuple[int, ...]) -> int:

@@ -44,8 +44,8 @@ def uncertain_inputs(base: Estimate, defaults: bool) -> list[Uncertain]:
     defaults : bool
         Whether the published intervals of defaulted and looked-up inputs count.
     """
-    if base.stages:
-        parts = [*(stage.estimate for stage in base.stages), base._replace(stages=())]
+    parts = _parts(base)
+    if len(parts) > 1:
         each = [item for part in parts for item in uncertain_inputs(part, defaults)]
         return list({item.key: item for item in reversed(each)}.values())[::-1]
     inputs = base.inputs
@@ -57,6 +57,22 @@ def uncertain_inputs(base: Estimate, defaults: bool) -> list[Uncertain]:
             if key not in inputs.distributions and quantity in used:
                 found.append(Uncertain(key, quantity, dist, False))
     return found
+
+
+def _parts(base: Estimate) -> list[Estimate]:
+    """The estimates that inputs are of: of stages, of passes, and of what is left."""
+    alone = base._replace(stages=(), passes=None)
+    passes = () if base.passes is None else base.passes.parts
+    return [*(stage.estimate for stage in base.stages), *passes, alone]
+
+
+def shares_of(bases: Sequence[Estimate], sampling: Sampling) -> dict[str, Array]:
+    """Probabilities of all uncertain inputs of estimates, drawn together so that they are alike in all."""
+    keys = dict.fromkeys(
+        item.key for base in bases for item in uncertain_inputs(base, sampling.defaults)
+    )
+    pairs = bases[0].inputs.scenario.correlations
+    return uniforms(list(keys), sampling.samples, sampling.seed, pairs)
 
 
 def _waiting(base: Estimate, used: set[str]) -> set[str]:
@@ -81,14 +97,12 @@ def sampled(
     shares : mapping of str to ndarray, optional
         Probabilities by key, in place of a Latin hypercube.
     """
-    uncertain = uncertain_inputs(base._replace(stages=()), sampling.defaults)
+    uncertain = uncertain_inputs(base._replace(stages=(), passes=None), sampling.defaults)
     scenario = base.inputs.scenario
-    if shares is None:
-        keys = [item.key for item in uncertain]
-        shares = uniforms(keys, sampling.samples, sampling.seed, scenario.correlations)
+    drawn = shares_of([base], sampling) if shares is None else shares
     with ThreadPoolExecutor(threads()) as pool:
         work = {
-            item.key: pool.submit(quantile, item.distribution, shares[item.key])
+            item.key: pool.submit(quantile, item.distribution, drawn[item.key])
             for item in uncertain
         }
         values = {key: future.result() for key, future in work.items()}
@@ -102,6 +116,13 @@ def sampled(
         inputs.known = with_cluster(inputs.known, found)
     inputs.known = beyond_deadline(inputs.known)
     inputs.known |= {item.quantity: values[item.key] for item in uncertain if not item.given}
+    if base.passes is not None:
+        count = len(next(iter(drawn.values()))) if drawn else sampling.samples
+
+        def of(part: Estimate, names: Sequence[str]) -> Mapping[str, Array]:
+            return samples_of(part, sampling, catalog, names, drawn, count)
+
+        inputs.known |= base.passes.quantities(of)
     inputs.distributions = dict(base.inputs.distributions)
     inputs.shown = base.inputs.shown
     return inputs
@@ -170,6 +191,7 @@ def samples_of(
         How many probabilities there are; the samples' number by default.
     """
     number = sampling.samples if count is None else count
+    shares = shares_of([base], sampling) if shares is None else shares
     inputs = sampled(base, sampling, catalog, shares)
     if not base.stages:
         return run_samples(inputs, number, wanted)
@@ -199,8 +221,13 @@ def bands(
         return dict(pool.map(of, samples))
 
 
-def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
-    """The same estimate with intervals.
+def with_uncertainty(
+    base: Estimate,
+    sampling: Sampling,
+    catalog: Catalog,
+    shares: Mapping[str, Array] | None = None,
+) -> Estimate:
+    """The same estimate with intervals; of a stage with the probabilities of all stages.
 
     Raises
     ------
@@ -209,7 +236,7 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
     """
     if base.stages:
         return _stages_with_uncertainty(base, sampling, catalog)
-    samples = samples_of(base, sampling, catalog)
+    samples = samples_of(base, sampling, catalog, shares=shares)
     notes = list(base.warnings)
     uncertain = uncertain_inputs(base, sampling.defaults)
     if not uncertain:
@@ -278,15 +305,14 @@ def _too_full(samples: Mapping[str, Array], inputs: Inputs) -> list[str]:
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:
     """Samples of each stage, and their sums; what stages share is drawn alike in all of them."""
+    shares = shares_of([base], sampling)
     stages = tuple(
-        stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog))
+        stage._replace(estimate=with_uncertainty(stage.estimate, sampling, catalog, shares))
         for stage in base.stages
     )
-    samples = samples_of(base, sampling, catalog)
-    from llmcost.analysis.stages import at_medians
-
+    samples = samples_of(base, sampling, catalog, shares=shares)
     notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
-    notes += at_medians(base.given or base.inputs.scenario)
+    notes += [text for text in base.warnings if text not in notes]
     return _with_ranges(base, samples, sampling)._replace(stages=stages, warnings=notes)
 
 

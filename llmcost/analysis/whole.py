@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,13 +17,13 @@ from llmcost.scenario.schema import KEYS, METHODS
 SUMMED = (
     "flops", "hardware_flops", "tokens", "days", "device_hours", "energy_mwh", "development_energy_mwh", "operational_tco2e",
     "embodied_tco2e", "total_tco2e", "development_tco2e", "water_m3", "cost_accelerator_usd", "cost_server_usd",
-    "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_purchase_usd", "cost_run_usd", "cost_experiments_usd",
+    "cost_interconnect_usd", "cost_energy_usd", "cost_amortized_usd", "cost_cloud_usd", "cost_purchase_usd", "cost_run_usd", "cost_experiments_usd", "cost_fully_used_usd",
     *OWNERSHIP_PARTS,
 )  # fmt: skip
 #: Results of the whole that follow from those sums and from what the file says once.
 _ONCE = (
     "params", "active_params", "cost_staff_usd", "cost_development_usd", "cost_items_usd",
-    "cost_total_usd",
+    "cost_total_usd", "breakeven_utilisation",
 )  # fmt: skip
 #: Of a run, what a base scenario must not say for all stages together.
 _RUN = (
@@ -42,6 +43,22 @@ def sums(stages: list[Mapping[str, Array]]) -> dict[str, Array]:
         if all(key in values for values in stages):
             parts = [np.asarray(values[key], dtype=np.float64) for values in stages]
             found[key] = np.asarray(sum(parts[1:], start=parts[0]))
+    return found | _owned(stages)
+
+
+def _owned(stages: list[Mapping[str, Array]]) -> dict[str, Array]:
+    """Parts of owning that some stages count: nothing of the amortized cost of the others."""
+    found: dict[str, Array] = {}
+    for key in OWNERSHIP_PARTS:
+        if not any(key in values for values in stages):
+            continue
+        total, counted = np.asarray(0.0), np.asarray(False)
+        for values in stages:
+            part = np.asarray(values.get(key, math.nan), dtype=np.float64)
+            known = ~np.isnan(np.asarray(values.get("cost_amortized_usd", math.nan)))
+            total = total + np.where(known & np.isnan(part), 0.0, part)
+            counted = counted | ~np.isnan(part)
+        found[key] = np.where(counted, total, math.nan)
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.roadmap import States, in_states
+from llmcost.analysis.roadmap import States, by_state
 from llmcost.analysis.sampling import quantiles_of
 from llmcost.analysis.trends import (
     PRICE_PERFORMANCE,
@@ -24,7 +24,7 @@ from llmcost.analysis.trends import (
     resolve_trends,
     unsaid,
 )
-from llmcost.analysis.uncertainty import Sampling, label, sampled, uniforms
+from llmcost.analysis.uncertainty import Sampling, label, sampled, shares_of, uniforms
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.distributions import quantile
@@ -83,6 +83,63 @@ _LAYOUT = (
 _UNCHANGED = ("params", "active_params", "tokens", "loss", "steps")
 
 
+class Course(NamedTuple):
+    """What a run's years follow from: year 0 in each of its states, trends and levers.
+
+    Attributes
+    ----------
+    starts : tuple of mapping
+        Quantities of year 0 in each state; arrays whose last axis is years or of length 1.
+    which : array of int, shape (years,)
+        The state of each year.
+    trends : mapping
+        Growth rates by engine name.
+    follow : {"model", "frontier"}
+        What is followed.
+    levers : tuple of Lever
+        The levers.
+    active : array of bool, shape (years, levers)
+        Which of them apply.
+    elapsed : array, shape (years,)
+        Years since year 0.
+    """
+
+    starts: tuple[Mapping[str, Any], ...]
+    which: NDArray[np.int64]
+    trends: Mapping[str, Any]
+    follow: str
+    levers: tuple[Lever, ...]
+    active: NDArray[np.bool_]
+    elapsed: Array
+
+    def known(self, state: int, at: Any = slice(None)) -> dict[str, Any]:
+        """One state and the trends in some years, as the engine's growth rules take them."""
+        start = starting_point(self.starts[state], self.trends, self.follow)
+        return {**start, "elapsed_years": self.elapsed[at]}
+
+    def values(
+        self,
+        wanted: Sequence[str] | None = None,
+        more: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda start: {},
+    ) -> dict[str, Array]:
+        """Results by year, each from the state of its year, with what `more` adds to a state."""
+
+        def of(state: int, at: NDArray[np.int64]) -> Mapping[str, Any]:
+            start, known = self.starts[state], self.known(state, at)
+            pulled = pull(self.levers, self.active[at], known)
+            found, _ = evaluate({**known, **pulled, **more(start)}, wanted)
+            if wanted is not None:
+                return {key: found[key] for key in wanted if key in found}
+            first = self.elapsed[at] == 0
+            # A layout is of the hardware of year 0; nobody knows that of a later one.
+            found |= {k: np.where(first, start[k], np.nan) for k in _LAYOUT if k in start}
+            if self.follow == "model":
+                found |= {key: start[key] for key in _UNCHANGED if key in start}
+            return found
+
+        return by_state(len(self.starts), self.which, of)
+
+
 class Projection(NamedTuple):
     """A scenario year by year.
 
@@ -96,7 +153,7 @@ class Projection(NamedTuple):
     trends: Mapping[str, Trend]
     levers: tuple[Lever, ...]
     warnings: list[str]
-    known: Mapping[str, Any]
+    course: Course
     dollars: Dollars
     notes: tuple[str, ...] = ()
     samples: Mapping[str, Array] = {}
@@ -153,21 +210,23 @@ def project_run(
     years = np.arange(first, last + 1, dtype=np.int64)
     active = pulled_by(levers, years)
     ends, which = states.along(active)
-    start = in_states([end.values for end in ends], which)
-    known = starting_point(start, {key: trend.value for key, trend in trends.items()}, follow)
-    known["elapsed_years"] = (years - first).astype(float)
+    course = Course(
+        tuple(end.values for end in ends),
+        which,
+        {key: trend.value for key, trend in trends.items()},
+        follow,
+        levers,
+        active,
+        (years - first).astype(float),
+    )
+    known = course.known(0)
     if "cost_growth_per_year" in trends and "base_cost_hardware_usd" not in known:
         raise NoAnswerError(
             f"{scenario.label}: the frontier follows the amortized cost, which this scenario does not determine; "
             "give what it lacks, or projection.compute_growth_per_year"
         )
-    values, _ = evaluate({**known, **pull(levers, active, known)})
+    values = course.values()
     warnings = list(base.warnings)
-    for key in _LAYOUT:  # of the hardware of year 0; nobody knows that of a later one
-        if key in start:
-            values[key] = np.where(years == first, start[key], np.nan)
-    if follow == "model":
-        values.update({key: start[key] for key in _UNCHANGED if key in start})
     mfu = values.get("mfu")
     if levers and mfu is not None and np.any(mfu >= 1) and float(base.values["mfu"]) < 1:
         warnings.append("levers would raise the MFU above 1, where it is held")
@@ -178,9 +237,9 @@ def project_run(
     notes: tuple[str, ...] = ()
     other = other_trend(trends, catalog) if follow == "frontier" else None
     if other is not None:
-        notes = _disagreement(known, pull(levers, active, known), values, other, last)
+        notes = _disagreement(course, values, other, last)
     return Projection(
-        base, follow, years, values, trends, levers, warnings, known, money, notes, states=states
+        base, follow, years, values, trends, levers, warnings, course, money, notes, states=states
     )
 
 
@@ -190,21 +249,18 @@ def pulled_by(levers: Sequence[Lever], years: NDArray[np.int64]) -> NDArray[np.b
 
 
 def _disagreement(
-    known: Mapping[str, Any],
-    pulled: Mapping[str, Array],
-    values: Mapping[str, Array],
-    other: tuple[str, Trend],
-    last: int,
+    course: Course, values: Mapping[str, Array], other: tuple[str, Trend], last: int
 ) -> tuple[str, ...]:
     """What the trend that was not followed would say of the last year, where it is far from this."""
     name, trend = other
     followed = ("cost_growth_per_year", "compute_growth_per_year")
-    start = {key: value for key, value in known.items() if key not in followed}
-    found, _ = evaluate({**start, name: trend.value, **pulled}, ["cost_total_usd", "flops"])
+    trends = {key: value for key, value in course.trends.items() if key not in followed}
+    otherwise = course._replace(trends={**trends, name: trend.value})
+    found = otherwise.values(["cost_total_usd", "flops"])
     key = next((key for key in ("cost_total_usd", "flops") if key in found and key in values), None)
     if key is None:
         return ()
-    shape = known["elapsed_years"].shape
+    shape = course.elapsed.shape
     there, here = (float(np.broadcast_to(of[key], shape)[-1]) for of in (found, values))
     factor = max(there / here, here / there) if there > 0 and here > 0 else 1.0
     if factor < FAR_APART:
@@ -234,15 +290,9 @@ def starting_point(
 
 def drawn_run(projection: Projection, sampling: Sampling, catalog: Catalog) -> dict[str, Array]:
     """Samples of a run's results by year."""
-    active = pulled_by(projection.levers, projection.years)
-    values, inputs = drawn_states(projection, sampling, catalog, all_of)
+    starts, inputs = drawn_states(projection, sampling, catalog, all_of)
     trends = drawn_trends(projection, inputs, sampling, catalog)
-    known = starting_point(values, trends, projection.follow)
-    known["elapsed_years"] = projection.known["elapsed_years"]
-    found, _ = evaluate({**known, **pull(projection.levers, active, known)})
-    if projection.follow == "model":
-        found.update({key: values[key] for key in _UNCHANGED if key in values})
-    return found
+    return projection.course._replace(starts=starts, trends=trends).values()
 
 
 def all_of(inputs: Inputs) -> Mapping[str, Any]:
@@ -255,14 +305,13 @@ def drawn_states(
     sampling: Sampling,
     catalog: Catalog,
     of: Callable[[Inputs], Mapping[str, Any]],
-) -> tuple[dict[str, Any], Inputs]:
-    """Sampled quantities in the states of the years, and the sampled inputs of the first."""
+) -> tuple[tuple[dict[str, Any], ...], Inputs]:
+    """Sampled quantities in each of the states of the years, and the sampled inputs of the first."""
     states = projection.states or States(projection.base, catalog)
-    ends, which = states.along(pulled_by(projection.levers, projection.years))
-    drawn = [sampled(end, sampling, catalog) for end in ends]
-    values = in_states([of(item) for item in drawn], which)
-    if len(ends) == 1:
-        values = {name: _column(value) for name, value in values.items()}
+    ends, _ = states.along(pulled_by(projection.levers, projection.years))
+    shares = shares_of(ends, sampling)
+    drawn = [sampled(end, sampling, catalog, shares) for end in ends]
+    values = tuple({name: _column(value) for name, value in of(item).items()} for item in drawn)
     return values, drawn[0]
 
 

@@ -103,10 +103,10 @@ def command(
             sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, sampled.seed)
         if sampling is not None:
             result = analysis.with_uncertainty(result, sampling, entries)
-            if tornado:
-                from llmcost.analysis.tornado import tornado as driven
+        if sampling is not None and tornado:
+            from llmcost.analysis.tornado import tornado as driven_by
 
-                bars = driven(result, sampling, entries, tornado)
+            bars = driven_by(result, sampling, entries, tornado)
     options.warn(result.warnings)
     if plot is not None:
         if kind == "tornado" and tornado and bars:

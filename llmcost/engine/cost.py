@@ -176,23 +176,31 @@ def cost_purchase_usd(
 
 
 @rule(
+    "cost_fully_used_usd",
+    formula="owner_utilisation * (cost_amortized_usd - cost_energy_usd)",
+    reference="an owner's hardware costs the less an hour the more hours are used",
+)
+def cost_fully_used_usd(
+    owner_utilisation: Array, cost_amortized_usd: Array, cost_energy_usd: Array
+) -> Array:
+    """Amortized cost without electricity, as it were if every hour of the hardware were used [USD]."""
+    return owner_utilisation * (cost_amortized_usd - cost_energy_usd)
+
+
+@rule(
     "breakeven_utilisation",
-    formula="owner_utilisation * (cost_amortized_usd - cost_energy_usd) / (cost_cloud_usd - cost_energy_usd)",
+    formula="cost_fully_used_usd / (cost_cloud_usd - cost_energy_usd)",
     reference="an owner's hardware costs the less an hour the more hours are used; rented hours cost the same",
 )
 def breakeven_utilisation(
-    owner_utilisation: Array,
-    cost_amortized_usd: Array,
-    cost_energy_usd: Array,
-    cost_cloud_usd: Array,
+    cost_fully_used_usd: Array, cost_cloud_usd: Array, cost_energy_usd: Array
 ) -> Array:
     """Share of its life that an owned cluster must be used to cost what renting does [1].
 
     Above 1 owning never pays; negative or undefined where rent is below the electricity, NaN.
     """
     rent = cost_cloud_usd - cost_energy_usd
-    owned = owner_utilisation * (cost_amortized_usd - cost_energy_usd)
-    return np.where(rent > 0, owned / np.where(rent > 0, rent, 1.0), np.nan)
+    return np.where(rent > 0, cost_fully_used_usd / np.where(rent > 0, rent, 1.0), np.nan)
 
 
 @rule("cost_cloud_usd", formula="device_hours * cloud_usd_per_device_hour", reference=_COTTIER)

@@ -19,7 +19,7 @@ from llmcost.catalog import Catalog
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError, every, nearest
 from llmcost.scenario import Scenario
-from llmcost.scenario.keys import spec
+from llmcost.scenario.keys import spec, unquoted_stage
 from llmcost.scenario.schema import KEYS, NUMBER
 
 
@@ -75,6 +75,7 @@ class Question(NamedTuple):
             if select is not None
             else (",".join(file["select"]) if "select" in file else None)
         )
+        minimize, maximize = (name and unquoted_stage(name) for name in (minimize, maximize))
         if minimize and maximize:
             raise InputError("--maximize: contradicts --minimize; give one of them")
         if top is not None and top < 1:
@@ -139,7 +140,8 @@ class Question(NamedTuple):
 
 
 def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+    names = (name.strip() for name in (text or "").split(","))
+    return ["-" * name.startswith("-") + unquoted_stage(name.lstrip("-")) for name in names if name]
 
 
 def _rankable(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +36,8 @@ OTHER_NAMES = {
 }
 #: Before the name of a stage, in the name of a key of that stage alone.
 STAGE_PREFIX = "stages."
+#: A key of a stage whose name stands in quotes, as a condition needs it of one that is no word.
+_QUOTED_STAGE = re.compile(r"stages\.([\"'])(.*?)\1\.(.+)")
 
 #: Keys that say what a stage or a file is, and that nothing overrides.
 STAGE_FIXED = ("name", "kind", "description", "schema_version")
@@ -62,6 +65,12 @@ def stage_key(name: str) -> tuple[str, str] | None:
         if (key in KEYS or key in STAGE_KEYS) and key not in STAGE_FIXED:
             return ".".join(parts[:cut]), key
     return None
+
+
+def unquoted_stage(name: str) -> str:
+    """The name of a stage's key without quotes about the stage, ``stages."long context".model.seq_len``."""
+    found = _QUOTED_STAGE.fullmatch(name)
+    return f"{STAGE_PREFIX}{found[2]}.{found[3]}" if found else name
 
 
 def place(key: str) -> str:
@@ -93,6 +102,7 @@ def find_key(name: str, prefix: str = "") -> Key:
     InputError
         If there is none; the message starts with `prefix` and the name.
     """
+    name = unquoted_stage(name)
     found = spec(name)
     if found is not None:
         return found

@@ -284,11 +284,15 @@ class _Reader:
     def _on_top(self, table: Mapping[str, Any], where: str) -> dict[str, Given]:
         """Keys of the file that a table of its own overrides."""
         reader = _Reader(where)
-        reader.file(table)
+        once = [name for name in SPECIAL_SECTIONS if name in table]
+        reader.file({name: value for name, value in table.items() if name not in once})
         self.problems += reader.problems
-        if reader.items or reader.sweep:
-            once = "[[cost.items]]" if reader.items else "[sweep]"
-            self.problems.append(f"{where}: {once} is of the whole file; write it there")
+        if reader.items:
+            once.append("cost.items")
+        for name in once:
+            shown = "[sweep]" if name == "sweep" else f"[[{name}]]"
+            hint = "; keys here cannot name one stage" if name == "stages" else ""
+            self.problems.append(f"{where}: {shown} is of the whole file; write it there{hint}")
         return reader.values
 
     def _value(self, name: str, value: Any) -> None:

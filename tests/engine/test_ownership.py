@@ -248,7 +248,9 @@ def test_every_command_names_the_parts(llmcost: Run, tmp_path: Any) -> None:
         "--axis", "start_date=2024-06-30,2026-06-01", "--format", "csv",
         "--select", ",".join([*COST_COMPONENTS, "cost_amortized_usd"]),
     )  # fmt: skip
-    rows = [{k: float(v) for k, v in row.items()} for row in rows_of_csv(llmcost(*line).stdout)]
+    rows = [
+        {k: float(v or 0) for k, v in row.items()} for row in rows_of_csv(llmcost(*line).stdout)
+    ]
     for row in rows:
         assert math.fsum(row[key] for key in COST_COMPONENTS) == pytest.approx(
             row["cost_amortized_usd"], rel=1e-12

@@ -62,6 +62,8 @@ class Inputs:
         Source of each constant of the performance model, by engine name.
     items : dict of str to ItemParts
         What each of the scenario's own items takes, by its name.
+    uncounted : dict of str to ndarray of bool
+        Cells of a sweep in which a part of the cost is not counted, by the result.
     warnings, problems : list of str
         What looks doubtful, and what is wrong.
     """
@@ -79,6 +81,7 @@ class Inputs:
         self.intervals: dict[str, tuple[str, Distribution]] = {}
         self.constants: dict[str, str] = {}
         self.items: dict[str, ItemParts] = {}
+        self.uncounted: dict[str, Any] = {}
         self.warnings: list[str] = []
         self.problems: list[str] = []
 
@@ -177,15 +180,27 @@ class Inputs:
             self.shown[key] = word
 
     def default(self, key: str, note: str = "") -> None:
-        """Take the catalog's assumption for a key that nothing else gave."""
-        if key in self.sources:
+        """Take the catalog's assumption for a key that nothing else gave, in the cells where nothing did."""
+        looked_up = key in self.sources
+        if looked_up and not self._has_gaps(key):
             return
         entry = self.entry("defaults", key)
+        if looked_up:
+            value = self.known[KEYS[key].quantity]
+            self.known[KEYS[key].quantity] = np.where(np.isnan(value), float(entry["value"]), value)
+            return
         source = f"default: {note or entry['source']}"
         if self._out_of_bounds(KEYS[key], entry["value"], source):
             return
         self.enter(key, float(entry["value"]), source)
         self.interval(key, entry, "")
+
+    def _has_gaps(self, key: str) -> bool:
+        """Whether a figure that was looked up along an axis is not known of some of its words."""
+        value = self.known.get(KEYS[key].quantity)
+        if key in self.arrays or not isinstance(value, np.ndarray):
+            return False
+        return bool(np.isnan(value).any())
 
     def interval(self, key: str, entry: Mapping[str, Any], field: str, quantity: str = "") -> None:
         """Remember the interval of a figure of the catalog; `field` is empty where it has its own."""

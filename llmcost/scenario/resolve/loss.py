@@ -44,6 +44,8 @@ def fill(inputs: Inputs) -> None:
         inputs.known["loss_floor"] = np.where(full, inputs.known["loss_floor"], np.nan)
     elif isinstance(law, str):
         _errors(inputs, law)
+    else:
+        _errors_of_each(inputs, law)
     if np.any(is_mixture(inputs.known)):
         inputs.warnings.append(
             f"the loss is of a dense model with the parameters that a token uses: {_KEY} is of dense"
@@ -66,6 +68,16 @@ def _errors(inputs: Inputs, law: str) -> None:
     if len(lacking) < len(LAW_ERRORS):
         inputs.problem(_KEY, f"scaling_laws/{law} gives some errors and not {', '.join(lacking)}")
     inputs.interval(_KEY, entry, "floor", "loss_floor")
+
+
+def _errors_of_each(inputs: Inputs, laws: Any) -> None:
+    """How sure each law of an axis is; one without covariances has no deviation."""
+    for name in LAW_ERRORS:
+        found = inputs.look(
+            lambda word, name=name: inputs.entry("scaling_laws", word).get(name, 0.0), laws
+        )
+        inputs.known[f"loss_{name}"] = found
+    inputs.known["loss_deviation"] = 0.0
 
 
 def _matrix(entry: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -21,6 +21,14 @@ _KEYS = (
     "cost.capital_rate_per_year",
     "cost.setup_weeks",
 )
+#: The part of the cost that each of them counts.
+_PARTS = {
+    "cost.colocation_usd_per_kw_month": "cost_colocation_usd",
+    "cost.storage_usd_per_tb_month": "cost_storage_usd",
+    "cost.support_share_per_year": "cost_support_usd",
+    "cost.capital_rate_per_year": "cost_capital_usd",
+    "cost.setup_weeks": "cost_setup_usd",
+}
 #: Two keys that say nothing without one another.
 _STORAGE = ("cost.storage_tb_per_device", "cost.storage_usd_per_tb_month")
 
@@ -71,6 +79,8 @@ def _default(inputs: Inputs, key: str, asked: Any) -> None:
 
     if any(isinstance(word, np.ndarray) for word in (asked, start)):
         inputs.enter(key, inputs.look(value, asked, start), "axis")
+        if isinstance(asked, np.ndarray) and key in _PARTS:
+            inputs.uncounted[_PARTS[key]] = asked != "full"
         return
     if asked != "full":
         return
