@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.papers import NARAYANAN, ZERO
+from llmcost.engine.papers import DUALPIPE, NARAYANAN, ZERO
 
 
 @rule("model_parallel", formula="tp * pp * cp", reference=NARAYANAN)
@@ -69,6 +69,16 @@ def last_stage_layers(
     """Layers left for the last stage, which also holds the output head [1]."""
     left = layers - first_stage_layers - (pp - 2) * stage_layers
     return np.where(pp > 1, np.maximum(left, 0.0), layers)
+
+
+@rule(
+    "stages_per_device",
+    formula="1; 2 with DualPipe, one from each end of the pipeline",
+    reference=DUALPIPE,
+)
+def stages_per_device(pp: Array, schedule: Array) -> Array:
+    """Pipeline stages whose parameters a device holds, each for half of the micro-batches [1]."""
+    return np.where((schedule > 1) & (pp > 1), 2.0, 1.0)
 
 
 @rule(

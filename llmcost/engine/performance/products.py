@@ -48,12 +48,13 @@ def active_layer_params(
 
 @rule(
     "product_share",
-    formula="min(product_efficiency * product_quality * sustained_share, matmul_ceiling_flops / peak_flops)",
+    formula="min(product_efficiency * product_quality * narrow_quality * sustained_share, matmul_ceiling_flops / peak_flops)",
     reference=_KERNELS,
 )
 def product_share(
     product_efficiency: Array,
     product_quality: Array,
+    narrow_quality: Array,
     sustained_share: Array,
     matmul_ceiling_flops: Array,
     peak_flops: Array,
@@ -66,6 +67,8 @@ def product_share(
         Share of the peak that the best kernels reach in a burst [1].
     product_quality : array_like
         Share of that which the software's kernels reach [1].
+    narrow_quality : array_like
+        Share of that again in 8 and 4 bits: what scales of small blocks cost, 1 in wider formats [1].
     sustained_share : array_like
         Share of the clock that the power limit sustains over a step [1].
     matmul_ceiling_flops, peak_flops : array_like
@@ -76,7 +79,7 @@ def product_share(
     ndarray
         Share [1].
     """
-    found = product_efficiency * product_quality * sustained_share
+    found = product_efficiency * product_quality * narrow_quality * sustained_share
     return np.fmin(found, matmul_ceiling_flops / peak_flops)
 
 
