@@ -229,7 +229,7 @@ def distinct_places(places: Array, choices: Array) -> Array:
     return np.asarray(places * (1 - np.power(1 - 1 / places, choices)))
 
 
-def reached_places(places: Array, groups: Array, groups_chosen: Array) -> Array:
+def reached_places(places: Array, groups: Array | float, groups_chosen: Array | float) -> Array:
     """Places that a router can send one token to, where it chooses among groups of experts first.
 
     Parameters
