@@ -255,3 +255,26 @@ def test_a_state_stands_beside_a_country(llmcost: Run) -> None:
     assert len({item["results"]["operational_tco2e"] for item in found}) == 1
     assert "the grid of Texas is not known: taken from United States" in done.stderr
     assert "USA: the grid" not in done.stderr
+
+
+def test_a_purchase_is_the_same_beside_a_device_that_nobody_sells(
+    llmcost: Run, tmp_path: Path
+) -> None:
+    """Prices without their server, no date: the server's share comes on top in a sweep too."""
+    (tmp_path / "bare.toml").write_text(
+        'name = "bare"\n[model]\nparams = "7B"\n[cluster]\naccelerator = "a100-sxm-80gb"\n'
+        "devices = 8\ndays = 100\n[cost]\nprice_includes_server = false\n"
+    )
+
+    def bought(accelerators: str) -> Any:
+        axis = f"cluster.accelerator={accelerators}"
+        select = "cluster.accelerator,cost_purchase_usd"
+        done = llmcost("sweep", "bare.toml", "--axis", axis, "--select", select, "--json")
+        assert done.returncode == 0, done.stderr
+        rows = {
+            row["cluster.accelerator"]: row["cost_purchase_usd"]
+            for row in json.loads(done.stdout)["rows"]
+        }
+        return rows["a100-sxm-80gb"]
+
+    assert bought("tpu-v5p,a100-sxm-80gb") == bought("h100-sxm,a100-sxm-80gb") > 0

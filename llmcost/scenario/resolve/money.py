@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from llmcost.catalog import prices, quotes, staff
-from llmcost.engine.cost import item_parts
+from llmcost.engine.cost import item_parts, server_price_usd
 from llmcost.errors import nearest
 from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.values import Distribution
@@ -197,7 +197,11 @@ def _buy(inputs: Inputs) -> None:
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
     if bought is None:
         if np.any(np.asarray(sold) < 1):
-            price = inputs.known.get("device_price_usd", math.nan)
+            price = server_price_usd(
+                inputs.known.get("device_price_usd", math.nan),
+                inputs.known.get("price_includes_server", 1.0),
+                inputs.known.get("server_cost_ratio", ratio),
+            )
             inputs.known["purchase_price_usd"] = np.where(np.asarray(sold) < 1, math.nan, price)
         return
     plain = one and (start is None or isinstance(start, date))
