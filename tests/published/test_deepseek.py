@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from llmcost.analysis.estimate import estimate
 from llmcost.engine.kernels.products import product_s
 from llmcost.engine.performance.products import SHARPNESS
+from llmcost.scenario import parse_scenario
 from tests.engine.performance.test_exchange import trained
+from tests.layouts import CATALOG, scenario
 
 OPTIMIZER = {"optimizer": "adamw-bf16-moments"}
 
@@ -17,6 +20,23 @@ def test_the_hours_of_deepseek_v3_s_pretraining() -> None:
     steps = 14.8e12 / (15360 * 4096)
     hours = found["predicted_step_s"] * steps * 2048 / 3600
     assert hours == pytest.approx(2.664e6, rel=0.15)
+
+
+def test_the_hours_of_deepseek_v2_s_pretraining() -> None:
+    """172,800 H800-hours a trillion tokens (arXiv:2405.04434, sections 3.1.3 and 3.2.3), 16-way zero-bubble
+    pipeline, 8-way expert parallelism, zero1, 16 bits; its software of 2024 is not described, so the default."""
+    table = scenario(
+        start_date="2024-03-01",
+        model={"preset": "deepseek-v2", "seq_len": 4096},
+        cluster={"accelerator": "h800-sxm", "devices": 2048},
+        parallelism={
+            "tp": 1, "pp": 16, "vpp": 1, "ep": 8, "micro_batch": 1, "global_batch_seqs": 9216,
+            "sharding": "zero1", "schedule": "zero-bubble",
+        },
+    )  # fmt: skip
+    found = estimate(parse_scenario(table), CATALOG).values
+    hours = float(found["predicted_step_s"]) * 1e12 / (9216 * 4096) * 2048 / 3600
+    assert hours == pytest.approx(172_800, rel=0.15)
 
 
 def test_deepseek_v3_fits_the_devices_that_trained_it() -> None:
