@@ -15,6 +15,7 @@ from llmcost.engine.performance import elementwise  # noqa: F401
 from llmcost.engine.performance import attention  # noqa: F401
 from llmcost.engine.performance import clock  # noqa: F401
 from llmcost.engine.performance import products  # noqa: F401
+from llmcost.engine.performance import experts  # noqa: F401
 from llmcost.engine.performance import remade  # noqa: F401
 from llmcost.engine.performance import communication  # noqa: F401
 from llmcost.engine.performance import exchange  # noqa: F401
