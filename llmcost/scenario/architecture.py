@@ -20,14 +20,14 @@ ARCHITECTURE = (
     "windowed_heads", "windowed_kv_heads", "windowed_head_dim", "indexer_width", "recurrent_layers",
     "recurrent_params", "recurrent_state_size", "recurrent_products", "mtp_layers", "embedding_size",
     "output_head", "layer_uses", "other_matmul_params", "other_params", "encoder_params",
-    "encoder_attention_width", "encoder_seq_len", "cross_layers",
+    "encoder_attention_width", "encoder_seq_len", "cross_layers", "expert_groups", "groups_per_token",
 )  # fmt: skip
 #: What an architecture has none of unless it says so.
 NONE = (
     "experts", "experts_per_token", "shared_experts", "dense_layers", "q_lora_rank", "kv_lora_rank",
     "qk_rope_head_dim", "v_head_dim", "windowed_layers", "window", "indexer_width", "recurrent_layers",
     "recurrent_params", "recurrent_state_size", "mtp_layers", "other_matmul_params", "encoder_params",
-    "encoder_attention_width", "encoder_seq_len", "cross_layers",
+    "encoder_attention_width", "encoder_seq_len", "cross_layers", "expert_groups", "groups_per_token",
 )  # fmt: skip
 #: What is as wide, or as many, as something else unless an architecture says otherwise.
 _FOLLOWS = {

@@ -229,6 +229,32 @@ def distinct_places(places: Array, choices: Array) -> Array:
     return np.asarray(places * (1 - np.power(1 - 1 / places, choices)))
 
 
+def reached_places(places: Array, groups: Array | float, groups_chosen: Array | float) -> Array:
+    """Places that a router can send one token to, where it chooses among groups of experts first.
+
+    Parameters
+    ----------
+    places : array_like
+        Places (devices, nodes) that the experts are spread over, group after group [1].
+    groups, groups_chosen : array_like
+        Groups of experts, and those that a token may enter; 0 where nothing limits it [1].
+
+    Returns
+    -------
+    ndarray
+        Places, all of them without a limit [1].
+
+    References
+    ----------
+    .. [1] DeepSeek-AI (2024), arXiv:2405.04434, section 2.2.2 (device-limited routing);
+       arXiv:2412.19437, section 2.1.2 (node-limited routing).
+    """
+    places = np.maximum(np.asarray(places, dtype=float), 1.0)
+    each = np.maximum(places / np.maximum(groups, 1.0), 1.0)
+    limited = (np.asarray(groups) > 1) & (np.asarray(groups_chosen) > 0)
+    return np.where(limited, np.minimum(places, groups_chosen * each), places)
+
+
 def expert_exchange_s(
     tokens: Array | float,
     hidden: Array,
@@ -243,6 +269,8 @@ def expert_exchange_s(
     base_s: Array | float,
     copied: Array | float = 0.0,
     sharing: Array | float = 1.0,
+    groups: Array | float = 0.0,
+    groups_chosen: Array | float = 0.0,
 ) -> Array:
     """Time of a dispatch or a combine of tokens between devices that hold experts.
 
@@ -267,6 +295,8 @@ def expert_exchange_s(
         a token goes once to each device and once to each node that wants it [1].
     sharing : array_like
         Groups that use a port at a time [1].
+    groups, groups_chosen : array_like
+        As of `reached_places`.
 
     Returns
     -------
@@ -280,8 +310,10 @@ def expert_exchange_s(
     nodes = np.maximum(np.asarray(nodes, dtype=float), 1.0)
     per_node = np.maximum(np.asarray(per_node, dtype=float), 1.0)
     token = np.asarray(tokens, dtype=float) * hidden * width
-    crossing = np.where(copied, topk, distinct_places(nodes, topk))
-    arriving = np.where(copied, topk, distinct_places(nodes * per_node, topk))
+    limit = (groups, groups_chosen)
+    crossing = np.where(copied, topk, distinct_places(reached_places(nodes, *limit), topk))
+    devices = reached_places(nodes * per_node, *limit)
+    arriving = np.where(copied, topk, distinct_places(devices, topk))
     remote = crossing * (nodes - 1) / nodes
     local = arriving * (per_node - 1) / per_node
     port = nic_bytes_s * nic_share / sharing

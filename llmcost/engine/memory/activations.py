@@ -18,9 +18,9 @@ SUM_BYTES = 4.0
     "full_token_bytes",
     formula="(4 + 2 saved_input_bytes + 2 dropout) hidden_size (/ tp with sequence parallelism; saved inputs are whole"
     " where saves_gathered) + per tp: queries, keys,"
-    " values and output of attention, that output again where saved inputs are 8-bit copies, 4 heads of a fused"
-    " softmax's sums, (1 + gated) 2 + saved_input_bytes a number of the feed-forward width, copies of a token for its"
-    " experts in and out, 5 heads seq_len of unfused scores; times saved_factor where gated. Of"
+    " values and output of attention, that output again where saved inputs are 8-bit copies (shared_output_bytes of one"
+    " copy for both), 4 heads of a fused softmax's sums, (1 + gated) saved_gate_bytes + saved_input_bytes a number of the"
+    " feed-forward width, copies of a token for its experts in, and out unless weighs_inside, 5 heads seq_len of unfused scores; times saved_factor where gated. Of"
     " frozen products only inputs that adapters read, all of 4-bit ones with packed_inputs; dropped_token_bytes; joined_token_bytes",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841; Dao 2023, arXiv:2307.08691",
 )
@@ -63,6 +63,9 @@ def full_token_bytes(
     repeats_heads: Array,
     dropped_token_bytes: Array,
     joined_token_bytes: Array,
+    saved_gate_bytes: Array,
+    shared_output_bytes: Array,
+    weighs_inside: Array,
 ) -> Array:
     """What a layer keeps of a token where nothing is recomputed.
 
@@ -97,6 +100,11 @@ def full_token_bytes(
         1 where keys and values of a group are copied for each of its heads [1].
     dropped_token_bytes, joined_token_bytes : array_like
         Inputs of adapters with dropout, which are copies of their own, and what a joined product keeps [B].
+    saved_gate_bytes, shared_output_bytes : array_like
+        Bytes of a number that the activation function reads, and of attention's output where attention
+        and the product after it share one copy, 0 where each keeps its own [B].
+    weighs_inside : array_like
+        1 where the router's weights multiply inside the experts, so that nothing needs their output [1].
 
     Returns
     -------
@@ -130,14 +138,15 @@ def full_token_bytes(
     # A product whose inputs are saved in 8 bits keeps its own copy of what attention keeps in 16.
     narrow = trains & (saved_input_bytes < activation_width)
     copied = np.where(narrow, saved_input_bytes, 0.0)
-    attention = activation_width * (query + key + value + heads * value_dim)
-    attention = attention + copied * heads * value_dim
+    output = np.where(shared_output_bytes > 0, shared_output_bytes, activation_width + copied)
+    attention = activation_width * (query + key + value) + output * heads * value_dim
     attention = attention + np.where(fused_attention > 0, SUM_BYTES * heads, 0.0)
     attention = attention * (attending_share + windowed_share)
     states = activation_width * recurrent_layers / layers * recurrent_params / hidden_size
     mixtures = moe_layers / layers
-    inner = ((1 + gated_ffn) * activation_width + third) * feed_forward_width
-    copies = mixtures * experts_per_token * (second + activation_width) * hidden_size
+    inner = ((1 + gated_ffn) * saved_gate_bytes + third) * feed_forward_width
+    back = np.where(weighs_inside > 0, 0.0, activation_width)
+    copies = mixtures * experts_per_token * (second + back) * hidden_size
     stored = np.where((fused_attention > 0) | (recompute_level > 0), 0.0, 5 * heads * seq_len)
     stored = stored * (attending_share + windowed_share)
     kept = (attention + states + inner + copies + stored) / tp
@@ -158,11 +167,12 @@ def drops_products(recompute_level: Array, selective_products: Array) -> Array:
 
 @rule(
     "kept_token_bytes",
-    formula="full_token_bytes; where drops_products the layer's input, half of the products' outputs and attention's",
+    formula="full_token_bytes - remade_token_bytes; where drops_products the layer's input, half of the products' outputs and attention's",
     reference=f"{KORTHIKANTI}; torchtitan, selective activation checkpointing by operation",
 )
 def kept_token_bytes(
     full_token_bytes: Array,
+    remade_token_bytes: Array,
     drops_products: Array,
     hidden_size: Array,
     heads: Array,
@@ -180,6 +190,8 @@ def kept_token_bytes(
     ----------
     full_token_bytes : array_like
         The same where nothing is recomputed [B].
+    remade_token_bytes : array_like
+        What the software makes again of it in any case [B].
     drops_products : array_like
         1 where every other product's output is dropped [1].
     hidden_size, heads, kv_heads, head_dim, feed_forward_width, gated_ffn : array_like
@@ -199,7 +211,7 @@ def kept_token_bytes(
     start = hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
     kept = activation_width * (start + (outputs / 2 + attended) / tp)
     kept = np.minimum(kept + SUM_BYTES * heads / tp, full_token_bytes)
-    return np.where(drops_products > 0, kept, full_token_bytes)
+    return np.where(drops_products > 0, kept, full_token_bytes - remade_token_bytes)
 
 
 @rule(
@@ -269,17 +281,21 @@ def _on_device(kept: Array, layer: Array, offloads: Array) -> Array:
 
 @rule(
     "activation_bytes",
-    formula="first_stage_layers * layer_activation_bytes * flight; at most two layers' where offloaded",
+    formula="first_stage_layers (with DualPipe head_device_layers) * layer_activation_bytes * flight; at most two layers'"
+    " where offloaded",
     reference=KORTHIKANTI,
 )
 def activation_bytes(
     first_stage_layers: Array,
+    head_device_layers: Array,
     layer_activation_bytes: Array,
     flight: Array,
+    stages_per_device: Array,
     offloads_activations: Array,
 ) -> Array:
     """Activations on the first stage, which keeps most micro-batches in flight [B]."""
-    kept = first_stage_layers * layer_activation_bytes * flight
+    layers = np.where(stages_per_device > 1, head_device_layers, first_stage_layers)
+    kept = layers * layer_activation_bytes * flight
     return _on_device(kept, layer_activation_bytes, offloads_activations)
 
 
@@ -305,11 +321,11 @@ def middle_activation_bytes(
 
 @rule(
     "last_activation_bytes",
-    formula="(last_stage_layers * flight of the last stage + mtp_layers) * layer_activation_bytes",
+    formula="(head_device_layers * flight of the last stage + mtp_layers) * layer_activation_bytes",
     reference=KORTHIKANTI,
 )
 def last_activation_bytes(
-    last_stage_layers: Array,
+    head_device_layers: Array,
     mtp_layers: Array,
     layer_activation_bytes: Array,
     pp: Array,
@@ -319,7 +335,7 @@ def last_activation_bytes(
     offloads_activations: Array,
 ) -> Array:
     """Activations on the last stage: one micro-batch, more where it is interleaved [B]."""
-    kept = last_stage_layers * in_flight(pp - 1, pp, vpp, micro_batches, schedule)
+    kept = head_device_layers * in_flight(pp - 1, pp, vpp, micro_batches, schedule)
     kept = (kept + mtp_layers) * layer_activation_bytes
     return _on_device(kept, layer_activation_bytes, offloads_activations)
 

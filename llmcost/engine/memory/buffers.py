@@ -120,7 +120,7 @@ def at_work_bytes(
 
 @rule(
     "working_bytes",
-    formula="at_work_bytes, and where something is recomputed one layer made again; the largest weight in 16 bits where"
+    formula="at_work_bytes, and where something is recomputed one layer made again, or remade_token_bytes of it; the largest weight in 16 bits where"
     " frozen ones have 4",
     reference=KORTHIKANTI,
 )
@@ -131,6 +131,7 @@ def working_bytes(
     drops_products: Array,
     micro_tokens: Array,
     full_token_bytes: Array,
+    remade_token_bytes: Array,
     trains_base: Array,
     frozen_bytes: Array,
     hidden_size: Array,
@@ -142,8 +143,8 @@ def working_bytes(
     ----------
     at_work_bytes, tp : array_like
         Gradients and gathered inputs [B], devices that share a layer [1].
-    layer_recompute_share, drops_products, micro_tokens, full_token_bytes : array_like
-        What is made again, a layer at a time [1], [1], [tokens], [B].
+    layer_recompute_share, drops_products, micro_tokens, full_token_bytes, remade_token_bytes : array_like
+        What is made again, a layer at a time [1], [1], [tokens], [B], [B].
     trains_base, frozen_bytes, hidden_size, ffn_hidden_size : array_like
         Where weights are frozen in 4 bits, the largest of a layer is made in 16 [1], [B].
 
@@ -155,5 +156,5 @@ def working_bytes(
     narrow = (trains_base <= 0) & (frozen_bytes < 1)
     unpacked = np.where(narrow, 2 * hidden_size * ffn_hidden_size / tp, 0.0)
     remakes = (layer_recompute_share > 0) | (drops_products > 0)
-    again = np.where(remakes, micro_tokens * full_token_bytes, 0.0)
+    again = micro_tokens * np.where(remakes, full_token_bytes, remade_token_bytes)
     return np.asarray(at_work_bytes + unpacked + again)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from llmcost.engine.chain import Array, Function, rule
-from llmcost.engine.papers import KORTHIKANTI, NARAYANAN, ZERO
+from llmcost.engine.papers import DUALPIPE, KORTHIKANTI, NARAYANAN, ZERO
 
 #: The stages of a pipeline that may be the fullest: the first, the second, the last.
 STAGES = ("first", "middle", "last")
+#: The stage from the other end of the pipeline that shares a device with each in DualPipe.
+MIRRORS = {"first": "last", "middle": "middle", "last": "first"}
 
 
 def of_each_stage(
@@ -23,7 +25,8 @@ def of_each_stage(
     gives : mapping of str to str
         Name of the quantity by stage.
     own : sequence of str
-        Parameters that are the stage's: ``params`` stands for ``first_params`` and so on.
+        Parameters that are the stage's: ``params`` stands for ``first_params`` and so on, and
+        ``mirrored_params`` for those of the stage from the other end of the pipeline.
     formula, reference : str
         As :func:`llmcost.engine.chain.rule`.
     """
@@ -31,6 +34,8 @@ def of_each_stage(
     def enter(function: Function) -> Function:
         for stage, name in gives.items():
             of = {parameter: f"{stage}_{parameter}" for parameter in own}
+            for parameter in own:
+                of[f"mirrored_{parameter}"] = f"{MIRRORS[stage]}_{parameter}"
             rule(name, formula=formula, reference=reference, of=of)(function)
         return function
 
@@ -74,11 +79,11 @@ def first_expert_params(
 
 
 @rule(
-    "first_table_params",
+    "first_tables",
     formula="table_params / tp, twice where one stage holds embedding and head",
     reference=KORTHIKANTI,
 )
-def first_table_params(
+def first_tables(
     table_params: Array, tied_embeddings: Array, output_head: Array, tp: Array, pp: Array
 ) -> Array:
     """Parameters of embedding and head on a device of the first stage [1]."""
@@ -111,21 +116,21 @@ def middle_expert_params(
 
 
 @rule(
-    "middle_table_params",
+    "middle_tables",
     formula="0: embedding and head are on the first stage and the last",
     reference=KORTHIKANTI,
 )
-def middle_table_params(table_params: Array) -> Array:
+def middle_tables(table_params: Array) -> Array:
     """Parameters of embedding and head on a device between first and last stage [1]."""
     return np.zeros_like(table_params)
 
 
 @rule(
-    "last_table_params",
+    "last_tables",
     formula="table_params / tp where there is a head; a tied one is a copy of the embedding on another stage",
     reference=KORTHIKANTI,
 )
-def last_table_params(
+def last_tables(
     table_params: Array, tied_embeddings: Array, output_head: Array, tp: Array, pp: Array
 ) -> Array:
     """Parameters of the output head, and of the embedding without a pipeline [1]."""
@@ -137,7 +142,7 @@ def last_table_params(
 @rule(
     "last_dense_params",
     formula="(last_stage_layers * layer_dense_params / layer_uses + mtp_layers * (layer_dense_params"
-    " + 2 hidden_size^2)) / tp + last_table_params",
+    " + 2 hidden_size^2)) / tp + last_tables",
     reference=f"{KORTHIKANTI}; DeepSeek-AI 2024, arXiv:2412.19437",
 )
 def last_dense_params(
@@ -146,13 +151,13 @@ def last_dense_params(
     hidden_size: Array,
     layer_dense_params: Array,
     layer_uses: Array,
-    last_table_params: Array,
+    last_tables: Array,
     tp: Array,
 ) -> Array:
     """Parameters outside the routed experts on a device of the last stage [1]."""
     further = mtp_layers * (layer_dense_params + 2 * hidden_size**2)
     blocks = last_stage_layers * layer_dense_params / layer_uses + further
-    return blocks / tp + last_table_params
+    return blocks / tp + last_tables
 
 
 @rule(
@@ -174,22 +179,52 @@ def last_expert_params(
 @of_each_stage(
     {stage: f"{stage}_params" for stage in STAGES},
     ("dense_params", "expert_params"),
-    formula="dense and expert parameters of the stage",
-    reference="sum over parts",
+    formula="dense and expert parameters of the stage; with DualPipe also those of the stage as far from the other end",
+    reference=f"sum over parts; {DUALPIPE}",
 )
-def params(dense_params: Array, expert_params: Array) -> Array:
+def params(
+    dense_params: Array,
+    expert_params: Array,
+    mirrored_dense_params: Array,
+    mirrored_expert_params: Array,
+    stages_per_device: Array,
+) -> Array:
     """Parameters on a device of a stage [1]."""
-    return dense_params + expert_params
+    also = mirrored_dense_params + mirrored_expert_params
+    return dense_params + expert_params + np.where(stages_per_device > 1, also, 0.0)
+
+
+@of_each_stage(
+    {stage: f"{stage}_table_params" for stage in STAGES},
+    ("tables",),
+    formula="embedding and head of the stage; with DualPipe also those of the stage as far from the other end",
+    reference=f"sum over parts; {DUALPIPE}",
+)
+def table_params(tables: Array, mirrored_tables: Array, stages_per_device: Array) -> Array:
+    """Parameters of embedding and head on a device of a stage [1]."""
+    return tables + np.where(stages_per_device > 1, mirrored_tables, 0.0)
 
 
 @of_each_stage(
     {stage: f"{stage}_own_params" for stage in STAGES},
     ("dense_params", "expert_params"),
-    formula="dense / sharers + experts / expert_sharers, of the stage",
-    reference=ZERO,
+    formula="dense / sharers + experts / expert_sharers, of the stage; with DualPipe the mean of its two stages",
+    reference=f"{ZERO}; {DUALPIPE}",
 )
 def own_params(
-    dense_params: Array, expert_params: Array, sharers: Array, expert_sharers: Array
+    dense_params: Array,
+    expert_params: Array,
+    mirrored_dense_params: Array,
+    mirrored_expert_params: Array,
+    sharers: Array,
+    expert_sharers: Array,
+    stages_per_device: Array,
 ) -> Array:
-    """Parameters that a device of a stage keeps where its replicas share them [1]."""
-    return dense_params / sharers + expert_params / expert_sharers
+    """Parameters that a device of a stage keeps where its replicas share them [1].
+
+    With DualPipe two devices of a pipeline hold each stage: twice as many share it.
+    """
+    twice = stages_per_device > 1
+    dense = np.where(twice, (dense_params + mirrored_dense_params) / 2, dense_params)
+    routed = np.where(twice, (expert_params + mirrored_expert_params) / 2, expert_params)
+    return dense / sharers + routed / expert_sharers

@@ -1,4 +1,4 @@
-"""Collectives of a layer: tensor, expert and context parallelism, and what of them computation hides."""
+"""Collectives of a layer: tensor and context parallelism, and what of them computation hides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.kernels.collectives import collective_s, send_s
-from llmcost.engine.kernels.collectives import expert_exchange_s as exchange_s
 from llmcost.engine.papers import KORTHIKANTI, NARAYANAN
 
 _NCCL = "nccl-tests, performance: bus bandwidth of ring collectives"
@@ -215,131 +214,6 @@ def tensor_collectives_s(
     whole = (2 + layer_recompute_share) * tensor_forward_s
     products = (1 + layer_recompute_share) * products_forward_s + products_backward_s
     hidden = np.minimum(tensor_overlap * whole, products)
-    return whole - hidden * (1 - comm_steal)
-
-
-@rule(
-    "expert_forward_s",
-    formula="per layer with experts and micro-batch, forward: dispatch and combine, each the slower of what goes to"
-    " devices of the scale-up domain and what crosses to others: a copy of a token for each chosen expert where"
-    " exchange_copies, else one for each device and each domain; mean over the layers",
-    reference="Lepikhin et al. 2020, arXiv:2006.16668; DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.2",
-)
-def expert_forward_s(
-    micro_tokens: Array,
-    hidden_size: Array,
-    experts_per_token: Array,
-    moe_layers: Array,
-    layers: Array,
-    ep: Array,
-    tp: Array,
-    expert_tp: Array,
-    expert_imbalance: Array,
-    scale_up_bytes_s: Array,
-    scale_up_domain: Array,
-    node_bytes_s: Array,
-    node_devices: Array,
-    scale_out_bytes_s: Array,
-    dispatch_domain_share: Array,
-    dispatch_base_s: Array,
-    combine_domain_share: Array,
-    combine_base_s: Array,
-    exchange_nic_share: Array,
-    exchange_copies: Array,
-    activation_width: Array,
-) -> Array:
-    """Expert-parallel exchange of a layer and micro-batch, forward, before overlap.
-
-    Parameters
-    ----------
-    micro_tokens, hidden_size, experts_per_token : array_like
-        Numbers that a device sends: tokens, their width, the experts chosen for each [1].
-    moe_layers, layers : array_like
-        Layers with experts, and all [1].
-    ep, tp, expert_tp : array_like
-        Devices that share the experts, the tokens, and an expert [1].
-    expert_imbalance : array_like
-        Rows of the busiest device over the mean [1].
-    scale_up_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s : array_like
-        The networks, as :func:`gather`.
-    dispatch_domain_share, dispatch_base_s, combine_domain_share, combine_base_s, exchange_nic_share, exchange_copies : array_like
-        Constants of :func:`llmcost.engine.kernels.collectives.expert_exchange_s`.
-
-    Returns
-    -------
-    ndarray
-        Time [s].
-
-    References
-    ----------
-    .. [1] DeepSeek-AI (2024), arXiv:2412.19437: a token crosses the network once for each node
-       and is copied to the chosen experts there.
-    """
-    mixtures = moe_layers / layers
-    if not np.any((mixtures > 0) & (ep > 1)):
-        return np.zeros(())
-    near = np.minimum(ep, np.maximum(node_devices / expert_tp, 1.0))
-    joined = near * expert_tp <= scale_up_domain
-    link = np.where(joined, scale_up_bytes_s, node_bytes_s)
-    found: Array = np.zeros(())
-    for share, base in (
-        (dispatch_domain_share, dispatch_base_s),
-        (combine_domain_share, combine_base_s),
-    ):
-        found = found + exchange_s(
-            micro_tokens / tp * expert_imbalance,
-            hidden_size,
-            activation_width,
-            experts_per_token,
-            ep / near,
-            near,
-            link,
-            scale_out_bytes_s,
-            share,
-            exchange_nic_share,
-            base,
-            exchange_copies,
-        )
-    return np.where(ep > 1, mixtures * found, 0.0)
-
-
-@rule(
-    "expert_exchange_s",
-    formula="expert_forward_s in each of 2 passes (3 where the layer is done again), less expert_overlap of it, as far"
-    " as it fits under layer_busy_s; what is hidden takes comm_steal of the processors",
-    reference="DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1",
-)
-def expert_exchange_s(
-    expert_forward_s: Array,
-    layer_busy_s: Array,
-    layer_recompute_share: Array,
-    expert_overlap: Array,
-    comm_steal: Array,
-) -> Array:
-    """Exchange between experts of a layer and micro-batch that computation does not hide.
-
-    Parameters
-    ----------
-    expert_forward_s, layer_busy_s : array_like
-        The exchange of a forward, and what a device computes in all passes [s].
-    layer_recompute_share : array_like
-        Share of a forward that is done again [1].
-    expert_overlap : array_like
-        Share of the exchange that the software runs beside computation of another micro-batch [1].
-    comm_steal : array_like
-        Share of the processors that communication takes from what runs beside it [1].
-
-    Returns
-    -------
-    ndarray
-        Time [s].
-
-    References
-    ----------
-    .. [1] DeepSeek-AI (2024), arXiv:2412.19437, section 3.2.1 (DualPipe).
-    """
-    whole = (2 + layer_recompute_share) * expert_forward_s
-    hidden = np.minimum(expert_overlap * whole, layer_busy_s)
     return whole - hidden * (1 - comm_steal)
 
 

@@ -13,7 +13,8 @@ _FSDP = "Zhao et al. 2023, arXiv:2304.11277"
 
 @rule(
     "gather_s",
-    formula="all-gathers of the device's parameters from their sharers or expert_sharers, a layer at a time",
+    formula="all-gathers of the device's parameters from their sharers or expert_sharers, a layer at a time;"
+    " of both its stages with DualPipe",
     reference=ZERO,
 )
 def gather_s(
@@ -41,6 +42,7 @@ def gather_s(
     net_quick_net_hop_s: Array,
     net_ring_hop_s: Array,
     net_quick_hop_s: Array,
+    stages_per_device: Array,
 ) -> Array:
     """Gathering the parameters of a device once, before overlap.
 
@@ -58,6 +60,8 @@ def gather_s(
         As there.
     net_ring_share, net_quick_share, net_ring_net_hop_s, net_quick_net_hop_s, net_ring_hop_s, net_quick_hop_s : array_like
         As there.
+    stages_per_device : array_like
+        Stages that a device holds [1].
 
     Returns
     -------
@@ -90,7 +94,7 @@ def gather_s(
     if np.any(device_expert_params > 0):
         routed = gather(each * device_expert_params, expert_sharers, ep * expert_tp, *network)
         found = found + np.where(device_expert_params > 0, routed, 0.0)
-    return stage_layers * found
+    return stages_per_device * stage_layers * found
 
 
 @rule(
@@ -202,14 +206,19 @@ def data_parallel_s(
 
 @rule(
     "stepped_params",
-    formula="own_params where states are sharded, else device_dense_params + device_expert_params",
+    formula="own_params where states are sharded, else stages_per_device * (device_dense_params + device_expert_params)",
     reference=ZERO,
 )
 def stepped_params(
-    device_dense_params: Array, device_expert_params: Array, own_params: Array, sharding: Array
+    device_dense_params: Array,
+    device_expert_params: Array,
+    own_params: Array,
+    sharding: Array,
+    stages_per_device: Array,
 ) -> Array:
     """Parameters whose states a device holds, and that it steps [1]."""
-    return np.where(sharding > 0, own_params, device_dense_params + device_expert_params)
+    whole = stages_per_device * (device_dense_params + device_expert_params)
+    return np.where(sharding > 0, own_params, whole)
 
 
 @rule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.papers import NARAYANAN, ZERO
+from llmcost.engine.papers import DUALPIPE, NARAYANAN, ZERO
 
 
 @rule("model_parallel", formula="tp * pp * cp", reference=NARAYANAN)
@@ -46,16 +46,20 @@ def stage_layers(layers: Array, pp: Array, vpp: Array) -> Array:
 
 @rule(
     "first_stage_layers",
-    formula="stage_layers, one less where stages of stage_layers would have room for two layers more",
-    reference="Llama 3, arXiv:2407.21783, section 3.3.2; Megatron-LM, account_for_embedding_in_pipeline_split",
+    formula="stage_layers, one less where stages of stage_layers would have room for two layers more and none predicts"
+    " further tokens",
+    reference="Llama 3, arXiv:2407.21783, section 3.3.2; Megatron-LM, account_for_embedding_in_pipeline_split;"
+    " Megatron Bridge, recipes of DeepSeek-V3 (multi-token prediction)",
 )
-def first_stage_layers(layers: Array, pp: Array, stage_layers: Array) -> Array:
+def first_stage_layers(layers: Array, pp: Array, stage_layers: Array, mtp_layers: Array) -> Array:
     """Layers of the first stage, which also holds the embedding [1].
 
-    126 layers on 16 stages make 7 in the first and the last and 8 in each between [1].
+    126 layers on 16 stages make 7 in the first and the last and 8 in each between [1]. Layers of multi-token prediction
+    stand beside the head and need all the room: 61 on 16 are 4 in each but the last, which has one.
     """
     room = pp * stage_layers - layers
-    return stage_layers - np.where((pp > 1) & (room >= 2) & (stage_layers > 1), 1.0, 0.0)
+    spared = (pp > 1) & (room >= 2) & (stage_layers > 1) & (mtp_layers <= 0)
+    return stage_layers - np.where(spared, 1.0, 0.0)
 
 
 @rule(
@@ -69,6 +73,16 @@ def last_stage_layers(
     """Layers left for the last stage, which also holds the output head [1]."""
     left = layers - first_stage_layers - (pp - 2) * stage_layers
     return np.where(pp > 1, np.maximum(left, 0.0), layers)
+
+
+@rule(
+    "stages_per_device",
+    formula="1; 2 with DualPipe, one from each end of the pipeline",
+    reference=DUALPIPE,
+)
+def stages_per_device(pp: Array, schedule: Array) -> Array:
+    """Pipeline stages whose parameters a device holds, each for half of the micro-batches [1]."""
+    return np.where((schedule > 1) & (pp > 1), 2.0, 1.0)
 
 
 @rule(

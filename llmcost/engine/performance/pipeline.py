@@ -6,7 +6,7 @@ import numpy as np
 
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.kernels.collectives import send_s
-from llmcost.engine.papers import NARAYANAN, ROOFLINE
+from llmcost.engine.papers import DUALPIPE, NARAYANAN, ROOFLINE
 
 
 @rule(
@@ -56,7 +56,7 @@ def layer_backward_s(
 @rule(
     "layer_again_s",
     formula="layer_recompute_share * (layer_forward_s, without the last product of the layer where"
-    " recompute_stops_early)",
+    " recompute_stops_early) + (1 - layer_recompute_share) * remade_s",
     reference="PyTorch documentation, torch.utils.checkpoint (early stop); XLA, dead code elimination",
 )
 def layer_again_s(
@@ -68,6 +68,7 @@ def layer_again_s(
     feed_forward_width: Array,
     recompute_stops_early: Array,
     layer_recompute_share: Array,
+    remade_s: Array,
 ) -> Array:
     """What of a layer's forward is done again for its backward pass.
 
@@ -82,6 +83,8 @@ def layer_again_s(
         of the last product [1].
     layer_recompute_share : array_like
         Share of the layers that are done again [1].
+    remade_s : array_like
+        What the software makes again in any other layer [s].
 
     Returns
     -------
@@ -90,7 +93,8 @@ def layer_again_s(
     """
     last = recompute_stops_early * hidden_size * feed_forward_width / active_layer_params
     kept = last * (products_forward_s + experts_forward_s)
-    return layer_recompute_share * (layer_forward_s - kept)
+    whole = layer_recompute_share * (layer_forward_s - kept)
+    return whole + (1 - layer_recompute_share) * remade_s
 
 
 @rule(
@@ -178,36 +182,63 @@ def encoder_s(
 
 
 @rule(
+    "head_device_layers",
+    formula="last_stage_layers; with DualPipe (first_stage_layers + last_stage_layers) / 2",
+    reference=DUALPIPE,
+)
+def head_device_layers(
+    first_stage_layers: Array, last_stage_layers: Array, stages_per_device: Array
+) -> Array:
+    """Layers that the device of the output head runs of a micro-batch, on average.
+
+    In DualPipe a device has a stage from each end of the pipeline, and each sees half of the
+    micro-batches: the head's is also the embedding's [1].
+    """
+    both = (first_stage_layers + last_stage_layers) / 2
+    return np.where(stages_per_device > 1, both, last_stage_layers)
+
+
+@rule(
+    "head_device_s",
+    formula="head_s / stages_per_device",
+    reference=DUALPIPE,
+)
+def head_device_s(head_s: Array, stages_per_device: Array) -> Array:
+    """What the output head adds to its device for a micro-batch, on average [s]."""
+    return head_s / stages_per_device
+
+
+@rule(
     "head_is_busiest",
-    formula="1 where last_stage_layers * (layer_s + layer_collectives_s) + head_s"
+    formula="1 where head_device_layers * (layer_s + layer_collectives_s) + head_device_s"
     " >= stage_layers * (layer_s + layer_collectives_s)",
     reference=NARAYANAN,
 )
 def head_is_busiest(
-    last_stage_layers: Array,
+    head_device_layers: Array,
     stage_layers: Array,
     layer_s: Array,
     layer_collectives_s: Array,
-    head_s: Array,
+    head_device_s: Array,
 ) -> Array:
-    """Whether the last stage, with the output head, sets the pace of the pipeline [1]."""
-    more = (stage_layers - last_stage_layers) * (layer_s + layer_collectives_s)
-    return np.where(head_s >= more, 1.0, 0.0)
+    """Whether the device with the output head sets the pace of the pipeline [1]."""
+    more = (stage_layers - head_device_layers) * (layer_s + layer_collectives_s)
+    return np.where(head_device_s >= more, 1.0, 0.0)
 
 
 @rule(
     "busiest_layers",
-    formula="last_stage_layers where the head's stage sets the pace, else stage_layers",
+    formula="head_device_layers where the head's device sets the pace, else stage_layers",
     reference=NARAYANAN,
 )
-def busiest_layers(last_stage_layers: Array, stage_layers: Array, head_is_busiest: Array) -> Array:
-    """Layers of the stage that sets the pace [1]."""
-    return np.where(head_is_busiest > 0, last_stage_layers, stage_layers)
+def busiest_layers(head_device_layers: Array, stage_layers: Array, head_is_busiest: Array) -> Array:
+    """Layers of a micro-batch on the device that sets the pace [1]."""
+    return np.where(head_is_busiest > 0, head_device_layers, stage_layers)
 
 
 @rule(
     "compute_s",
-    formula="micro_batches * (busiest_layers * layer_s + encoder_s + head_s where it is on that stage)",
+    formula="micro_batches * (busiest_layers * layer_s + encoder_s + head_device_s where it is on that stage)",
     reference=ROOFLINE,
 )
 def compute_s(
@@ -215,11 +246,11 @@ def compute_s(
     busiest_layers: Array,
     layer_s: Array,
     encoder_s: Array,
-    head_s: Array,
+    head_device_s: Array,
     head_is_busiest: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a step on the busiest stage [s]."""
-    head = head_s * head_is_busiest
+    head = head_device_s * head_is_busiest
     return micro_batches * (busiest_layers * layer_s + encoder_s + head)
 
 
@@ -237,16 +268,16 @@ def model_collectives_s(
 
 @rule(
     "bubble_share",
-    formula="1 / vpp (1F1B, interleaved); 1/3 with zero-bubble; 1/3 with DualPipe, of half the stages: 1/6",
+    formula="1 / vpp (1F1B, interleaved); 1 / (3 vpp) with zero-bubble; 2 (pp / 2 - 1) / (3 (pp - 1)) with DualPipe",
     reference=f"{NARAYANAN}; Qi et al. 2023, arXiv:2401.10241; DeepSeek-AI 2024, arXiv:2412.19437, table 2",
 )
-def bubble_share(vpp: Array, schedule: Array) -> Array:
+def bubble_share(pp: Array, vpp: Array, schedule: Array) -> Array:
     """Bubble of a pipeline's schedule over that of 1F1B without interleaving.
 
     Parameters
     ----------
-    vpp : array_like
-        Virtual stages of a stage [1].
+    pp, vpp : array_like
+        Stages, and virtual stages of each [1].
     schedule : array_like
         0 1F1B, 1 zero-bubble (ZB-H1), 2 DualPipe [1].
 
@@ -254,16 +285,16 @@ def bubble_share(vpp: Array, schedule: Array) -> Array:
     -------
     ndarray
         Share [1]. With a forward, and gradients of inputs and of weights, of equal length, 1F1B
-        waits (pp - 1)(F + B + W), ZB-H1 (pp - 1)(F + B - W), DualPipe (pp / 2 - 1)(FB + B - 3 W).
+        waits (pp - 1)(F + B), B with the gradients of weights W, ZB-H1 (pp - 1)(F + B - 2 W), and
+        DualPipe (pp / 2 - 1)(FB + B - 3 W), FB a forward and a backward pass beside one another.
 
     References
     ----------
     .. [1] Qi et al. (2023), arXiv:2401.10241.
     .. [2] DeepSeek-AI (2024), arXiv:2412.19437, table 2.
     """
-    return np.where(schedule > 1, 1 / 3, np.where(schedule > 0, 1 / 3, 1.0)) / np.where(
-        schedule > 1, 2.0, vpp
-    )
+    both_ends = 2 / 3 * np.maximum(pp / 2 - 1, 0.0) / np.maximum(pp - 1, 1.0)
+    return np.where(schedule > 1, both_ends, np.where(schedule > 0, 1 / 3, 1.0) / vpp)
 
 
 @rule(

@@ -14,11 +14,9 @@ import numpy as np
 
 from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.kernels.experts import expert_products_s as routed_products_s
 from llmcost.engine.kernels.products import product_s
 
-_KERNELS = "products measured by NVIDIA aiconfigurator, fitted by benchmarks/kernels"
-_GALE = "Gale et al. 2022, arXiv:2211.15841"
+KERNELS = "products measured by NVIDIA aiconfigurator, fitted by benchmarks/kernels"
 #: How well arithmetic and operand traffic of a product hide each other (benchmarks/kernels).
 SHARPNESS = 4.0
 #: A product: weight in the sum, columns and depth.
@@ -48,12 +46,13 @@ def active_layer_params(
 
 @rule(
     "product_share",
-    formula="min(product_efficiency * product_quality * sustained_share, matmul_ceiling_flops / peak_flops)",
-    reference=_KERNELS,
+    formula="min(product_efficiency * product_quality * narrow_quality * sustained_share, matmul_ceiling_flops / peak_flops)",
+    reference=KERNELS,
 )
 def product_share(
     product_efficiency: Array,
     product_quality: Array,
+    narrow_quality: Array,
     sustained_share: Array,
     matmul_ceiling_flops: Array,
     peak_flops: Array,
@@ -66,6 +65,8 @@ def product_share(
         Share of the peak that the best kernels reach in a burst [1].
     product_quality : array_like
         Share of that which the software's kernels reach [1].
+    narrow_quality : array_like
+        Share of that again in 8 and 4 bits: what scales of small blocks cost, 1 in wider formats [1].
     sustained_share : array_like
         Share of the clock that the power limit sustains over a step [1].
     matmul_ceiling_flops, peak_flops : array_like
@@ -76,7 +77,7 @@ def product_share(
     ndarray
         Share [1].
     """
-    found = product_efficiency * product_quality * sustained_share
+    found = product_efficiency * product_quality * narrow_quality * sustained_share
     return np.fmin(found, matmul_ceiling_flops / peak_flops)
 
 
@@ -165,7 +166,7 @@ def _layer_products(backward: bool) -> None:
         formula="sum of product_s over the projections of attention, recurrent mixers, the feed-forward block, shared experts and"
         " router, mean over the layers"
         + (": gradients of inputs and of weights" if backward else ""),
-        reference=_KERNELS,
+        reference=KERNELS,
     )
     def products(
         micro_tokens: Array,
@@ -247,98 +248,6 @@ def _layer_products(backward: bool) -> None:
 
 _layer_products(backward=False)
 _layer_products(backward=True)
-
-
-@rule(
-    "experts_forward_s",
-    formula="mean over the layers of expert_products_s of the device's experts, at the load of the busiest device",
-    reference=f"{_KERNELS}; {_GALE}",
-)
-def experts_forward_s(
-    micro_tokens: Array,
-    layers: Array,
-    moe_layers: Array,
-    experts: Array,
-    experts_per_token: Array,
-    expert_ffn_hidden_size: Array,
-    gated_ffn: Array,
-    expert_hidden_size: Array,
-    tp: Array,
-    ep: Array,
-    expert_tp: Array,
-    expert_imbalance: Array,
-    fused_experts: Array,
-    peak_flops: Array,
-    memory_bytes_s: Array,
-    processors: Array,
-    product_share: Array,
-    product_wave_fill: Array,
-    product_depth_half: Array,
-    product_input_bytes: Array,
-    product_cast_bytes: Array,
-    expert_efficiency_ratio: Array,
-    expert_quality: Array,
-    expert_memory_share: Array,
-    expert_launch_s: Array,
-    expert_row_pad: Array,
-    expert_move_bytes: Array,
-) -> Array:
-    """Grouped products of the routed experts of a layer and micro-batch, forward.
-
-    Parameters
-    ----------
-    micro_tokens, layers, moe_layers, experts, experts_per_token, expert_ffn_hidden_size, gated_ffn, expert_hidden_size : array_like
-        Sizes [1].
-    tp, ep, expert_tp : array_like
-        Devices that share the tokens, the experts, and an expert [1].
-    expert_imbalance : array_like
-        Rows of the busiest device over the mean [1].
-    fused_experts : array_like
-        1 where the products sort their tokens themselves [1].
-    peak_flops, memory_bytes_s, processors, product_share, product_wave_fill, product_depth_half, product_input_bytes, product_cast_bytes : array_like
-        Constants of :func:`llmcost.engine.kernels.products.product_s`.
-    expert_efficiency_ratio, expert_memory_share, expert_launch_s, expert_row_pad, expert_move_bytes : array_like
-        Constants of :func:`llmcost.engine.kernels.experts.expert_products_s`.
-    expert_quality : array_like
-        Share of those kernels' rate that the software's grouped products reach [1].
-
-    Returns
-    -------
-    ndarray
-        Time, on average over the layers [s].
-
-    References
-    ----------
-    .. [1] Gale et al. (2022), arXiv:2211.15841.
-    """
-    mixtures = moe_layers / layers
-    if not np.any(mixtures > 0):
-        return np.zeros(())
-    group_tokens = micro_tokens * ep * expert_tp / tp
-    found = routed_products_s(
-        group_tokens,
-        expert_hidden_size,
-        expert_ffn_hidden_size / expert_tp,
-        experts_per_token,
-        np.maximum(experts, 1.0),
-        ep,
-        np.where(ep > 1, expert_imbalance, 1.0),
-        peak_flops,
-        memory_bytes_s,
-        processors,
-        product_share * expert_efficiency_ratio * expert_quality,
-        product_wave_fill,
-        product_depth_half,
-        expert_memory_share,
-        SHARPNESS,
-        expert_launch_s,
-        product_input_bytes,
-        product_cast_bytes,
-        expert_row_pad,
-        expert_move_bytes * (1 - fused_experts),
-        gated_ffn,
-    )
-    return np.where(mixtures > 0, mixtures * found, 0.0)
 
 
 @rule(

@@ -155,6 +155,9 @@ def _megatron_kinds(layout: Layout) -> tuple[list[str], dict[str, Any]]:
     options = []
     if "mtp_layers" in rest:
         options.append(f"--mtp-num-layers {rest.pop('mtp_layers')}")
+    if {"expert_groups", "groups_per_token"} <= set(rest):
+        options.append(f"--moe-router-num-groups {rest.pop('expert_groups')}")
+        options.append(f"--moe-router-group-topk {rest.pop('groups_per_token')}")
     windowed = rest.get("windowed_layers", layers)
     every = {layers: "", layers - layers // 2: " --window-attn-skip-freq 2"}
     if "window" in rest and windowed in every and not any(k.startswith("windowed_h") for k in rest):

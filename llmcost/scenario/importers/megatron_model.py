@@ -211,6 +211,7 @@ def _experts(keys: Keys, run: Run, sized: bool) -> None:
     width = keys.whole("moe_ffn_hidden_size")
     shared = keys.whole("moe_shared_expert_intermediate_size", low=0)
     top = keys.whole("moe_router_topk", "topk")
+    groups, chosen = keys.whole("moe_router_num_groups"), keys.whole("moe_router_group_topk")
     pattern = keys.take("moe_layer_freq")
     keys.flag("moe_shared_expert_gate")
     layers = run.get("model.layers")
@@ -219,6 +220,9 @@ def _experts(keys: Keys, run: Run, sized: bool) -> None:
     run.put("model.experts", experts, keys.label("num_experts", "num_moe_experts"))
     if top or sized:  # else the recipe's, which is not at hand
         run.put("model.experts_per_token", top or 2, keys.label("moe_router_topk", "topk"))
+    if groups and chosen and chosen < groups:
+        run.put("model.expert_groups", groups, keys.label("moe_router_num_groups"))
+        run.put("model.groups_per_token", chosen, keys.label("moe_router_group_topk"))
     width = width or run.get("model.ffn_hidden_size")
     run.put(
         "model.expert_ffn_hidden_size", width, keys.label("moe_ffn_hidden_size", "ffn_hidden_size")

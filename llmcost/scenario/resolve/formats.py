@@ -56,6 +56,12 @@ def fill(inputs: Inputs) -> None:
     known["activation_width"] = np.where(is_wide, 4.0, 2.0)
     known["saved_input_bytes"] = np.where(is_wide, 4.0, saved)
     known["product_input_bytes"] = inputs.look(width, precision)
+    is_narrow = np.asarray(narrow) > 0
+    known["narrow_quality"] = np.where(is_narrow, known["fp8_quality"], 1.0)
+    for name in ("dispatch_bytes", "saved_gate_bytes"):
+        own = np.where(is_narrow, known[f"fp8_{name}"], known["activation_width"])
+        known[name] = np.minimum(own, known["activation_width"])
+    known["shared_output_bytes"] = np.where(is_narrow, known["fp8_shared_output_bytes"], 0.0)
     known.setdefault("recompute_share", math.nan)
     known.setdefault("schedule", 0.0)
     known.setdefault("loss_chunks", 1.0)
@@ -70,6 +76,10 @@ def fill(inputs: Inputs) -> None:
         "saved_input_bytes",
         "activation_width",
         "product_input_bytes",
+        "narrow_quality",
+        "dispatch_bytes",
+        "saved_gate_bytes",
+        "shared_output_bytes",
     ):
         inputs.constants[name] = "by precision, optimizer and software"
 

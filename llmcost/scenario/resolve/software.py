@@ -355,14 +355,17 @@ def _experts(inputs: Inputs) -> None:
             "default: from July 2026 on, with 8 or 4 bits on Blackwell",
             shown=None if np.ndim(found) else bool(found),
         )
+        # DualPipe is the schedule that pairs passes of two micro-batches to hide their exchange.
+        paired = np.asarray(known.get("schedule", 0.0)) > 1
+        with_fused = np.where(
+            np.asarray(known["fused_experts"]) > 0, known["fused_exchange_overlap"], 0.0
+        )
+        own = np.maximum(known["exchange_overlap"], with_fused)
+        software = f"default: that of {inputs.shown.get('training.software', 'the software')}"
         inputs.enter_missing(
             "training.expert_overlap",
-            np.where(
-                np.asarray(known["fused_experts"]) > 0,
-                np.maximum(known["fused_exchange_overlap"], known["exchange_overlap"]),
-                known["exchange_overlap"],
-            ),
-            f"default: that of {inputs.shown.get('training.software', 'the software')}",
+            np.where(paired, 1.0, own),
+            "default: DualPipe hides it" if np.all(paired) else software,
         )
     known.setdefault("expert_overlap", 0.0)
     known.setdefault("fused_experts", 0.0)

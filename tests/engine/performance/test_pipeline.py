@@ -44,3 +44,16 @@ def test_interleaving_shortens_the_bubble() -> None:
     assert _parts(pp=2, vpp=3)["pipeline_bubble_s"] == pytest.approx(
         _parts(pp=2)["pipeline_bubble_s"] / 3, rel=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    ("pp", "vpp", "first", "last"), [(4, 1, 16, 13), (8, 1, 8, 5), (16, 1, 4, 1), (8, 2, 8, 5)]
+)
+def test_predicted_tokens_take_all_the_room_of_the_last_stage(
+    pp: int, vpp: int, first: int, last: int
+) -> None:
+    """Layouts of DeepSeek-V3 in Megatron Bridge: recipes/deepseek/deepseek_v3.py, layout_map."""
+    layout = {"tp": 1, "pp": pp, "vpp": vpp, "ep": 8, "micro_batch": 1, "global_batch_seqs": 2048}
+    found = run(model={"preset": "deepseek-v3"}, parallelism=layout).values
+    assert float(found["first_stage_layers"]) == first
+    assert float(found["last_stage_layers"]) == last

@@ -197,6 +197,9 @@ def _feed_forward(fields: Fields, family: Family, found: Architecture, kinds: Ki
         return
     found["experts"] = kinds.experts
     found["experts_per_token"] = _top(fields, family)
+    groups, chosen = fields.whole("n_group", 1) or 1, fields.whole("topk_group", 1) or 1
+    if chosen < groups:  # as many groups as there are limit nothing
+        found["expert_groups"], found["groups_per_token"] = groups, chosen
     found["dense_layers"] = kinds.dense
     inner = width if inner is None else inner
     found["expert_ffn_hidden_size"] = inner
