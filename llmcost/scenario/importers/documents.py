@@ -31,10 +31,6 @@ _POINTERS = (
 _PROGRAM = re.compile(r"(.*/)?[\w.-]+\.py$")
 #: What runs a trainer without naming a Python file.
 _PROGRAMS = ("axolotl.cli", "torchtitan.train", "train", "llamafactory-cli", "composer")
-_LAUNCHERS = re.compile(
-    r"(.*/)?(torchrun|deepspeed|accelerate|srun|mpirun|mpiexec|python3?|composer|axolotl|sbatch|"
-    r"llamafactory-cli|torch\.distributed\.(run|launch))$"
-)
 
 
 class Document(NamedTuple):
