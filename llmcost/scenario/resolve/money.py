@@ -103,6 +103,18 @@ def _range(inputs: Inputs, key: str, quantity: str, quote: quotes.Quote) -> None
     )
 
 
+def _purchase(word: str, day: Any) -> quotes.Quote | None:
+    """What a device costs to buy on a day; None where nobody sells it, or the day is not known."""
+    when = _day(day)
+    if when is None or prices.not_sold(word):
+        return None
+    return quotes.buy(prices.purchases(word), when)
+
+
+def _figure(quote: quotes.Quote | None, name: str) -> float | None:
+    return None if quote is None else float(getattr(quote, name))
+
+
 def _value(inputs: Inputs) -> None:
     """Where the catalog has no price of a device at its launch, take the known one nearest to it.
 
@@ -116,19 +128,11 @@ def _value(inputs: Inputs) -> None:
         return
 
     def launch(word: str, own: Any) -> quotes.Quote | None:
-        day = _day(inputs.entry("accelerators", word).get("available") if own is None else own)
-        return (
-            None
-            if day is None or prices.not_sold(word)
-            else quotes.buy(prices.purchases(word), day)
-        )
+        usual = inputs.entry("accelerators", word).get("available")
+        return _purchase(word, usual if own is None else own)
 
     def field(name: str) -> Any:
-        def of(word: str, own: Any) -> float | None:
-            quote = launch(word, own)
-            return None if quote is None else float(getattr(quote, name))
-
-        return inputs.look(of, accelerator, own_day)
+        return inputs.look(lambda word, own: _figure(launch(word, own), name), accelerator, own_day)
 
     usd = field("usd")
     if usd is None:
@@ -165,10 +169,6 @@ def _buy(inputs: Inputs) -> None:
     if inputs.has("cost.device_price_usd"):
         return  # the user's own price is that of a purchase too
 
-    def at(word: str, day: Any) -> quotes.Quote | None:
-        when = _day(day)
-        return None if when is None else quotes.buy(prices.purchases(word), when)
-
     if one:
         reason = prices.not_sold(accelerator)
         if reason:
@@ -178,20 +178,14 @@ def _buy(inputs: Inputs) -> None:
             )
             return
 
-    def field(word: str, day: Any, name: str) -> float | None:
-        if prices.not_sold(word):
-            return math.nan
-        quote = at(word, day)
-        return None if quote is None else float(getattr(quote, name))
-
     ratio = inputs.entry("defaults", "cost.server_cost_ratio")["value"]
 
     def with_server(word: str, day: Any) -> float | None:
-        usd, server = field(word, day, "usd"), field(word, day, "includes_server")
-        if usd is None or server is None:
+        quote = _purchase(word, day)
+        if quote is None:
             return None
         own = inputs.entry("accelerators", word).get("server_cost_ratio", ratio)
-        return usd if server else usd * float(own)
+        return quote.usd if quote.includes_server else quote.usd * float(own)
 
     bought = inputs.look(with_server, accelerator, start)
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
@@ -201,7 +195,7 @@ def _buy(inputs: Inputs) -> None:
             inputs.known["purchase_price_usd"] = np.where(np.asarray(sold) < 1, math.nan, price)
         return
     plain = one and (start is None or isinstance(start, date))
-    quote = at(accelerator, start) if plain else None
+    quote = _purchase(accelerator, start) if plain else None
     if quote is None:
         inputs.enter("cost.purchase_price_usd", bought, "axis")
     else:
