@@ -89,6 +89,13 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         assert module not in ways, ways[module]
 
 
+def test_no_module_imports_from_the_package_that_imports_it() -> None:
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module != module:
+                assert module not in IMPORTS.get(str(node.module), ()), f"{module}: {node.module}"
+
+
 def test_shared_options_stand_once() -> None:
     shared = ("--samples", "--seed", "--quantiles", "--format", "--json", "--no-color", "--quiet", "--set", "--catalog")  # fmt: skip
     declared = re.compile(r'"(--[a-z-]+)"')
