@@ -142,12 +142,15 @@ def cost_amortized_usd(
 
 @rule(
     "purchase_price_usd",
-    formula="server_price_usd",
+    formula="server_price_usd, where the device is sold",
     reference="the price of the scenario, where nobody quotes one of the run's time",
 )
-def purchase_price_usd(server_price_usd: Array) -> Array:
-    """Price of buying one device with its share of the server when the run starts [USD]."""
-    return server_price_usd
+def purchase_price_usd(server_price_usd: Array, device_sold: float | Array = 1.0) -> Array:
+    """Price of buying one device with its share of the server when the run starts [USD].
+
+    `device_sold` is 0 where its vendor only rents it out [1].
+    """
+    return np.where(np.asarray(device_sold) > 0, server_price_usd, np.nan)
 
 
 @rule(

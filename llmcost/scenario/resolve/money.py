@@ -191,8 +191,7 @@ def _buy(inputs: Inputs) -> None:
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
     if bought is None:
         if np.any(np.asarray(sold) < 1):
-            price = inputs.known.get("device_price_usd", math.nan)
-            inputs.known["purchase_price_usd"] = np.where(np.asarray(sold) < 1, math.nan, price)
+            inputs.known["device_sold"] = sold
         return
     plain = one and (start is None or isinstance(start, date))
     quote = _purchase(accelerator, start) if plain else None
