@@ -264,6 +264,8 @@ def expert_forward_s(
         The networks, as :func:`gather`.
     dispatch_domain_share, dispatch_base_s, combine_domain_share, combine_base_s, exchange_nic_share, exchange_copies : array_like
         Constants of :func:`llmcost.engine.kernels.collectives.expert_exchange_s`.
+    activation_width : array_like
+        Bytes of a number [B].
 
     Returns
     -------
