@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class LlmcostError(Exception):
@@ -31,6 +34,26 @@ class ReaderGoneError(LlmcostError):
     """Whoever reads standard output has closed it (``| head``): nothing is wrong (exit code 0)."""
 
     exit_code = 0
+
+
+def every(checks: Iterable[Callable[[], T]]) -> list[T]:
+    """What checks give, in order.
+
+    Raises
+    ------
+    InputError
+        With what is wrong with any of them, at once.
+    """
+    found: list[T] = []
+    problems: list[str] = []
+    for check in checks:
+        try:
+            found.append(check())
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return found
 
 
 def whole(text: str, most: int) -> int | None:

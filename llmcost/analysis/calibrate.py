@@ -14,6 +14,7 @@ from llmcost.analysis.cluster import find, wants_search
 from llmcost.analysis.rows import Cells, read_cells
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import execute, plan
+from llmcost.engine.chain import run as run_chain
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Inputs, parse_scenario, resolve
 from llmcost.scenario.keys import find_key, parse_raw
@@ -101,10 +102,7 @@ def calibrate(path: str, catalog: Catalog) -> Calibration:
         If the rows tell none of the constants.
     """
     rows, notes = _read(path, catalog)
-    names = sorted({name for row in rows for name in row.known})
-    known: dict[str, Any] = {
-        name: np.array([row.known.get(name, np.nan) for row in rows]) for name in names
-    }
+    known: dict[str, Any] = _side_by_side(rows)
     target = np.array([row.measured for row in rows])
     steps = plan(frozenset(known), frozenset({"predicted_step_s"}))
     constants = _constants(rows, catalog)
@@ -123,6 +121,12 @@ def calibrate(path: str, catalog: Catalog) -> Calibration:
             execute(steps, values)
         return np.asarray(np.log(values["predicted_step_s"] / target), dtype=np.float64)
 
+    blind = np.flatnonzero(np.isnan(error(start))) + 1
+    if blind.size:
+        which = ", ".join(map(str, blind[:20]))
+        raise InputError(
+            f"{path}: no time is predicted of step {which} of {len(rows)}: the accelerator lacks a bandwidth or memory figure, or the layout cannot be"
+        )
     theta, covariance = _fit(error, start, deviation, low, high)
     left = np.sqrt(np.diag(covariance))
     told = left < _TOLD * deviation
@@ -140,6 +144,17 @@ def calibrate(path: str, catalog: Catalog) -> Calibration:
     ]
     errors = [float(np.mean(np.abs(np.expm1(error(point))))) for point in (start, theta)]
     return Calibration(found, len(rows), errors[0], errors[1], notes)
+
+
+def _side_by_side(rows: list[_Row]) -> dict[str, NDArray[np.float64]]:
+    """The quantities of all rows as arrays; of one that only others give, what a row's own formulas make of it."""
+    names = sorted({name for row in rows for name in row.known})
+    found = []
+    for row in rows:
+        lacking = frozenset(name for name in names if name not in row.known)
+        own = run_chain(row.known, lacking)[0] if lacking else {}
+        found.append({name: float(own[name]) for name in lacking & own.keys()} | row.known)
+    return {name: np.array([row.get(name, np.nan) for row in found]) for name in names}
 
 
 def _fit(
@@ -286,8 +301,8 @@ def _row(
 def as_toml(found: Calibration, path: str, day: str) -> str:
     """The constants that the rows told, as a catalog file."""
     lines = [
-        f"# Constants of the software on the cluster whose {found.rows} steps {path} holds; take them with --catalog.",
-        f"# Mean error of those steps: {found.before:.1%} before, {found.after:.1%} after.",
+        f"# Constants of the software on the cluster whose measured steps {path} holds; take them with --catalog.",
+        f"# Mean error of those {found.rows}: {found.before:.1%} before, {found.after:.1%} after.",
     ]
     for software in dict.fromkeys(item.software for item in found.constants if item.told):
         mine = [item for item in found.constants if item.software == software and item.told]

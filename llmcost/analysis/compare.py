@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.expression import Expression
+from llmcost.analysis.names import nearest_result
 from llmcost.analysis.uncertainty import cheaper
 from llmcost.engine.results import (
     ADDED_PARTS,
@@ -16,7 +17,7 @@ from llmcost.engine.results import (
     RESULTS,
     of_group,
 )
-from llmcost.errors import InputError, nearest
+from llmcost.errors import InputError
 
 #: Results that a comparison shows unless asked for others.
 METRICS = (
@@ -172,13 +173,16 @@ def checked_metrics(text: str | None, default: Sequence[str]) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise InputError("--metrics: names no result")
+    words = (*GROUPS, *BY_UNIT)
+    problems = [
+        f'--metrics "{name}": is neither a result nor a group of them ({", ".join(words)})'
+        f"{nearest_result(name, words)}"
+        for name in names
+        if name not in RESULTS and name not in words
+    ]
+    if problems:
+        raise InputError(problems)
     found: list[str] = []
     for name in names:
-        words = (*GROUPS, *BY_UNIT)
-        if name not in RESULTS and name not in words:
-            raise InputError(
-                f'--metrics "{name}": is neither a result nor a group of them ({", ".join(words)})'
-                f"{nearest(name, [*RESULTS, *words])}"
-            )
         found += [name] if name in RESULTS else of_group(name)
     return list(dict.fromkeys(found))

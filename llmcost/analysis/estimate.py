@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from llmcost.analysis.hints import counts_whole_scores, hints
 from llmcost.catalog import Catalog
-from llmcost.engine.chain import Array, Rule
+from llmcost.engine.chain import Array, Rule, scalar
 from llmcost.engine.cost import cost_items_usd
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.identity import TOLERANCE, compared, comparisons
 from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError, NoAnswerError, nearest
+from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import Inputs, Scenario, check_params, place, resolve
 from llmcost.scenario.resolve import PARAMS_ERROR, params_gap
 from llmcost.scenario.schema import FLAG, KEYS, by_quantity
 
-#: An MFU above this is derived from inputs that do not fit together, or fits no published run; those
-#: of narrow formats are the highest of the published step times.
-HIGHEST_PUBLISHED_MFU = 0.75
-HIGHEST_NARROW_MFU = {"fp8": 0.46, "fp4": 0.32}
-
 
 class Item(NamedTuple):
-    """An item of ``[[cost.items]]`` and what it costs [USD]."""
+    """An item of ``[[cost.items]]`` and what it costs [USD], with its range where one was asked for."""
 
     name: str
     usd: float
+    interval: Mapping[str, float | None] = {}
 
 
 class Estimate(NamedTuple):
@@ -46,6 +42,7 @@ class Estimate(NamedTuple):
     stages: tuple[Any, ...] = ()
     levers: tuple[Any, ...] = ()
     given: Scenario | None = None
+    item_intervals: Mapping[str, Mapping[str, float | None]] = {}
 
     @property
     def name(self) -> str:
@@ -66,13 +63,18 @@ class Estimate(NamedTuple):
         """The scenario's own items, which add up to ``cost_items_usd``; none where that is not known."""
         if self.result("cost_items_usd") is None:
             return []
-        facts = {**self.inputs.known, **self.values}  # a whole of stages has no months of its own
+        found = self.item_costs(self.values).items()
+        return [Item(name, float(usd), self.item_intervals.get(name, {})) for name, usd in found]
+
+    def item_costs(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """What each item costs [USD] by results, or samples of them."""
+        facts = {**self.inputs.known, **values}  # a whole of stages has no months of its own
         time = {name: np.asarray(facts[name]) for name in ("months", "days") if name in facts}
-        base = self.values["cost_development_usd"]
-        return [
-            Item(name, float(cost_items_usd(*map(np.asarray, part), base, **time)))
+        base = values["cost_development_usd"]
+        return {
+            name: cost_items_usd(*map(np.asarray, part), base, **time)
             for name, part in self.inputs.items.items()
-        ]
+        }
 
     def source(self, key: str) -> str:
         """Where the value of a scenario key comes from."""
@@ -119,14 +121,6 @@ _OPTIONAL_PARTS = ("experts", "lora", "rope", "v_head_dim", "dense_layers")
 def _is_assumed_zero(name: str, value: Array) -> bool:
     words = any(part in name for part in _OPTIONAL_PARTS)
     return KEYS[name].kind != "number" or (words and not np.any(value))
-
-
-def scalar(value: Any) -> float | None:
-    """A number, or None for what is absent, NaN or infinite."""
-    if value is None or np.size(value) != 1:
-        return None
-    number = float(np.asarray(value).reshape(()))
-    return number if math.isfinite(number) else None
 
 
 def _plain(value: Any, kind: str) -> Any:
@@ -269,117 +263,6 @@ def check(inputs: Inputs, values: Mapping[str, Array]) -> None:
                 f"{inputs.scenario.label}: no cluster meets the time limit: devices would fail faster than they train; "
                 "allow more time or give a longer reliability.device_mtbf_hours"
             )
-
-
-def counts_whole_scores(inputs: Inputs, values: Mapping[str, Array]) -> bool:
-    """Whether an MFU above 1 only says how attention is counted: its time is the layout's own."""
-    predicted = "predicted_mfu" in values and "mfu" not in inputs.given | set(inputs.known)
-    return predicted and not np.any(inputs.known.get("causal_flops", 0.0))
-
-
-def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
-    """What keeps a wanted result from being known, and what looks doubtful."""
-    found = []
-    scenario = inputs.scenario
-    device = "cluster.accelerator" in inputs.sources
-    hours = scalar(values.get("device_hours")) is not None
-    if scenario.start is None and device and hours:
-        found.append(
-            "amortized and energy cost are not known: start_date is missing (--set start_date=2026-01-01)"
-        )
-    elif "device_price_usd" not in values and device and hours:
-        found.append(
-            f"amortized and purchase cost are not known: nobody published a price of {scenario.get('cluster.accelerator')}; give cost.device_price_usd"
-        )
-    if "device_power_w" not in values and device and hours:
-        found.append(
-            f"energy, its cost and carbon are not known: nobody published the power of {scenario.get('cluster.accelerator')}; give energy.device_power_w or cluster.tdp_w"
-        )
-    if scenario.start is not None and any(
-        lever.get("year", 9999) <= scenario.start.year for lever in scenario.levers
-    ):
-        found.append(
-            "levers are not pulled by an estimate; `llmcost project` applies them from their year on"
-        )
-    if "predicted_mfu" in values and np.isnan(values["predicted_mfu"]).any():
-        found.append(
-            "the layout predicts nothing: the accelerator lacks a bandwidth or memory figure that the prediction needs"
-        )
-    need = scalar(values.get("memory_gb_per_device"))
-    room = scalar(inputs.known.get("memory_gb"))
-    if need is not None and room is not None and need > room:
-        found.append(
-            f'the layout needs {need:,.0f} GB a device and a device has {room:,.0f}: it does not fit; more tp, pp, sharding or recompute would, and parallelism = "auto" finds a layout that does'
-        )
-    mfu = scalar(values.get("mfu"))
-    if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU and counts_whole_scores(inputs, values):
-        found.append(
-            f'an MFU of {mfu:.2f} counts the whole score matrix, of which causal kernels compute half; training.attention_flops = "causal" counts what they compute, and the time stays the same'
-        )
-    elif mfu is not None and mfu > HIGHEST_PUBLISHED_MFU:
-        found.append(
-            f"an MFU of {mfu:.2f} is above any published run ({HIGHEST_PUBLISHED_MFU}); check the inputs"
-        )
-    precision = str(inputs.shown.get("training.precision"))
-    narrow = HIGHEST_NARROW_MFU.get(precision)
-    if mfu is not None and narrow is not None and narrow < mfu <= HIGHEST_PUBLISHED_MFU:
-        found.append(
-            f"an MFU of {mfu:.2f} of the {precision} peak is above any published step in that format ({narrow}); "
-            "one that was measured in 16 bits does not hold on another peak"
-        )
-    if "loss_floor" in values:
-        from llmcost.analysis.loss import loss_hints
-
-        found += loss_hints(inputs, values)
-    if "service_wanted_batch" in values:
-        from llmcost.analysis.service import service_hints
-
-        found += service_hints(inputs, values)
-    known = scenario.get("cost.available_date") or inputs.shown.get("cost.available_date")
-    if isinstance(known, date) and scenario.start is not None and scenario.start < known:
-        derived = inputs.sources.get("cost.available_date") == "derived"
-        what = "first known price of the hardware" if derived else "hardware came to market"
-        found.append(
-            f"start_date {scenario.start} is before the {what} ({known}); its price is taken undepreciated"
-        )
-    return found
-
-
-def explain_quantities(result: Estimate, key: str | None) -> list[str]:
-    """The quantities that an explanation shows: one with all it rests on, or every result.
-
-    Raises
-    ------
-    InputError
-        If `key` names nothing that the scenario determines.
-    """
-    if key is None and result.stages:
-        formulas = {step.gives for step in result.steps}
-        return [name for name in RESULTS if name in formulas or result.result(name) is not None]
-    if key is None:
-        return [step.gives for step in result.steps if step.gives in RESULTS]
-    name = key if key in RESULTS or key in result.values else by_key(key)
-    if name not in result.values:
-        names = [*RESULTS, *result.values]
-        if name in RESULTS:
-            why = ""
-            if name == "loss" and "loss_floor" not in result.values:
-                from llmcost.analysis.loss import CHOOSE
-
-                why = f"; {CHOOSE}"
-            raise InputError(f"--explain {key}: this scenario does not determine it{why}")
-        raise InputError(f"--explain {key}: no such result{nearest(key, names)}")
-    wanted = {name}
-    for step in reversed(result.steps):
-        if step.gives in wanted:
-            wanted.update(step.needs, *[[o] for o in step.optional if o in result.values])
-    order = [step.gives for step in result.steps if step.gives in wanted]
-    return order or [name]
-
-
-def by_key(key: str) -> str:
-    """The engine's name of a scenario key, or the name itself."""
-    return KEYS[key].quantity if key in KEYS and KEYS[key].quantity else key
 
 
 def input_place(quantity: str) -> str | None:

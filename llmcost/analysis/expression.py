@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from llmcost.errors import InputError, nearest
+from llmcost.analysis.names import nearest_result
+from llmcost.errors import InputError
 from llmcost.scenario.values import ValueProblem, parse_number, show
 
 _TOKEN = re.compile(
@@ -209,7 +210,7 @@ class Expression:
         names = set(known)
         for name in sorted(self.names() - names):
             raise self._error(
-                f"{show(name)} is neither a result nor a scenario key{nearest(name, names)}"
+                f"{show(name)} is neither a result nor a scenario key{nearest_result(name, names)}"
             )
 
     def value(self, values: Mapping[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.candidates import LAYOUT, Candidates, candidates
+from llmcost.analysis.hints import ways_to_fit
 from llmcost.engine import evaluate as _formulas  # noqa: F401  (enters the formulas)
 from llmcost.engine.chain import Array, Rule, execute, plan
 from llmcost.errors import NoAnswerError
@@ -233,9 +234,10 @@ def _evaluate(
 
 def _none_fits(task: _Task, memory: Array, room: float, where: str) -> NoAnswerError:
     nearest = int(np.argmin(memory))
+    devices = f"{task.devices:,.0f} device{'' if task.devices == 1 else 's'}"
     return NoAnswerError(
-        f"{where}: no layout of {task.devices:,.0f} devices fits: the leanest of {task.rows:,} ({describe(_row(task.found.layouts, nearest))}) needs "
-        f"{_gigabytes(memory[nearest])} a device of {_gigabytes(room)} usable; more devices, an accelerator with more memory or a shorter sequence would make it fit"
+        f"{where}: no layout of {devices} fits: the leanest of {task.rows:,} ({describe(_row(task.found.layouts, nearest))}) needs "
+        f"{_gigabytes(memory[nearest])} a device of {_gigabytes(room)} usable; {ways_to_fit({**task.known, 'devices': np.asarray(task.devices)}, searched=True)} would help"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.names import check_result
 from llmcost.analysis.project import project
 from llmcost.analysis.roadmap import in_states
 from llmcost.analysis.trends import pull
@@ -16,8 +17,8 @@ from llmcost.analysis.years import Projection, pulled_by, starting_point
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import COST_METHODS, RESULTS
-from llmcost.errors import InputError, NoAnswerError, nearest
+from llmcost.engine.results import COST_METHODS
+from llmcost.errors import InputError, NoAnswerError
 from llmcost.files import packaged, read_toml
 from llmcost.scenario import parse_scenario
 
@@ -284,19 +285,6 @@ def _lacking(base: Estimate) -> str:
     return "; ".join(found)
 
 
-def check_metric(name: str, option: str) -> str:
-    """A result's name, checked.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    if name not in RESULTS:
-        raise InputError(f'{option} "{name}": is not a result{nearest(name, RESULTS)}')
-    return name
-
-
 def parse_threshold(text: str) -> tuple[str, float]:
     """Read ``result=value``.
 
@@ -311,7 +299,7 @@ def parse_threshold(text: str) -> tuple[str, float]:
     if not equals:
         raise InputError(f'--threshold "{text}": write it as result=value, like cost_total_usd=1e9')
     try:
-        return check_metric(name.strip(), "--threshold"), parse_number(raw.strip())
+        return check_result(name.strip(), "--threshold"), parse_number(raw.strip())
     except ValueProblem as problem:
         raise InputError(f"--threshold {name}: {problem}") from None
 

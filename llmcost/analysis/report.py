@@ -9,7 +9,8 @@ from llmcost.analysis.estimate import Estimate, published_run
 from llmcost.analysis.project import project, with_samples
 from llmcost.analysis.roadmap import with_levers
 from llmcost.analysis.sampling import Sampling
-from llmcost.analysis.uncertainty import Bar, tornado, uncertain_inputs, with_uncertainty
+from llmcost.analysis.tornado import Bar, tornado
+from llmcost.analysis.uncertainty import uncertain_inputs, with_uncertainty
 from llmcost.analysis.years import Projection
 from llmcost.catalog import Catalog
 from llmcost.errors import LlmcostError

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmcost.analysis.estimate import Estimate, scalar
+from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.stages import estimate_any, overridden
 from llmcost.catalog import Catalog
+from llmcost.engine.chain import scalar
 from llmcost.errors import InputError, LlmcostError
 from llmcost.scenario import Scenario
 from llmcost.scenario.read import Given, searched_again

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from llmcost.analysis.names import nearest_result
 from llmcost.engine.chain import Array, execute, plan
 from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError, nearest
+from llmcost.errors import InputError
 from llmcost.scenario.keys import find_key, stage_key
 from llmcost.scenario.schema import NUMBER
 from llmcost.scenario.values import ValueProblem, check_number, parse_number
@@ -226,7 +227,7 @@ def _target(text: str) -> tuple[str, float]:
     if not equals:
         raise InputError(f'--target "{text}": write it as result=value, like cost_total_usd=1e6')
     if name not in RESULTS:
-        raise InputError(f'--target "{name}": is not a result{nearest(name, RESULTS)}')
+        raise InputError(f'--target "{name}": is not a result{nearest_result(name)}')
     try:
         return name, parse_number(raw.strip())
     except ValueProblem as problem:

@@ -7,7 +7,8 @@ it. A block is a run of rows in the order of the axes, the last fastest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from llmcost.analysis.cells import find_in_cells
 from llmcost.analysis.cluster import beyond_deadline, wants_search, with_cluster
 from llmcost.analysis.estimate import check_consistent, quantities_to_check, without_answer
 from llmcost.analysis.expression import DROP, KEEP, Expression, judge
+from llmcost.analysis.names import check_column
 from llmcost.analysis.sampling import Sampling, column, label, quantiles_of, uniforms
 from llmcost.analysis.solve import Solve
 from llmcost.catalog import Catalog
@@ -26,7 +28,7 @@ from llmcost.engine.chain import Array, Rule, execute, plan
 from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import RESULTS, of_quantile
-from llmcost.errors import InputError, nearest
+from llmcost.errors import InputError, every
 from llmcost.scenario import Inputs, Scenario, resolve
 from llmcost.scenario.keys import spec, stage_key
 from llmcost.scenario.read import with_stage_key
@@ -129,17 +131,14 @@ class Sweep:
         }
         self.key_values |= self.labels
         names = {*self.result_names, *self.key_values, *self.quantile_names}
-        for condition in self.conditions:
-            condition.check([*RESULTS, *KEYS, *names])
         self.select = list(select) if select is not None else self._all_columns()
+        known = [*RESULTS, *KEYS, *names]
+        checks: list[Callable[[], Any]] = [partial(one.check, known) for one in self.conditions]
+        checks += [partial(check_column, name, names) for name in self.select]
+        every(checks)
         twice = next((name for name in self.select if self.select.count(name) > 1), None)
         if twice is not None:
             raise InputError(f'--select "{twice}": is named twice; a column has one place')
-        for name in self.select:
-            if name not in {*names, *RESULTS, *self.labels} and spec(name) is None:
-                raise InputError(
-                    f'--select "{name}": is neither a result nor a scenario key{nearest(name, [*RESULTS, *KEYS])}'
-                )
         wanted = {*self.select, *needed}
         for condition in self.conditions:
             wanted |= condition.names()

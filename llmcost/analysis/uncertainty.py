@@ -18,7 +18,7 @@ from llmcost.catalog import Catalog
 from llmcost.engine.chain import RULES, Array, execute, plan
 from llmcost.engine.distributions import outside, quantile
 from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError, NoAnswerError, nearest
+from llmcost.errors import NoAnswerError
 from llmcost.scenario import Inputs, Scenario, resolve
 from llmcost.scenario.values import Distribution
 
@@ -248,8 +248,20 @@ def with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Es
         notes.append(
             f"in {late:.2%} of the samples the run takes longer than cluster.deadline_days"
         )
+    return _with_ranges(base, samples, sampling)._replace(warnings=notes)
+
+
+def _with_ranges(base: Estimate, samples: Mapping[str, Array], sampling: Sampling) -> Estimate:
+    """The ranges of the results, and of the scenario's own items that follow from them."""
+    items = base.item_costs(samples) if "cost_items_usd" in samples else {}
+    if "staff.months" in base.inputs.distributions:  # months are no result, so theirs are not known
+        items = {
+            name: usd for name, usd in items.items() if not base.inputs.items[name].usd_per_month
+        }
     return base._replace(
-        intervals=bands(samples, sampling.quantiles), samples=samples, warnings=notes
+        samples=samples,
+        intervals=bands(samples, sampling.quantiles),
+        item_intervals=bands(items, sampling.quantiles),
     )
 
 
@@ -264,12 +276,7 @@ def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalo
 
     notes = named([(stage.name, stage.estimate.warnings) for stage in stages])
     notes += at_medians(base.given or base.inputs.scenario)
-    return base._replace(
-        intervals=bands(samples, sampling.quantiles),
-        samples=samples,
-        stages=stages,
-        warnings=notes,
-    )
+    return _with_ranges(base, samples, sampling)._replace(stages=stages, warnings=notes)
 
 
 def estimate_uncertain(scenario: Scenario, catalog: Catalog, sampling: Sampling | None) -> Estimate:
@@ -283,96 +290,6 @@ def estimate_uncertain(scenario: Scenario, catalog: Catalog, sampling: Sampling 
     return base if sampling is None else with_uncertainty(base, sampling, catalog)
 
 
-class Bar(NamedTuple):
-    """What one uncertain input does to a result."""
-
-    key: str
-    low_input: float
-    high_input: float
-    low: float | None
-    high: float | None
-    first_order: float | None
-    total: float | None
-
-
-def tornado(base: Estimate, sampling: Sampling, catalog: Catalog, key: str) -> list[Bar]:
-    """Which inputs drive the range of a result.
-
-    Each input is set to its 5th and 95th percentile with the others at their medians, and its
-    first-order and total Sobol indices are estimated from `sampling.samples` pairs of samples.
-
-    Returns
-    -------
-    list of Bar
-        Largest swing first.
-
-    Raises
-    ------
-    InputError, NoAnswerError
-        If the result is not determined, or nothing is uncertain.
-
-    References
-    ----------
-    .. [1] Saltelli et al. (2010), Computer Physics Communications 181, equation b of table 2.
-    .. [2] Jansen (1999), Computer Physics Communications 117.
-    """
-    if key not in RESULTS:
-        raise InputError(f'--tornado "{key}": is not a result{nearest(key, RESULTS)}')
-    uncertain = uncertain_inputs(base, sampling.defaults)
-    label_ = base.inputs.scenario.label
-    if base.result(key) is None:
-        raise NoAnswerError(f"{label_}: {key} is not determined, so nothing drives it")
-    if not uncertain:
-        raise NoAnswerError(
-            f"{label_}: no input is uncertain: write {{ low = …, high = … }} in the scenario, or use --uncertainty defaults"
-        )
-    keys = [item.key for item in uncertain]
-    count = len(keys)
-    ends = {name: np.full(2 * count, 0.5) for name in keys}
-    for index, name in enumerate(keys):
-        ends[name][2 * index : 2 * index + 2] = 0.05, 0.95
-    swings = _of(base, sampling, catalog, ends, 2 * count, key)
-    half = max(sampling.samples, 2)
-    first = uniforms(keys, half, sampling.seed)
-    second = uniforms([f"{name} again" for name in keys], half, sampling.seed)
-    a = _of(base, sampling, catalog, first, half, key)
-    b = _of(base, sampling, catalog, {name: second[f"{name} again"] for name in keys}, half, key)
-    both = np.concatenate([a, b])
-    centre = _known_mean(both)
-    variance = _known_mean((both - centre) ** 2)
-    bars = []
-    for index, item in enumerate(uncertain):
-        mixed = {**first, item.key: second[f"{item.key} again"]}
-        c = _of(base, sampling, catalog, mixed, half, key)
-        shares: tuple[float | None, float | None] = (None, None)
-        if 0 < variance < np.inf:
-            own = _known_mean((b - centre) * (c - a)) / variance
-            total = _known_mean((a - c) ** 2) / (2 * variance)
-            shares = (own, total) if np.isfinite(own) and np.isfinite(total) else (None, None)
-        low, high = (None if np.isnan(v) else float(v) for v in swings[2 * index : 2 * index + 2])
-        bottom, top = (float(quantile(item.distribution, share)) for share in (0.05, 0.95))
-        bars.append(Bar(item.key, bottom, top, low, high, *shares))
-    return sorted(bars, key=lambda bar: -abs((bar.high or 0.0) - (bar.low or 0.0)))
-
-
-def _known_mean(values: Array) -> float:
-    """Mean of what is known, NaN where nothing is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else np.nan
-
-
-def _of(
-    base: Estimate,
-    sampling: Sampling,
-    catalog: Catalog,
-    shares: Mapping[str, Array],
-    count: int,
-    key: str,
-) -> Array:
-    found = samples_of(base, sampling, catalog, [key], shares, count)
-    return np.broadcast_to(found[key], (count,))
-
-
 def cheaper(mine: Estimate, other: Estimate, key: str) -> float | None:
     """Probability that one scenario's result is below another's, over common samples."""
     if key not in mine.samples or key not in other.samples:
@@ -384,13 +301,11 @@ def cheaper(mine: Estimate, other: Estimate, key: str) -> float | None:
 
 __all__ = [
     "DEFAULT_SAMPLES",
-    "Bar",
     "Sampling",
     "Uncertain",
     "bands",
     "cheaper",
     "label",
-    "tornado",
     "uniforms",
     "with_uncertainty",
 ]

@@ -108,7 +108,7 @@ class Series(NamedTuple):
         first = max(other for other in known if other < year)
         last = min(other for other in known if other > year)
         share = (year - first) / (last - first)
-        return self.years[first] ** (1 - share) * self.years[last] ** share, nearest
+        return self.years[first] * (self.years[last] / self.years[first]) ** share, nearest
 
 
 @cache

@@ -86,7 +86,7 @@ def at(known: Sequence[tuple[int, float]], day: int | None) -> tuple[float, int,
     (first, low), (last, high) = known[after - 1], known[after]
     share = (day - first) / (last - first)
     nearest = last if last - day <= day - first else first
-    return low ** (1 - share) * high**share, nearest, day != last
+    return low * (high / low) ** share, nearest, day != last
 
 
 def offers(

@@ -96,7 +96,10 @@ def command(
             sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, sampled.seed)
         if sampling is not None:
             result = analysis.with_uncertainty(result, sampling, entries)
-            bars = analysis.tornado(result, sampling, entries, tornado) if tornado else None
+            if tornado:
+                from llmcost.analysis.tornado import tornado as driven
+
+                bars = driven(result, sampling, entries, tornado)
     options.warn(result.warnings)
     if plot is not None:
         from llmcost.render import charts, plots

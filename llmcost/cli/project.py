@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -59,14 +60,18 @@ def command(
     """Project a scenario year by year under growth trends and levers."""
     from llmcost.analysis import milestones
     from llmcost.analysis.compare import checked_metrics
+    from llmcost.analysis.names import check_result
     from llmcost.analysis.project import project, with_samples
     from llmcost.analysis.stages import estimate_any as estimate
+    from llmcost.errors import every
     from llmcost.render import project as show
     from llmcost.scenario import load_scenario
 
-    thresholds = [milestones.parse_threshold(text) for text in threshold or ()]
-    asked = checked_metrics(metrics, ())
-    falls = [milestones.check_metric(name, "--waterfall") for name in waterfall or ()]
+    said = threshold or ()
+    checks: list[Any] = [partial(milestones.parse_threshold, text) for text in said]
+    checks += [partial(check_result, name, "--waterfall") for name in waterfall or ()]
+    *checked, asked = every([*checks, partial(checked_metrics, metrics, ())])
+    thresholds, falls = checked[: len(said)], checked[len(said) :]
     usd = None if budget is None else milestones.parse_budget(budget)
     if plot is not None:
         from llmcost.render.plots import check_path

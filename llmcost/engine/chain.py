@@ -9,6 +9,7 @@ the same rules solve for whichever member of an identity is missing. Rules of a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -156,3 +157,11 @@ def execute(steps: Iterable[Rule], values: dict[str, Array]) -> None:
         arguments = [values[name] for name in item.needs]
         options = {name: values[name] for name in item.optional if name in values}
         values[item.gives] = np.asarray(item.function(*arguments, **options))
+
+
+def scalar(value: Any) -> float | None:
+    """A number, or None for what is absent, NaN or infinite."""
+    if value is None or np.size(value) != 1:
+        return None
+    number = float(np.asarray(value).reshape(()))
+    return number if math.isfinite(number) else None

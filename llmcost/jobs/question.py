@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.expression import DROP, KEEP, UNKNOWN
+from llmcost.analysis.names import nearest_result
 from llmcost.analysis.rank import Best, Everything, First, Pareto
 from llmcost.analysis.rows import read_rows
 from llmcost.analysis.sampling import Sampling
@@ -15,7 +17,7 @@ from llmcost.analysis.staged_sweep import sweep_of
 from llmcost.analysis.sweep import Sweep
 from llmcost.catalog import Catalog
 from llmcost.engine.results import RESULTS
-from llmcost.errors import InputError, nearest
+from llmcost.errors import InputError, every, nearest
 from llmcost.scenario import Scenario
 from llmcost.scenario.keys import spec
 from llmcost.scenario.schema import KEYS, NUMBER
@@ -90,16 +92,16 @@ class Question(NamedTuple):
         taken += [] if table is None else table.axis.keys
         if table is not None and (zips or zip):
             raise InputError("--rows: its columns move together as --zip does; leave --zip out")
-        parsed = parse_axes([*axes, *(axis or ())], [*zips, *(zip or ())], catalog, taken)
+        best = minimize or maximize
+        needed = [name.lstrip("-") for name in objectives] + ([best] if best else [])
+        lines, together = [*axes, *(axis or ())], [*zips, *(zip or ())]
+        read: list[Any] = [partial(parse_axes, lines, together, catalog, taken)]
+        parsed = every([*read, *(partial(_rankable, name) for name in needed)])[0]
         parsed += () if table is None else (table.axis,)
         if not parsed and unknown is None:
             raise InputError(
                 "sweep: give at least one --axis KEY=VALUES, --rows FILE, or --solve KEY --target RESULT=VALUE"
             )
-        best = minimize or maximize
-        needed = [name.lstrip("-") for name in objectives] + ([best] if best else [])
-        for name in needed:
-            _rankable(name)
         needed += [unknown.key] if unknown else []
         if drawn:
             if len(objectives) == 1:
@@ -147,5 +149,5 @@ def _rankable(name: str) -> None:
     if name in RESULTS or (key is not None and key.kind == NUMBER):
         return
     raise InputError(
-        f'"{name}": rows cannot be ranked by it, it is neither a result nor a numeric key{nearest(name, [*RESULTS, *KEYS])}'
+        f'"{name}": rows cannot be ranked by it, it is neither a result nor a numeric key{nearest_result(name, KEYS)}'
     )

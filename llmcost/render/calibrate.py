@@ -40,7 +40,8 @@ def calibrate_table(found: Calibration, target: Console) -> None:
     if rest:
         target.print()
         target.print(f"Not told by the rows, left as they were: {', '.join(rest)}.", style="dim")
+    steps = "1 step" if found.rows == 1 else f"{found.rows} steps"
     target.print(
-        f"Mean error of {found.rows} steps: {found.before:.1%} before, {found.after:.1%} after.",
+        f"Mean error of {steps}: {found.before:.1%} before, {found.after:.1%} after.",
         style="dim",
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmcost.analysis.estimate import Estimate, scalar
+from llmcost.analysis.estimate import Estimate
+from llmcost.engine.chain import scalar
 from llmcost.engine.results import ADDED_PARTS, MEMORY_PARTS, METHOD_PARTS, RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.render.cost import cost_parts, method_words
@@ -18,7 +19,7 @@ from llmcost.render.plots import COLOURS, SERIES, beside, figure, finish_bars, w
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from llmcost.analysis.uncertainty import Bar
+    from llmcost.analysis.tornado import Bar
 
 _BLUE, _ORANGE, _RED = (COLOURS[name].light for name in ("blue", "orange", "red"))
 _INK, _MUTED = COLOURS["ink"].light, COLOURS["muted"].light

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from llmcost.analysis.estimate import Estimate
@@ -19,11 +20,12 @@ from llmcost.engine.results import (
 
 
 class Part(NamedTuple):
-    """A part of the total: a result, or an item of the scenario's own."""
+    """A part of the total: a result, or an item of the scenario's own; its range where one is known."""
 
     label: str
     key: str
     usd: float
+    interval: Mapping[str, float | None] = {}
 
 
 def methods_of(result: Estimate) -> list[str]:
@@ -54,13 +56,14 @@ def cost_parts(result: Estimate) -> list[Part]:
         for key in METHOD_PARTS[method] if runs else ():
             usd = math.fsum(run.result(key) or 0.0 for run, _ in runs)
             if usd:
-                found.append(Part(RESULTS[key].label + whose, key, usd))
+                band = result.intervals.get(key, {}) if not whose else {}
+                found.append(Part(RESULTS[key].label + whose, key, usd, band))
     for key in ADDED_PARTS:
         amount = result.result(key)
         if key == "cost_items_usd" and amount is not None:
-            found += [Part(item.name, key, item.usd) for item in result.items]
+            found += [Part(item.name, key, item.usd, item.interval) for item in result.items]
         elif amount:
-            found.append(Part(RESULTS[key].label, key, amount))
+            found.append(Part(RESULTS[key].label, key, amount, result.intervals.get(key, {})))
     return found
 
 
@@ -94,7 +97,7 @@ def undetermined(result: Estimate) -> list[str]:
     """Labels of what is not known; nobody misses a layout, a service or items that nobody gave,
     nor a publisher's count that is ours, nor the loss by a law that nobody chose."""
     missed = [
-        item.label.lower()
+        item.label if item.label.isupper() else item.label.lower()
         for item in RESULTS.values()
         if result.result(item.key) is None
         and item.group not in (LAYOUT, SERVICE, LIFE)

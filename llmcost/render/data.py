@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from llmcost.analysis.estimate import Estimate, scalar
+from llmcost.analysis.estimate import Estimate, Item
 from llmcost.analysis.sampling import column
+from llmcost.engine.chain import scalar
 from llmcost.engine.results import RESULTS, STEP_PARTS
 from llmcost.errors import printable
 from llmcost.render.cost import cost_label
@@ -49,11 +50,16 @@ def estimate_object(result: Estimate) -> dict[str, Any]:
         "results": result.results,
         "intervals": result.intervals,
         "warnings": result.warnings,
-        **({"cost_items": [item._asdict() for item in result.items]} if result.items else {}),
+        **({"cost_items": [_item(item) for item in result.items]} if result.items else {}),
         **performance_object(result),
         **_stages(result),
         **_levers(result),
     }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    band = {"interval": item.interval} if item.interval else {}
+    return {"name": item.name, "usd": item.usd, **band}
 
 
 def _stages(result: Estimate) -> dict[str, Any]:
@@ -253,7 +259,13 @@ def estimate_markdown(result: Estimate) -> str:
         )
         if key == "cost_items_usd":
             rows += [
-                [f"– {one.name}", readable(one.usd, item.unit), "", "", "scenario"]
+                [
+                    f"– {one.name}",
+                    readable(one.usd, item.unit),
+                    span(one.interval, item.unit),
+                    "",
+                    "scenario",
+                ]
                 for one in result.items
             ]
     header = ["Result", "Value", range_heading(result.intervals), "Key", "Source"]

@@ -22,7 +22,7 @@ from llmcost.engine.results import (
     SERVICE,
 )
 from llmcost.render import layout
-from llmcost.render.cost import alternatives, cost_note, cost_parts, subtotal, undetermined
+from llmcost.render.cost import Part, alternatives, cost_note, cost_parts, subtotal, undetermined
 from llmcost.render.data import assumptions, step_parts
 from llmcost.render.grid import grid
 from llmcost.render.numbers import range_heading, readable, share_bar, show_in, span
@@ -45,7 +45,7 @@ _BRIEF = {
     LIFE: (),
     SERVICE: ("inference_devices", "inference_energy_mwh", "inference_cost_usd", "inference_usd_per_million_tokens"),
     LAYOUT: (),
-    ENERGY: ("energy_mwh", "total_tco2e", "water_m3"),
+    ENERGY: ("energy_mwh", "development_energy_mwh", "total_tco2e", "development_tco2e", "water_m3"),
     RUN: ("flops", "params", "active_params", "tokens", "devices", "days", "mfu"),
 }  # fmt: skip
 
@@ -135,7 +135,11 @@ def _blocks(sheet: _Sheet) -> list[_Block]:
             partial(layout.layouts, result, target), partial(layout.layout_line, result, target), 0
         ),
         _Block(partial(_stages, result, target)),
-        _Block(partial(_levers, result, target)),
+        _Block(
+            partial(_levers, result, target),
+            partial(_levers, result, target, True),
+            len(places) + 4,
+        ),
         group(ENERGY),
         group(SERVICE),
         group(LIFE, partial(_life_line, sheet)),
@@ -149,11 +153,11 @@ def _head(result: Estimate, target: Console) -> None:
     target.print(Text(result.name, "bold"), Text(description), sep="  ")
 
 
-def _levers(result: Estimate, target: Console) -> None:
+def _levers(result: Estimate, target: Console, brief: bool = False) -> None:
     if result.levers:
-        from llmcost.render.levers import levers_table
+        from llmcost.render.levers import levers_line, levers_table
 
-        levers_table(result, target)
+        (levers_line if brief else levers_table)(result, target)
 
 
 def _group(sheet: _Sheet, group: str, keys: Sequence[str]) -> None:
@@ -208,7 +212,7 @@ def _cost(sheet: _Sheet) -> None:
     rows, run = [], subtotal(result)
     for part in parts:
         share = part.usd / total if total else None
-        rows.append(Row(part.label, part.key, share=share, usd=part.usd))
+        rows.append(Row(part.label, part.key, share=share, part=part))
     if run is not None and sheet.says(run):
         at = len([part for part in parts if part.key not in ADDED_PARTS])
         rows.insert(at, Row(RESULTS[run].label, run))
@@ -252,7 +256,7 @@ class Row(NamedTuple):
     key: str
     style: str = ""
     share: float | None = None
-    usd: float | None = None
+    part: Part | None = None
 
 
 class _Sheet:
@@ -291,13 +295,14 @@ class _Sheet:
         table.padding = (0, 1, 0, 0) if uncertain and self.published else (0, 2, 0, 0)
         for row in rows:
             unit = RESULTS[row.key].unit
-            value = result.result(row.key) if row.usd is None else row.usd
+            value = row.part.usd if row.part else result.result(row.key)
+            band = row.part.interval if row.part else result.intervals.get(row.key, {})
             own = row.label == RESULTS[row.key].label
             known = self.published.get(row.key) if own else None
             cells = {
                 heading: "  " + row.label,
                 "": _short(readable(value, unit)),
-                "range": _short(span(result.intervals.get(row.key, {}) if own else {}, unit)),
+                "range": _short(span(band, unit)),
                 "Published": "" if known is None else _short(readable(known, unit)),
                 "Share": "" if row.share is None else f"{row.share:4.0%} {share_bar(row.share, 8)}",
                 "From": "scenario" if row.key == "cost_items_usd" else origin(result, row.key),

@@ -88,6 +88,19 @@ def levers_table(result: Estimate, target: Console) -> None:
     target.print(note(result), style="dim")
 
 
+def levers_line(result: Estimate, target: Console) -> None:
+    """What each lever divides the cost by, in a few words."""
+    each = [
+        f"{lever.name} {divided(lever.factors['cost_total_usd'])}"
+        for lever in result.levers
+        if lever.factors.get("cost_total_usd") is not None
+    ]
+    all_ = together(result.levers, "cost_total_usd")
+    computed = f"{', '.join(each)}; together {divided(all_)}, " if all_ is not None else ""
+    stated = divided(stated_together(result.levers))
+    target.print(f"Levers, of the cost: {computed}stated {stated}.")
+
+
 def objects(result: Estimate) -> dict[str, Any]:
     """The levers as JSON has them."""
     levers = result.levers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from llmcost.analysis.estimate import Estimate, scalar
+from llmcost.analysis.estimate import Estimate
+from llmcost.engine.chain import scalar
 from llmcost.engine.results import MEMORY_PARTS, RESULTS
 from llmcost.render.numbers import readable
 

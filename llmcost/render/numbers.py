@@ -19,6 +19,14 @@ _SCALED = {
 }
 
 
+def shown_size(number: float, unit: str) -> float:
+    """What a reader counts such a number in: an hour of half a day, a euro of dollars where tables are in euros."""
+    if unit == "USD":
+        return _Currency.usd
+    sizes = [size for size, _ in _SCALED.get(unit, ((1.0, ""),))]
+    return next((size for size in sizes if abs(number) >= size), sizes[-1])
+
+
 def significant(number: float, digits: int = 3) -> str:
     """A number with that many significant digits and thousands separators, not in exponents."""
     if not math.isfinite(number):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmcost.errors import InputError
-from llmcost.render.numbers import readable
+from llmcost.render.numbers import readable, shown_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -168,17 +168,46 @@ def wrapped(name: str, width: int = 26, lines: int = 3) -> str:
     return "\n".join(found) or name
 
 
-def label_ticks(axis: Any, write: Callable[[float], str]) -> None:
-    """Write numbers beside an axis as a reader likes them; of a logarithmic one that spans little, minor ones too."""
-    from matplotlib.ticker import LogFormatter
+def label_ticks(axis: Any, write: Callable[[float], str], unit: str = "", most: int = 0) -> None:
+    """Write numbers beside an axis as a reader likes them, at round places of what is written (euros, hours).
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The axis; of a logarithmic one that spans little, minor ticks get numbers too.
+    write : callable
+        How a number is written.
+    unit : str
+        Unit of the numbers on the axis.
+    most : int
+        How many intervals a linear axis has at most; as many as there is room for by default.
+    """
+    from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator
+
+    def sized(low: float, high: float, places: Callable[[float, float], Any]) -> Any:
+        size = shown_size(max(abs(low), abs(high)), unit)
+        return [size * place for place in places(low / size, high / size)]
+
+    class Round(MaxNLocator):  # type: ignore[misc,unused-ignore]
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            return sized(vmin, vmax, super().tick_values)
+
+    class RoundLog(LogLocator):  # type: ignore[misc,unused-ignore]
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            return sized(vmin, vmax, super().tick_values)
 
     def short(value: float) -> str:
         return re.sub(r"(\d)\.0+(?!\d)", r"\1", write(value))
 
     class Few(LogFormatter):  # type: ignore[misc,unused-ignore]
         def __call__(self, value: float, pos: int | None = None) -> str:
-            return short(value) if super().__call__(value, pos) else ""
+            return short(value) if super().__call__(value / shown_size(value, unit), pos) else ""
 
+    if axis.get_scale() == "log":
+        axis.set_major_locator(RoundLog())
+        axis.set_minor_locator(RoundLog(subs="auto"))
+    else:
+        axis.set_major_locator(Round(nbins=most or "auto", steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(lambda value, _: short(value))
     if (
         axis.get_scale() == "log"
@@ -190,8 +219,7 @@ def finish_bars(panel: Any, unit: str, label: str, names: Sequence[str]) -> None
     """Name the bars and the axis of a panel of bars, the first bar on top."""
     panel.set_yticks(range(len(names)), [wrapped(name) for name in names])
     panel.set_ylim(len(names) - 0.4, -0.6)
-    panel.locator_params(axis="x", nbins=5)
-    label_ticks(panel.xaxis, partial(readable, unit=unit))
+    label_ticks(panel.xaxis, partial(readable, unit=unit), unit, 5)
     panel.set_xlabel(label)
     panel.grid(axis="x", alpha=0.3)
     panel.set_axisbelow(True)

@@ -143,6 +143,10 @@ def _answer(item: Section, anchor: str, notes: Sequence[str]) -> Part:
     return Part(result.name, 2, tuple(blocks), anchor)
 
 
+#: Results of the run, and the same with its experiments, which the total cost counts too.
+_WITH_EXPERIMENTS = {"energy_mwh": "development_energy_mwh", "total_tco2e": "development_tco2e"}
+
+
 def _says(result: Estimate, key: str) -> str:
     """What a figure of the answer is, in the scenario's words where it has some."""
     if key == "cost_total_usd":
@@ -154,7 +158,12 @@ def _says(result: Estimate, key: str) -> str:
         return str(named) if named and not result.stages else RESULTS[key].description
     if key == "days":
         return _when(result)
-    return RESULTS[key].description
+    said = RESULTS[key].description
+    whole = _WITH_EXPERIMENTS.get(key)
+    value = None if whole is None else result.result(whole)
+    if whole is None or value is None or value == result.result(key):
+        return said
+    return f"{said}; with experiments {readable(value, RESULTS[whole].unit)}"
 
 
 def _bought(result: Estimate) -> str:

@@ -52,8 +52,7 @@ def _decomposition(result: Estimate) -> Iterator[Block]:
     parts = cost_parts(result)
     rows = []
     for part in parts:
-        whole = part.label == RESULTS[part.key].label  # not one of several items
-        band = span(result.intervals.get(part.key, {}), "USD") if whole else ""
+        band = span(part.interval, "USD")
         rows.append([part.label, readable(part.usd, "USD"), f"{part.usd / total:.0%}", band])
     band = span(result.intervals.get("cost_total_usd", {}), "USD")
     rows.append(["Total", readable(total, "USD"), "100%", band])
@@ -116,7 +115,12 @@ def _results(result: Estimate) -> Iterator[Block]:
         )
         if key == "cost_items_usd":
             rows += [
-                [f"– {one.name}", readable(one.usd, "USD"), "", "the scenario"]
+                [
+                    f"– {one.name}",
+                    readable(one.usd, "USD"),
+                    span(one.interval, "USD"),
+                    "the scenario",
+                ]
                 for one in result.items
             ]
     header = ["Result", "Value", range_heading(result.intervals), "Formula from"]

@@ -16,6 +16,7 @@ from llmcost.render.keys import is_word
 from llmcost.render.numbers import plain as show
 from llmcost.render.numbers import readable, show_in
 from llmcost.scenario.keys import spec
+from llmcost.scenario.schema import KEYS
 from llmcost.version import __version__
 
 #: Rows of a table unless asked for more.
@@ -62,9 +63,14 @@ def columns_to_show(sweep: Sweep, asked: bool, ranked: Sequence[str]) -> list[st
     usual = SHOWN
     if "lifetime_cost_usd" in sweep.result_names or "inference_devices" in sweep.result_names:
         usual = SHOWN_SERVICE if any(key.startswith("inference.") for key in keys) else SHOWN_LIFE
-    results = [name for name in dict.fromkeys([*ranked, *usual]) if name in sweep.result_names]
+    given = {KEYS[key].quantity for key in keys if key in KEYS}  # stands there as the axis already
+    wanted = [*ranked, *(name for name in usual if name not in given)]
+    results = [name for name in dict.fromkeys(wanted) if name in sweep.result_names]
     results += [name for name in sweep.quantile_names if of_quantile(name)[0] == "cost_total_usd"]
-    return list(dict.fromkeys([*keys, *solved, *results]))
+    named = list(sweep.labels)[
+        :1
+    ]  # the first column of a table that is no key says which run it is
+    return list(dict.fromkeys([*named, *keys, *solved, *results]))
 
 
 def _cell(name: str, value: Any) -> str:
@@ -109,7 +115,7 @@ def sweep_table(
     count = len(next(iter(rows.values()))) if rows else 0
     cells = [[_cell(name, rows[name][i]) for name in names] for i in range(count)]
     heads = [_heading(name) for name in names]
-    words = [is_word(name) for name in names]
+    words = [is_word(name) or name in sweep.labels for name in names]
     widths = [max([len(head), *(len(row[i]) for row in cells)]) + 2 for i, head in enumerate(heads)]
     if sum(widths) - 2 <= target.width or count == 0:
         table = grid(*heads, right=[i for i, word in enumerate(words) if not word])
@@ -134,7 +140,7 @@ def sweep_table(
     if counts["rows"] != counts["cells"]:
         text += f", {counts['rows']:,} pass the conditions"
     if counts["unanswered"]:
-        text += f", {counts['unanswered']:,} have no answer (no run fits)"
+        text += f", {counts['unanswered']:,} {'has' if counts['unanswered'] == 1 else 'have'} no answer (no run fits)"
     if "front" in counts:
         text += f"; {counts['front']:,} on the Pareto front" + (
             f", {count} shown" if count < counts["front"] else ""

@@ -74,6 +74,11 @@ def _writer(name: str) -> Callable[[float], str]:
     return partial(readable, unit=RESULTS[name].unit) if name in RESULTS else plain
 
 
+def _unit(name: str) -> str:
+    """The unit of a result; a key is written as it was given."""
+    return RESULTS[name].unit if name in RESULTS else ""
+
+
 def _axis(panel: Any, which: str, name: str, values: Any) -> None:
     """Label an axis with its unit, and make it logarithmic where values span a decade."""
     label = _words(name)
@@ -84,7 +89,7 @@ def _axis(panel: Any, which: str, name: str, values: Any) -> None:
     getattr(panel, f"set_{which}label")(label)
     if _wide(values):
         getattr(panel, f"set_{which}scale")("log")
-    label_ticks(getattr(panel, f"{which}axis"), _writer(name))
+    label_ticks(getattr(panel, f"{which}axis"), _writer(name), _unit(name))
 
 
 def _wide(values: Any) -> bool:
@@ -193,7 +198,7 @@ def _heat(rows: Columns, axes: Sequence[Axis], value: str) -> Any:
     norm = LogNorm() if _wide(table) else None
     mesh = panel.pcolormesh(first, second, table.T, shading="nearest", norm=norm, cmap="cividis")
     bar = drawn.colorbar(mesh, label=_words(value))
-    label_ticks(bar.ax.yaxis, _writer(value))
+    label_ticks(bar.ax.yaxis, _writer(value), _unit(value))
     _axis(panel, "x", axes[0].keys[0], first)
     _axis(panel, "y", axes[1].keys[0], second)
     return drawn

@@ -11,7 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from llmcost.analysis.estimate import Estimate, explain_quantities, input_place, scalar
+from llmcost.analysis.estimate import Estimate, input_place
+from llmcost.analysis.explain import explain_quantities
+from llmcost.engine.chain import scalar
 from llmcost.engine.results import (
     RESULTS,
 )

@@ -52,7 +52,7 @@ def projection_plot(
         panel.set_ylabel(wrapped(result_words(key), 20))
         if (values > 0).all():
             panel.set_yscale("log")
-        label_ticks(panel.yaxis, partial(readable, unit=RESULTS[key].unit))
+        label_ticks(panel.yaxis, partial(readable, unit=RESULTS[key].unit), RESULTS[key].unit)
         for name, threshold in thresholds:
             if name == key:
                 label = f"threshold {readable(threshold, RESULTS[key].unit)}"

@@ -114,3 +114,28 @@ def test_a_file_that_cannot_be_written_leaves_standard_output_empty(
     done = llmcost("calibrate", str(rows), "--output", str(tmp_path / "none" / "x.toml"))
     assert (done.returncode, done.stdout) == (1, "")
     assert "cannot write" in done.stderr
+
+
+def test_models_of_different_families_stand_in_one_table(tmp_path: Path) -> None:
+    (tmp_path / "theirs.toml").write_text(
+        '[software.pytorch-compile]\nproduct_quality = 0.7\nsource = "theirs"\n'
+    )
+    theirs = load_catalog([tmp_path / "theirs.toml"])
+    head = "model.preset,model.seq_len,cluster.accelerator,cluster.devices,training.software,parallelism.micro_batch,parallelism.global_batch_seqs,step_time_s"
+    lines = [head]
+    for preset in (
+        "llama-3.1-8b",
+        "llama-3.2-3b",
+        "qwen3-14b",
+    ):  # the catalog says other things of each
+        table = {
+            "name": "x", "model": {"preset": preset, "seq_len": 2048}, "cluster": {"accelerator": "rtx-3090", "devices": 1},
+            "training": {"software": "pytorch-compile"}, "parallelism": {"micro_batch": 1, "global_batch_seqs": 16},
+        }  # fmt: skip
+        step = estimate(parse_scenario(table), theirs).result("step_time_s")
+        lines.append(f"{preset},2048,rtx-3090,1,pytorch-compile,1,16,{step}")
+    rows = tmp_path / "mixed.csv"
+    rows.write_text("\n".join(lines) + "\n")
+    found = calibrate(str(rows), load_catalog())
+    assert (found.rows, found.before > 0.15, found.after < 0.05) == (3, True, True)
+    assert {item.field for item in found.constants if item.told} == {"product_quality"}

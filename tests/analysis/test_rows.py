@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import BASE, Run
 
 
 def lines(llmcost: Run, *line: str) -> list[dict[str, object]]:
@@ -143,3 +143,13 @@ def test_an_output_file_follows_its_suffix(llmcost: Run, tmp_path: Path) -> None
         "csv",
     )
     assert "cost_total_usd_p95" in years.stdout.splitlines()[0]
+
+
+def test_a_table_names_its_runs_and_says_each_input_once(llmcost: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(
+        "run,cluster.devices,note\nfirst,64,a\nsecond,128,b\n", encoding="utf-8"
+    )
+    (tmp_path / "base.toml").write_text(BASE + '[data]\ntokens = "1T"\n[training]\nmfu = 0.4\n')
+    shown = llmcost("sweep", "base.toml", "--rows", "rows.csv", "--quiet").stdout.splitlines()
+    assert shown[0].split()[:3] == ["run", "devices", "FLOP"]
+    assert [line.split()[0] for line in shown[1:3]] == ["first", "second"]

@@ -13,7 +13,8 @@ import pytest
 
 from llmcost.analysis.estimate import Estimate, estimate
 from llmcost.analysis.sampling import Sampling, quantiles_of, uniforms
-from llmcost.analysis.uncertainty import tornado, with_uncertainty
+from llmcost.analysis.tornado import tornado
+from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.catalog import load_catalog
 from llmcost.engine.distributions import quantile
 from llmcost.engine.results import RESULTS

@@ -11,7 +11,8 @@ import pytest
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.project import project, with_samples
 from llmcost.analysis.stages import estimate_any
-from llmcost.analysis.uncertainty import Sampling, tornado, with_uncertainty
+from llmcost.analysis.tornado import tornado
+from llmcost.analysis.uncertainty import Sampling, with_uncertainty
 from llmcost.engine.results import RESULTS
 from llmcost.scenario import load_scenario, parse_scenario
 from tests.analysis.years import CATALOG

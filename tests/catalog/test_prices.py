@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from llmcost.catalog import load_catalog, prices, tables
-from llmcost.catalog.quotes import CLASSES
+from llmcost.catalog.quotes import CLASSES, at
 
 ACCELERATORS = load_catalog().kind("accelerators")
 
@@ -97,3 +97,8 @@ def test_a_users_catalog_tables_are_prices_too() -> None:
         ("on-demand", 2.0, "contract"),
         ("3y", 1.5, "contract"),
     ]
+
+
+def test_between_equal_prices_the_price_is_theirs() -> None:
+    assert all(at([(0, 35_625.0), (365, 35_625.0)], day)[0] == 35_625 for day in range(365))
+    assert at([(0, 100.0), (10, 400.0)], 5)[0] == pytest.approx(200)

@@ -211,3 +211,57 @@ def test_a_budget_pays_staff_and_items_first(llmcost: Run, tmp_path: Path) -> No
     poor = llmcost("project", "g.toml", "--budget", "400k", "--until", "2026")
     assert (poor.returncode, poor.stdout) == (1, "")
     assert "staff and items alone cost 495,000" in poor.stderr
+
+
+def test_items_have_the_range_of_what_they_are_a_share_of(llmcost: Run, tmp_path: Path) -> None:
+    more = (
+        SCENARIO
+        + '[[cost.items]]\nname = "Tools"\nusd_per_month = 1000\n[[cost.items]]\nname = "Fee"\nshare = 0.2\n'
+    )
+    rent = "cloud_usd_per_device_hour = { low = 1.5, high = 4 }"
+    (tmp_path / "g.toml").write_text(more.replace("cloud_usd_per_device_hour = 2.5", rent))
+    done = llmcost("estimate", "g.toml", "--samples", "500", "--json")
+    found = json.loads(done.stdout)
+    bands = found["intervals"]
+    first, tools, fee = (item["interval"] for item in found["cost_items"])
+    for name in ("p5", "p50", "p95"):
+        development = bands["cost_development_usd"][name]
+        assert first[name] == pytest.approx(0.1 * development)
+        assert tools[name] == pytest.approx(12_000)
+        assert fee[name] == pytest.approx(0.2 * (1.1 * development + 12_000))
+        assert first[name] + tools[name] + fee[name] == pytest.approx(bands["cost_items_usd"][name])
+    table = llmcost("estimate", "g.toml", "--samples", "500", "--details").stdout
+    assert all(len(line.split("–")) == 2 for line in table.splitlines() if "Fee  " in line)
+
+
+def test_months_that_are_not_known_leave_a_monthly_item_without_a_range(
+    llmcost: Run, tmp_path: Path
+) -> None:
+    more = SCENARIO.replace("months = 12", "months = { low = 10, high = 14 }")
+    more += '[[cost.items]]\nname = "Tools"\nusd_per_month = 1000\n'
+    (tmp_path / "g.toml").write_text(more)
+    items = json.loads(llmcost("estimate", "g.toml", "--samples", "99", "--json").stdout)[
+        "cost_items"
+    ]
+    assert ["interval" in item for item in items] == [True, False]
+
+
+CARD = {
+    "start_date": "2026-01-01",
+    "cost": {"interconnect_cost_fraction": 0.2},
+    "cluster": {"accelerator": "rtx-4090", "devices": 1, "device_hours": 10},
+}
+
+
+def test_a_bare_card_is_bought_with_the_server_that_the_scenario_says() -> None:
+    bare = of("cost.server_cost_ratio=1", **CARD).result("cost_purchase_usd")
+    assert bare is not None
+    assert of("cost.server_cost_ratio=1.5", **CARD).result("cost_purchase_usd") == pytest.approx(
+        1.5 * bare
+    )
+    usual = of(**CARD)
+    ratio = float(usual.inputs.known["server_cost_ratio"])
+    assert usual.result("cost_purchase_usd") == pytest.approx(ratio * bare)
+    whole = {**CARD, "cluster": {**CARD["cluster"], "accelerator": "h100-sxm"}}
+    bought = of(**whole).result("cost_purchase_usd")  # its price is that of a server
+    assert of("cost.server_cost_ratio=1", **whole).result("cost_purchase_usd") == bought

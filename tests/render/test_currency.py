@@ -203,3 +203,21 @@ def test_parts_add_up_in_each_currency(rate: float, method: str) -> None:
         lines = [line for line in cost.splitlines() if "%" in line or "  Total" in line]
         *parts, total = [amounts(line)[0] for line in lines]
         assert math.fsum(parts) == pytest.approx(total, rel=0.01)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_ticks_stand_at_round_amounts_of_the_currency(log: bool) -> None:
+    pytest.importorskip("matplotlib")
+    from llmcost.render.plots import figure, label_ticks
+
+    show_in(parse_scenario({"name": "t", "cost": {"currency": "EUR", "usd_per_currency": 1.16}}))
+    panel = figure().subplots()
+    panel.plot([0, 1], [300_000 if log else 0, 800_000])
+    panel.set_yscale("log" if log else "linear")
+    label_ticks(panel.yaxis, lambda value: readable(value, "USD"), "USD")
+    low, high = panel.get_ylim()
+    places = [*panel.yaxis.get_majorticklocs(), *panel.yaxis.get_minorticklocs()]
+    inside = [place / 1.16 for place in places if low <= place <= high]
+    assert len(inside) >= 3
+    for euros in inside:
+        assert round(euros, -4) == pytest.approx(euros, abs=1e-3)  # whole tens of thousands

@@ -238,3 +238,10 @@ def test_chromium_shows_it_without_scrolling_sideways(
     found = re.search(r"<title>wide (\d+)</title>", done.stdout)
     assert found, done.stderr[-500:]
     assert int(found[1]) <= width
+
+
+def test_a_total_with_experiments_has_their_energy_and_carbon_beside_it(llmcost: Run) -> None:
+    shown = llmcost("report", "gpt-4-development", "--output", "-", "--quiet").stdout
+    plain = llmcost("report", "gpt-4", "--output", "-", "--quiet").stdout
+    assert len(re.findall(r"; with experiments [\d.]+ (GWh|kt CO2e)", shown)) == 2
+    assert "; with experiments" not in plain

@@ -133,7 +133,12 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
         degrees["expert_tp"] = value("parallelism.expert_tp")
     sizes = {short: value(f"model.{short}") for short in _SIZES}
     model = {key.partition(".")[2]: value(key) for key in inputs if key.startswith("model.")}
-    others = {short: item for short, item in model.items() if item and short not in _NO_SIZES}
+    said = {key for key, entry in inputs.items() if entry.get("source") != "derived"}
+    others = {
+        short: item
+        for short, item in model.items()
+        if item and short not in _NO_SIZES and f"model.{short}" in said
+    }
     return Layout(
         name,
         degrees,

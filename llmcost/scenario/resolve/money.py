@@ -178,16 +178,17 @@ def _buy(inputs: Inputs) -> None:
             )
             return
 
-    ratio = inputs.entry("defaults", "cost.server_cost_ratio")["value"]
-
-    def with_server(word: str, day: Any) -> float | None:
-        quote = _purchase(word, day)
-        if quote is None:
-            return None
-        own = inputs.entry("accelerators", word).get("server_cost_ratio", ratio)
-        return quote.usd if quote.includes_server else quote.usd * float(own)
-
-    bought = inputs.look(with_server, accelerator, start)
+    usd, whole = (
+        inputs.look(
+            lambda word, day, name=name: _figure(_purchase(word, day), name), accelerator, start
+        )
+        for name in ("usd", "includes_server")
+    )
+    bought = None
+    if usd is not None and whole is not None:
+        usual = inputs.entry("defaults", "cost.server_cost_ratio")["value"]
+        ratio = inputs.known.get("server_cost_ratio", usual)  # of a bare device, as the value's is
+        bought = np.where(np.asarray(whole) > 0, usd, usd * np.asarray(ratio, dtype=float))[()]
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
     if bought is None:
         if np.any(np.asarray(sold) < 1):
@@ -195,12 +196,17 @@ def _buy(inputs: Inputs) -> None:
         return
     plain = one and (start is None or isinstance(start, date))
     quote = _purchase(accelerator, start) if plain else None
-    if quote is None:
+    if quote is None or np.ndim(bought):
         inputs.enter("cost.purchase_price_usd", bought, "axis")
     else:
         scale = float(bought) / quote.usd
         found = quote._replace(usd=float(bought), low=quote.low * scale, high=quote.high * scale)
-        source = f"default: {quote.source} (catalog: purchases/{accelerator})"
+        server = (
+            ""
+            if quote.includes_server
+            else f", times {float(ratio):g} for its server (cost.server_cost_ratio)"
+        )
+        source = f"default: {quote.source}{server} (catalog: purchases/{accelerator})"
         _quoted(inputs, "cost.purchase_price_usd", found, source)
         _range(inputs, "cost.purchase_price_usd", "purchase_price_usd", found)
 

@@ -18,6 +18,7 @@ from llmcost.scenario import parse_scenario
 from llmcost.scenario.exporters import emit
 from llmcost.scenario.importers.run import Run
 from llmcost.scenario.importers.trainers import read_run, scenario_of
+from tests.conftest import of
 
 HERE = Path(__file__).parent
 TRUTH: dict[str, dict[str, Any]] = tomli.loads((HERE / "truth.toml").read_text())
@@ -207,3 +208,26 @@ def test_windows_and_predicted_tokens_are_taken_and_written(tmp_path: Path) -> N
     script.write_text(text)
     again = read_run([str(script)])
     assert {key: again.get(key) for key in keys} == keys
+
+
+def test_sizes_that_follow_from_others_are_not_missed_among_the_arguments() -> None:
+    layout = {
+        "tp": 1,
+        "pp": 1,
+        "cp": 1,
+        "ep": 8,
+        "dp": 64,
+        "micro_batch": 1,
+        "global_batch_seqs": 64,
+    }
+    found = of(
+        model={"preset": "gpt-oss-20b"},
+        data={"tokens": "1T"},
+        cluster={"accelerator": "h100-sxm", "devices": 64},
+        parallelism={**layout, "sharding": "zero1"},
+    )
+    text = emit("run", found.provenance(), "megatron", load_catalog())
+    assert "--window-size 127,0 --window-attn-skip-freq 2" in text
+    assert [line.split()[5] for line in text.splitlines() if "not among" in line] == [
+        "model.other_params"
+    ]
