@@ -9,7 +9,9 @@ from typing import NamedTuple
 from llmcost.analysis.estimate import Estimate
 from llmcost.engine.results import (
     ADDED_PARTS,
+    COST,
     COST_METHODS,
+    ENERGY,
     LAYOUT,
     LIFE,
     METHOD_PARTS,
@@ -93,19 +95,30 @@ def cost_note(result: Estimate) -> str:
     return f"Total is {counted}." if known else f"The total, {counted}, is not known."
 
 
+#: What a group is called where nothing of it is known.
+_WHOLE = {ENERGY: "energy, carbon and water of the run", COST: "costs of the run"}
+
+
 def undetermined(result: Estimate) -> list[str]:
     """Labels of what is not known; nobody misses a layout, a service or items that nobody gave,
     nor a publisher's count that is ours, nor the loss by a law that nobody chose."""
-    missed = [
-        item.label if item.label.isupper() else item.label.lower()
+    asked = [
+        item
         for item in RESULTS.values()
-        if result.result(item.key) is None
-        and item.group not in (LAYOUT, SERVICE, LIFE)
+        if item.group not in (LAYOUT, SERVICE, LIFE)
         and (item.key != "cost_items_usd" or result.inputs.items)
         and (item.key not in OWNERSHIP_PARTS or item.key in result.values)
         and item.key not in ("published_active_params", "loss")
     ]
-    return list(dict.fromkeys(missed))
+    missed = [item for item in asked if result.result(item.key) is None]
+    found = []
+    for item in missed:
+        whole = _WHOLE.get(item.group)
+        if whole and all(other in missed for other in asked if other.group == item.group):
+            found.append(whole)
+        else:
+            found.append(item.label if item.label.isupper() else item.label.lower())
+    return list(dict.fromkeys(found))
 
 
 def cost_label(result: Estimate, key: str) -> str:

@@ -123,3 +123,13 @@ def test_no_line_where_standard_error_is_no_terminal(llmcost: Run) -> None:
     assert done.returncode == 0
     assert "…" not in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_what_is_not_known_at_all_is_said_by_group(llmcost: Run) -> None:
+    text = 'name = "x"\n[model]\npreset = "llama-3.1-8b"\n'
+    said = " ".join(llmcost("estimate", "-", stdin=text).stdout.split())
+    assert "device-hours, energy, carbon and water of the run, costs of the run." in said
+    assert ", MFU, " in said
+    text += "[cluster]\naccelerator = 'h100-sxm'\ndevice_hours = 1000\n"
+    said = " ".join(llmcost("estimate", "-", stdin=text).stdout.split())
+    assert "costs of the run" not in said  # what is rented is known
