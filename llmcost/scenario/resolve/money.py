@@ -190,9 +190,11 @@ def _buy(inputs: Inputs) -> None:
         ratio = inputs.known.get("server_cost_ratio", usual)  # of a bare device, as the value's is
         bought = np.where(np.asarray(whole) > 0, usd, usd * np.asarray(ratio, dtype=float))[()]
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
-    if bought is None:
+    if bought is None or np.any(np.isnan(bought) & (np.asarray(sold) > 0)):
         if np.any(np.asarray(sold) < 1):
             inputs.known["device_sold"] = sold
+        if bought is not None:
+            inputs.known["quoted_price_usd"] = bought
         return
     plain = one and (start is None or isinstance(start, date))
     quote = _purchase(accelerator, start) if plain else None
