@@ -84,9 +84,11 @@ def at(known: Sequence[tuple[int, float]], day: int | None) -> tuple[float, int,
         return known[0][1], known[0][0], False
     after = next(i for i, (other, _) in enumerate(known) if other >= day)
     (first, low), (last, high) = known[after - 1], known[after]
+    if day == last:  # as it is, to the last digit
+        return high, last, False
     share = (day - first) / (last - first)
     nearest = last if last - day <= day - first else first
-    return low * (high / low) ** share, nearest, day != last
+    return low * (high / low) ** share, nearest, True
 
 
 def offers(
