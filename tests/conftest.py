@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from llmcost.analysis.cases import Case
 from llmcost.analysis.estimate import Estimate, estimate
+from llmcost.analysis.validate import validate
+from llmcost.catalog import load_catalog
 from llmcost.scenario import parse_scenario
 
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True)
@@ -43,6 +46,12 @@ def llmcost(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def cases() -> list[Case]:
+    """Every published case as `validate` judges it; seconds, so once for all tests."""
+    return validate(load_catalog())
 
 
 def of(*sets: str, **sections: Any) -> Estimate:

@@ -89,6 +89,13 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         assert module not in ways, ways[module]
 
 
+def test_no_module_imports_from_the_package_that_imports_it() -> None:
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module != module:
+                assert module not in IMPORTS.get(str(node.module), ()), f"{module}: {node.module}"
+
+
 def test_shared_options_stand_once() -> None:
     shared = ("--samples", "--seed", "--quantiles", "--format", "--json", "--no-color", "--quiet", "--set", "--catalog")  # fmt: skip
     declared = re.compile(r'"(--[a-z-]+)"')
@@ -152,6 +159,22 @@ def test_every_rule_names_its_formula_and_its_source() -> None:
         assert rule.formula
         assert rule.reference
         assert rule.function.__doc__
+
+
+def test_a_formula_describes_its_own_parameters_and_no_others() -> None:
+    listed = re.compile(r"Parameters\n-+\n(.*?)(?:\n\n|\Z)", re.S)
+    for module in (name for name in MODULES if _part(name) == "engine"):
+        for node in ast.walk(ast.parse(MODULES[module].read_text())):
+            text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
+            if not isinstance(node, ast.FunctionDef) or text is None or "Parameters\n" not in text:
+                continue
+            lines = listed.findall(text)[0].replace("\\\n", " ").splitlines()
+            heads = [line.partition(" :")[0] for line in lines if not line.startswith(" ")]
+            if any("..." in head for head in heads):
+                continue  # the first and the last of many
+            described = {name.strip() for head in heads for name in head.split(",")}
+            has = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
+            assert described == has, f"{module}: {node.name}"
 
 
 def test_every_result_is_given_by_a_rule() -> None:

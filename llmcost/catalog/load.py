@@ -311,13 +311,13 @@ def builtin(kind: str) -> dict[str, Entry]:
 
         return rental_entries() if kind == "clouds" else purchase_entries()
     if kind == "places":
-        from llmcost.catalog import places
+        from llmcost.catalog.places import entries as places
 
-        return places.entries()
+        return places()
     if kind == "sites":
-        from llmcost.catalog import sites
+        from llmcost.catalog.sites import entries as sites
 
-        return sites.entries()
+        return sites()
     if kind in _ONE_FILE_EACH:
         folder = packaged("catalog", "data", kind)
         files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))

@@ -213,8 +213,8 @@ def grid(name: str, year: int, known: float | None = None, known_year: int = 202
         A country, state or cloud region.
     year : int
         Year of the run.
-    known : float, optional
-        The place's figure of `known_year` in the catalog of grids; it is moved by the trend of the
+    known, known_year : float and int, optional
+        The place's figure in the catalog of grids, and its year; it is moved by the trend of the
         place's yearly figures, or of the country's that it lies in. Without it, those figures.
 
     Returns

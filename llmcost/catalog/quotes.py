@@ -84,10 +84,12 @@ def at(known: Sequence[tuple[int, float]], day: int | None) -> tuple[float, int,
         return known[0][1], known[0][0], False
     after = next(i for i, (other, _) in enumerate(known) if other >= day)
     (first, low), (last, high) = known[after - 1], known[after]
+    if day == last:  # as it is, to the last digit
+        return high, last, False
     share = (day - first) / (last - first)
     nearest = last if last - day <= day - first else first
     usd = low if low == high else low ** (1 - share) * high**share  # equal ones to the last digit
-    return usd, nearest, day != last
+    return usd, nearest, True
 
 
 def offers(

@@ -66,11 +66,6 @@ class PriceList(NamedTuple):
     unknown: tuple[str, ...]
 
 
-def looks_like(path: Path) -> bool:
-    """Whether a catalog file is SkyPilot's rather than TOML."""
-    return path.suffix.lower() == ".csv"
-
-
 def read_skypilot(path: Path, accelerators: Mapping[str, Mapping[str, Any]]) -> PriceList:
     """Read a price list.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import Common, Draw, Metrics, Plot, Sampled, Sets
+from llmcost.cli.options import Common, Draw, Metrics, Plot, Sampled, Sets, kind_of_plot
 
 EPILOG = "Example: llmcost compare llama-3.1-405b --set-b cluster.accelerator=b200-sxm"
 
@@ -79,13 +79,7 @@ def command(
     from llmcost.render import compare as show
 
     shown = checked_metrics(metrics, METRICS)
-    if plot is not None:
-        from llmcost.render import charts, plots
-
-        plots.check_path(plot)
-        kind = charts.check_kind(draw or "cost")
-    elif draw is not None:
-        raise InputError("--draw says what --plot FILE draws; give both")
+    kind = kind_of_plot(plot, draw)
     conditions = [Expression(text, "--fail-if") for text in fail_if or ()]
     sampling = sampled.sampling()
     variants = (set_b, set_c, set_d)
@@ -103,6 +97,8 @@ def command(
     if metrics is None:
         shown = default_metrics(found) if places is None else list(PLACE_METRICS)
     if plot is not None:
+        from llmcost.render import charts, plots
+
         notes = plots.save(plot, charts.estimates_plot(found.estimates, kind))
         bare = charts.not_drawn(found.estimates, kind)
         options.warn([*notes, *(f"--plot {plot}: {kind} of {name} is not known" for name in bare)])

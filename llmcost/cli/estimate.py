@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmcost.cli.options import Common, Plot, Sampled, Scenario, Sets, check_ending
+from llmcost.cli.options import Common, Plot, Sampled, Scenario, Sets, check_ending, kind_of_plot
 from llmcost.errors import InputError
 
 EPILOG = "Example: llmcost estimate llama-3.1-405b --set cluster.accelerator=b200-sxm --json"
@@ -74,14 +74,7 @@ def command(
         from llmcost.scenario.exporters import trainer_of
 
         check_ending(options.output, (trainer_of(emit).ending,))
-    kind = ""
-    if plot is not None:
-        from llmcost.render import charts, plots
-
-        plots.check_path(plot)
-        kind = charts.check_kind(draw or ("tornado" if tornado else "cost"), ("tornado",))
-    elif draw is not None:
-        raise InputError("--draw says what --plot FILE draws; give both")
+    kind = kind_of_plot(plot, draw, "tornado" if tornado else "cost", ("tornado",))
     if kind == "tornado" and not tornado:
         raise InputError("--draw tornado: of which result? give --tornado RESULT")
     from llmcost.analysis.estimate import published_run
@@ -109,6 +102,8 @@ def command(
             bars = driven_by(result, sampling, entries, tornado)
     options.warn(result.warnings)
     if plot is not None:
+        from llmcost.render import charts, plots
+
         if kind == "tornado" and tornado and bars:
             figure = charts.tornado_plot(result, tornado, bars)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from inspect import Parameter, Signature, signature
 from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin, get_type_hints
@@ -45,6 +45,26 @@ Draw = Annotated[
     typer.Option("--draw", metavar="WHAT", help="What --plot draws: cost, memory or step."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
+
+
+def kind_of_plot(
+    plot: str | None, draw: str | None, usual: str = "cost", more: Sequence[str] = ()
+) -> str:
+    """What is drawn, empty where nothing is; checked before the work.
+
+    Raises
+    ------
+    InputError
+        If it is no kind of chart, or no file is named that can be drawn.
+    """
+    if plot is None:
+        if draw is not None:
+            raise InputError("--draw says what --plot FILE draws; give both")
+        return ""
+    from llmcost.render import charts, plots
+
+    plots.check_path(plot)
+    return charts.check_kind(draw or usual, more)
 
 
 class Sampled(NamedTuple):

@@ -142,25 +142,21 @@ def cost_amortized_usd(
 
 @rule(
     "purchase_price_usd",
-    formula="purchase_quote_usd, server_price_usd where nobody quotes one; unknown where not sold",
-    reference="the price of the run's time",
-)
-def purchase_price_usd_quoted(
-    purchase_quote_usd: Array, server_price_usd: float | Array = math.nan, sold: float | Array = 1.0
-) -> Array:
-    """Price of buying one device with its share of the server, of several devices at once [USD]."""
-    known = np.where(np.isnan(purchase_quote_usd), server_price_usd, purchase_quote_usd)
-    return np.where(np.asarray(sold) < 1, math.nan, known)
-
-
-@rule(
-    "purchase_price_usd",
-    formula="server_price_usd",
+    formula="server_price_usd, where the device is sold and has no quoted_price_usd",
     reference="the price of the scenario, where nobody quotes one of the run's time",
 )
-def purchase_price_usd(server_price_usd: Array, sold: float | Array = 1.0) -> Array:
-    """Price of buying one device with its share of the server when the run starts [USD]."""
-    return np.where(np.asarray(sold) < 1, math.nan, server_price_usd)[()]
+def purchase_price_usd(
+    server_price_usd: Array,
+    device_sold: float | Array = 1.0,
+    quoted_price_usd: float | Array = math.nan,
+) -> Array:
+    """Price of buying one device with its share of the server when the run starts [USD].
+
+    `device_sold` is 0 where its vendor only rents it out [1]; `quoted_price_usd` is the price of the
+    run's time, NaN for those devices of an axis that nobody quotes [USD].
+    """
+    own = np.where(np.asarray(device_sold) > 0, server_price_usd, np.nan)
+    return np.where(np.isnan(quoted_price_usd), own, quoted_price_usd)
 
 
 @rule(

@@ -8,6 +8,7 @@ from typing import Any
 from llmcost.engine import (  # noqa: F401
     adapters,
     architecture,
+    architecture_active,
     architecture_flops,
     carbon,
     cost,

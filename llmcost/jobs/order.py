@@ -67,6 +67,14 @@ class Order(NamedTuple):
         part = parse_shard(shard)
         if resume and folder is None:
             raise InputError("--resume goes with --output FOLDER/")
+        if plot is not None:
+            from llmcost.render.plots import check_path
+
+            check_path(plot)
+            if folder is not None:
+                raise InputError(
+                    f"--plot: parts are not drawn while they are written; leave it out, or name a file instead of {output}"
+                )
         return cls(form, output, folder, plot, resume, part, engine, scheduler)
 
 

@@ -105,6 +105,8 @@ class Question(NamedTuple):
             )
         needed += [unknown.key] if unknown else []
         if drawn:
+            if len(objectives) == 1:
+                raise InputError("--plot: a front has two objectives or more")
             needed += [key for axis in parsed for key in axis.keys] + ["cost_total_usd"]
         wanted = _names(select) if select is not None else None
         if wanted == []:

@@ -294,8 +294,5 @@ def _draw(question: Question, plot: str, rows: Columns, desk: Desk) -> None:
     from llmcost.render import plots
     from llmcost.render.sweep_charts import sweep_plot
 
-    plots.check_path(plot)
-    if question.pareto and len(question.pareto) < 2:
-        raise InputError("--plot: a front has two objectives or more")
     value = question.best or "cost_total_usd"
     desk.warn(plots.save(plot, sweep_plot(question.sweep, rows, value, question.pareto)))

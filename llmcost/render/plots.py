@@ -63,26 +63,31 @@ def figure(height: float = 4.2, width: float = 7.0) -> Figure:
     InputError
         If matplotlib is not installed; the message names the extra.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError('plots need matplotlib: pip install "llmcost[plot]"') from None
-    drawn = Figure(figsize=(width, height), layout="constrained")
+    drawn = _library()(figsize=(width, height), layout="constrained")
     drawn.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
     return drawn
 
 
+def _library() -> type[Figure]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError('plots need matplotlib: pip install "llmcost[plot]"') from None
+    return Figure
+
+
 def check_path(path: str) -> str:
-    """The format of a plot file by its ending.
+    """The format of a plot file by its ending; asked before the work that is drawn.
 
     Raises
     ------
     InputError
-        If there is no such format.
+        If there is no such format, or matplotlib is not installed.
     """
     ending = Path(path).suffix.lower().lstrip(".")
     if ending not in FORMATS:
         raise InputError(f'--plot "{path}": the ending must be one of {", ".join(FORMATS)}')
+    _library()
     return ending
 
 

@@ -326,21 +326,13 @@ LEVER_KEYS: dict[str, Key] = {
         Key("name", TEXT, "Name; that of a lever of the catalog takes what is not given from it"),
         _whole("year", "Year from which it applies", low=1950, high=2200),
         _positive("flops", "Multiplies the compute"),
-        _positive(
-            "flops_per_device", "Multiplies the FLOP/s of a device of the same price and power"
-        ),
+        _positive("flops_per_device", "Multiplies the FLOP/s of a device of the same price and power"),
         _positive("device_price", "Multiplies the price per FLOP/s"),
         _positive("power", "Multiplies the power per FLOP/s"),
         _positive("mfu", "Multiplies the MFU"),
-        Key(
-            "in_trend",
-            NUMBER,
-            "Share of it that the trends in price-performance, energy efficiency and algorithms already contain; 0 if not given",
-            "1",
-            high=1.0,
-        ),
+        Key("in_trend", NUMBER, "Share of it that the trends in price-performance, energy efficiency and algorithms already contain; 0 if not given", "1", high=1.0),
     )
-}
+}  # fmt: skip
 #: Keys of one [[cost.items]] table.
 ITEM_KEYS: dict[str, Key] = {
     key.name: key
@@ -367,27 +359,14 @@ STAGE_KEYS: dict[str, Key] = {
         _positive("samples_per_prompt", "Answers to each prompt", ""),
         _positive("prompt_tokens", "Length of a prompt", "tokens"),
         _positive("response_tokens", "Length of an answer", "tokens"),
-        Key(
-            "reference_model",
-            FLAG,
-            "Whether a frozen copy of the policy scores the answers too; true in rl and dpo",
-        ),
-        _amount(
-            "reward_model_params", "Parameters of the model that rewards answers; 0 for rules", ""
-        ),
-        _positive(
-            "rollout_devices", "Devices of their own that answer prompts; else those that train", ""
-        ),
+        Key("reference_model", FLAG, "Whether a frozen copy of the policy scores the answers too; true in rl and dpo"),
+        _amount("reward_model_params", "Parameters of the model that rewards answers; 0 for rules", ""),
+        _positive("rollout_devices", "Devices of their own that answer prompts; else those that train", ""),
         Key("overlapped", FLAG, "Whether devices of their own answer while the others train"),
-        Key(
-            "teacher",
-            ENTRY,
-            "Model of the catalog that a distillation learns from",
-            catalog="models",
-        ),
+        Key("teacher", ENTRY, "Model of the catalog that a distillation learns from", catalog="models"),
         _positive("teacher_params", "Parameters that a token uses in the teacher", ""),
     )
-}
+}  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
-from llmcost.analysis.cases import rows
+from llmcost.analysis.cases import Case, rows
 from llmcost.analysis.finetune_cases import COLUMNS, MEMORY_GROUP, SPEED_GROUP, finetune_cases
-from tests.conftest import Run
+from llmcost.analysis.validate import summarize
 from tests.layouts import CATALOG
 
 
@@ -29,13 +27,13 @@ def test_a_step_is_its_tokens_over_their_rate() -> None:
     assert case.predicted is not None
 
 
-def test_the_median_of_all_methods_is_judged(llmcost: Run) -> None:
-    found = json.loads(llmcost("validate", "--json").stdout)
+def test_the_median_of_all_methods_is_judged(cases: list[Case]) -> None:
     for group, most in ((MEMORY_GROUP, 0.12), (SPEED_GROUP, 0.25)):
-        summary = next(item for item in found["summary"] if item["group"] == group)
-        assert summary["median_tolerance"] == most
-        assert summary["median_absolute_error"] <= most
-        assert summary["coverage_tolerance"] is None
-        sources = [item for item in found["by_source"] if item["group"].startswith(group)]
-        assert sum(item["cases"] for item in sources) == summary["cases"]
-        assert all(item["median_tolerance"] is None for item in sources)
+        summary = next(item for item in summarize(cases) if item.group == group)
+        assert summary.median_tolerance == most
+        assert summary.median_absolute_error <= most
+        assert summary.coverage_tolerance is None
+        found = summarize(cases, by_source=True)
+        sources = [item for item in found if item.group.startswith(group)]
+        assert sum(item.cases for item in sources) == summary.cases
+        assert all(item.median_tolerance is None for item in sources)

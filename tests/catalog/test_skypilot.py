@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmcost.catalog import load_catalog, prices, quotes
-from llmcost.catalog.skypilot import NAMES, PriceList, looks_like, read_skypilot
+from llmcost.catalog.skypilot import NAMES, PriceList, read_skypilot
 from llmcost.errors import InputError
 
 ACCELERATORS = load_catalog().kind("accelerators")
@@ -130,5 +130,3 @@ def test_a_file_of_another_name_is_the_vendor(tmp_path: Path) -> None:
     assert [(p.vendor, p.accelerator, p.usd) for p in found.prices] == [
         ("our-prices", "h200-sxm", 2.0)
     ]
-    assert looks_like(path)
-    assert not looks_like(tmp_path / "x.toml")

@@ -181,7 +181,7 @@ def test_cells_of_several_accelerators_are_never_joined(llmcost: Run, tmp_path: 
 
 
 NAMES = 'name = "大きな模型 مختبر $x^2$ <&>"\n'
-RUN = '[model]\nparams = "1B"\n[cluster]\naccelerator = "h100-sxm"\ndevices = 8\n[cost]\nmethod = "cloud"\n'  # fmt: skip
+RUN = '[model]\nparams = "1B"\n[cluster]\naccelerator = "h100-sxm"\ndevices = 8\n[cost]\nmethod = "cloud"\n'
 
 
 def test_names_of_every_script_stand_in_a_plot(llmcost: Run, tmp_path: Path) -> None:

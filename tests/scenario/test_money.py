@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -93,20 +94,29 @@ def test_h200_and_h100_are_depreciated_alike() -> None:
     assert own.inputs.sources["cost.available_date"] == "file"
 
 
-def test_a_sweep_over_devices_values_them_as_an_estimate_does(llmcost: Run) -> None:
-    devices = ("h100-sxm", "h200-sxm", "mi355x", "b300-sxm", "tpu-v7")
-    line = (
-        "sweep", "llama-3.1-8b", "--set", "start_date=2026-10-01", "--format", "jsonl",
-        "--select", "cost_amortized_usd,cost_purchase_usd",
-    )  # fmt: skip
-    done = llmcost(*line, "--axis", f"cluster.accelerator={','.join(devices)}")
-    for row, device in zip(map(json.loads, done.stdout.splitlines()), devices, strict=True):
-        single = llmcost(
-            "estimate", "llama-3.1-8b", "--json", "--set", "start_date=2026-10-01",
-            "--set", f"cluster.accelerator={device}",
-        )  # fmt: skip
-        for key in ("cost_amortized_usd", "cost_purchase_usd"):
-            assert row[key] == json.loads(single.stdout)["results"][key], (device, key)
+@pytest.mark.parametrize("server", [True, False])
+@pytest.mark.parametrize("start", [date(2026, 10, 1), None])
+def test_a_sweep_over_devices_values_them_as_an_estimate_does(
+    start: date | None, server: bool
+) -> None:
+    # one of no quoted price, one of no ratio of its own, one that is not sold
+    devices = ("h100-sxm", "h200-sxm", "mi250x", "rtx-3090", "b300-sxm", "tpu-v7")
+
+    def scenario(device: str) -> Scenario:
+        table = {
+            "name": "x", "model": {"params": 7e9}, "data": {"tokens": 2e12}, "training": {"mfu": 0.4},
+            "cluster": {"accelerator": device, "devices": 64}, "cost": {"price_includes_server": server},
+        }  # fmt: skip
+        return parse_scenario(table | ({"start_date": start} if start else {}))
+
+    axes = parse_axes([f"cluster.accelerator={','.join(devices)}"], [], CATALOG)
+    keys = ("cost_amortized_usd", "cost_purchase_usd")
+    found = Sweep(scenario(devices[0]), axes, CATALOG, select=keys).block(0).columns
+    for place, device in enumerate(devices):
+        single = estimate(scenario(device), CATALOG)
+        for key in keys:
+            swept = float(found[key][place])
+            assert (None if math.isnan(swept) else swept) == single.result(key), (device, key)
 
 
 def test_a_vendor_is_found_however_it_is_spelt_and_an_unknown_one_names_the_nearest() -> None:

@@ -194,6 +194,36 @@ def network_all_to_all_s(
     return np.where(nodes > 1, base_s + peer_s * peers + volume / port, 0.0)
 
 
+def span_bytes_s(
+    span: Array,
+    fast_bytes_s: Array,
+    fast_domain: Array,
+    node_bytes_s: Array,
+    node_devices: Array,
+    nic_bytes_s: Array,
+) -> Array:
+    """Bandwidth of a device to the farthest of a run of devices.
+
+    Parameters
+    ----------
+    span : array_like
+        Devices of the run, one after another [1].
+    fast_bytes_s, fast_domain : array_like
+        Bandwidth inside the fast network [B/s], and the devices that it joins [1].
+    node_bytes_s, node_devices : array_like
+        Bandwidth to the rest of a server [B/s], and its devices [1].
+    nic_bytes_s : array_like
+        Network bandwidth of a device, each way [B/s].
+
+    Returns
+    -------
+    ndarray
+        Bandwidth, each way [B/s].
+    """
+    near = np.where(span <= fast_domain, fast_bytes_s, node_bytes_s)
+    return np.where(span <= node_devices, near, nic_bytes_s)
+
+
 def send_s(size: Array, bandwidth: Array, share: Array, latency_s: Array) -> Array:
     """Time to send a message from one device to another.
 

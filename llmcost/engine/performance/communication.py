@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.kernels.collectives import collective_s, send_s
+from llmcost.engine.kernels.collectives import collective_s, send_s, span_bytes_s
 from llmcost.engine.papers import KORTHIKANTI, NARAYANAN
 
 _NCCL = "nccl-tests, performance: bus bandwidth of ring collectives"
@@ -244,8 +244,9 @@ def context_ring_s(
     activation_width: Array,
 ) -> Array:
     """Context-parallel exchange of keys and values that attention does not hide [s]."""
-    bandwidth = np.where(cp * tp <= scale_up_domain, scale_up_bytes_s, node_bytes_s)
-    bandwidth = np.where(cp * tp <= node_devices, bandwidth, scale_out_bytes_s)
+    bandwidth = span_bytes_s(
+        cp * tp, scale_up_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s
+    )
     shown = np.where(kv_lora_rank > 0, heads, kv_heads)
     part = 2 * activation_width * micro_tokens * shown * head_dim / tp
     once = (cp - 1) * send_s(part, bandwidth, send_share, send_latency_s)

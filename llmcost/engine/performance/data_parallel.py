@@ -142,7 +142,6 @@ def data_parallel_s(
     stage_layers: Array,
     layer_s: Array,
     layer_forward_s: Array,
-    layer_recompute_share: Array,
     data_overlap: Array,
     comm_steal: Array,
     sums_whole: Array,
@@ -160,8 +159,8 @@ def data_parallel_s(
         0 none, 1 to 3 as ZeRO [1].
     micro_batches, stage_layers : array_like
         Micro-batches of a step, layers of the fullest stage [1].
-    layer_s, layer_forward_s, layer_recompute_share : array_like
-        Time of a layer and micro-batch, all passes and forward [s], share of it done again [1].
+    layer_s, layer_forward_s : array_like
+        Time of a layer and micro-batch, all passes and forward [s].
     data_overlap : array_like
         Share of the communication that the software runs beside computation [1].
     comm_steal : array_like

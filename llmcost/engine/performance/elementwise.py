@@ -56,6 +56,8 @@ def elementwise_bytes(
         1 where the products of the experts do their part themselves [1].
     elementwise_passes : array_like
         Bytes moved over those of perfectly fused kernels [1].
+    activation_width : array_like
+        Bytes of a number [B].
 
     Returns
     -------

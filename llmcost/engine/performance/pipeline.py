@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.kernels.collectives import send_s
+from llmcost.engine.kernels.collectives import send_s, span_bytes_s
 from llmcost.engine.papers import DUALPIPE, NARAYANAN, ROOFLINE
 
 
@@ -348,9 +348,14 @@ def pipeline_transfer_s(
 ) -> Array:
     """Activations and their gradients between pipeline stages [s]."""
     # Stages are the outermost of a layout's dimensions.
-    span = tp * cp * dp * pp
-    bandwidth = np.where(span <= scale_up_domain, scale_up_bytes_s, node_bytes_s)
-    bandwidth = np.where(span <= node_devices, bandwidth, scale_out_bytes_s)
+    bandwidth = span_bytes_s(
+        tp * cp * dp * pp,
+        scale_up_bytes_s,
+        scale_up_domain,
+        node_bytes_s,
+        node_devices,
+        scale_out_bytes_s,
+    )
     each = send_s(
         activation_width * micro_tokens * hidden_size / tp, bandwidth, send_share, send_latency_s
     )

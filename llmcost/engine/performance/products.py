@@ -7,20 +7,15 @@ places. Constants of the kernels come from measurements by device and precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
-
 import numpy as np
 
-from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.kernels.products import product_s
+from llmcost.engine.performance.shapes import Mixer, passes_s, shapes_of
 
 KERNELS = "products measured by NVIDIA aiconfigurator, fitted by benchmarks/kernels"
 #: How well arithmetic and operand traffic of a product hide each other (benchmarks/kernels).
 SHARPNESS = 4.0
-#: A product: weight in the sum, columns and depth.
-Shape = tuple[Array, Array, Array]
 
 
 @rule("memory_bytes_s", formula="memory_tb_s * 1e12", reference="definition")
@@ -79,82 +74,6 @@ def product_share(
     """
     found = product_efficiency * product_quality * narrow_quality * sustained_share
     return np.fmin(found, matmul_ceiling_flops / peak_flops)
-
-
-def _passes(
-    shapes: Iterable[Shape],
-    tokens: Array,
-    backward: bool,
-    kernel: tuple[Any, ...],
-    of_weights: Array | float = 1.0,
-) -> Array:
-    """Time of products of `tokens` rows, forward, or the gradients of their inputs and weights [s].
-
-    `of_weights` is 0 where the weights are frozen and have no gradients.
-
-    What is cast to fewer bits for the one gradient serves the other.
-    """
-    found: Array = np.zeros(())
-    uncast: tuple[Any, ...] = (*kernel[:-1], 0.0)
-    for weight, columns, depth in shapes:
-        if backward:
-            time = product_s(tokens, depth, columns, *kernel)
-            time = time + of_weights * product_s(depth, columns, tokens, *uncast)
-        else:
-            time = product_s(tokens, columns, depth, *kernel)
-        found = found + np.where(weight > 0, weight * time, 0.0)
-    return found
-
-
-class _Mixer(NamedTuple):
-    """Blocks that mix the tokens of a sequence: how many a layer has, and their sizes."""
-
-    share: Array
-    heads: Array
-    kv_heads: Array
-    head_dim: Array
-
-
-def _shapes(
-    hidden_size: Array,
-    mixers: Iterable[_Mixer],
-    qk_rope_head_dim: Array,
-    v_head_dim: Array,
-    q_lora_rank: Array,
-    kv_lora_rank: Array,
-    feed_forward: Iterable[tuple[Array, Array]],
-    other_params: Array,
-    mixtures: Array,
-    experts: Array,
-    gated_ffn: Array,
-    tp: Array,
-) -> Iterable[Shape]:
-    """Products that every token of a layer goes through, on average over the layers."""
-    latent = np.asarray(kv_lora_rank > 0)
-    for share, heads, kv_heads, head_dim in mixers:
-        if not np.any(share > 0):
-            continue
-        value_dim = value_width(head_dim, v_head_dim)
-        value = heads * value_dim / tp
-        yield share, hidden_size, value
-        if not latent.all():
-            width = (heads + kv_heads) * head_dim + kv_heads * value_dim
-            yield np.where(latent, 0.0, share), width / tp, hidden_size
-        if latent.any():
-            here = np.where(latent, share, 0.0)
-            query = heads * (head_dim + qk_rope_head_dim) / tp
-            yield here, q_lora_rank + kv_lora_rank + qk_rope_head_dim, hidden_size
-            yield here, query, np.where(q_lora_rank > 0, q_lora_rank, hidden_size)
-            yield here, heads * head_dim / tp + value, kv_lora_rank
-    for share, width in feed_forward:
-        if np.any(share > 0):
-            yield share, (1 + gated_ffn) * width / tp, hidden_size
-            yield share, hidden_size, width / tp
-    if np.any(mixtures > 0):
-        yield mixtures, experts, hidden_size
-    # Recurrent mixers, gates and projections, as one product of their weights.
-    if np.any(other_params > 0):
-        yield np.where(other_params > 0, 1.0, 0.0), other_params / hidden_size / tp, hidden_size
 
 
 def _layer_products(backward: bool) -> None:
@@ -223,11 +142,11 @@ def _layer_products(backward: bool) -> None:
             product_cast_bytes,
         )
         mixtures = moe_layers / layers
-        shapes = _shapes(
+        shapes = shapes_of(
             hidden_size,
             (
-                _Mixer(attending_share, heads, kv_heads, head_dim),
-                _Mixer(windowed_share, windowed_heads, windowed_kv_heads, windowed_head_dim),
+                Mixer(attending_share, heads, kv_heads, head_dim),
+                Mixer(windowed_share, windowed_heads, windowed_kv_heads, windowed_head_dim),
             ),
             qk_rope_head_dim,
             v_head_dim,
@@ -243,7 +162,7 @@ def _layer_products(backward: bool) -> None:
             gated_ffn,
             tp,
         )
-        return _passes(shapes, micro_tokens, backward, kernel, trains_base)
+        return passes_s(shapes, micro_tokens, backward, kernel, trains_base)
 
 
 _layer_products(backward=False)

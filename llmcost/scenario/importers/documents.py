@@ -44,10 +44,6 @@ _PROGRAMS = (
     "llamafactory-cli",
     "composer",
 )
-_LAUNCHERS = re.compile(
-    r"(.*/)?(torchrun|deepspeed|accelerate|srun|mpirun|mpiexec|python3?|composer|axolotl|sbatch|"
-    r"llamafactory-cli|torch\.distributed\.(run|launch))$"
-)
 
 
 class Document(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmcost.scenario.resolve.inputs import Inputs, number
+from llmcost.scenario.resolve.inputs import Inputs
 from llmcost.scenario.schema import PRECISIONS
 from llmcost.scenario.values import show
 
@@ -49,15 +49,16 @@ def _accelerator(inputs: Inputs) -> None:
     words = inputs.word("cluster.accelerator")
     if words is None:
         return
-    source = f"catalog: accelerators/{words}" if isinstance(words, str) else "axis"
+    source = inputs.named("accelerators", words)
+    assumed = inputs.catalog.kind("defaults")
     for key, name in _DEVICE_FIELDS.items():
         if inputs.has(key):
             continue
         if key == "cost.price_includes_server" and inputs.has("cost.device_price_usd"):
             continue  # that field describes the catalog's price, not the user's
-        value = inputs.look(
-            lambda word, name=name: number(inputs.entry("accelerators", word).get(name)), words
-        )
+        value = inputs.figure("accelerators", words, name)
+        if isinstance(value, np.ndarray) and key in assumed:  # as the default of one device alone
+            value = np.where(np.isnan(value), float(assumed[key]["value"]), value)
         shown = inputs.entry("accelerators", words).get(name) if isinstance(words, str) else None
         inputs.enter(key, value, source, shown)
         if isinstance(words, str):

@@ -88,7 +88,7 @@ def _pue(inputs: Inputs) -> None:
         return float(inputs.entry("operators", words[0])["pue"] if figure is None else figure.value)
 
     value = inputs.look(pue, *words)
-    source = f"catalog: operators/{operator}" if isinstance(operator, str) else "axis"
+    source = inputs.named("operators", operator)
     inputs.enter(key, value, source if np.ndim(value) == 0 else "axis")
 
 

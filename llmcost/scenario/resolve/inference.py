@@ -33,10 +33,10 @@ def fill(inputs: Inputs) -> None:
         )
         return
     import llmcost.engine.service  # noqa: F401
-    from llmcost.scenario.resolve import serving
+    from llmcost.scenario.resolve.serving import fill as devices
 
     _traffic(inputs)
-    serving.fill(inputs)
+    devices(inputs)
     _layout(inputs)
     _model(inputs)
     _accuracy(inputs)

@@ -132,6 +132,15 @@ class Inputs:
         result = np.array(flat, dtype=np.float64).reshape(spread[0].shape)
         return None if np.isnan(result).all() else result
 
+    def figure(self, kind: str, words: Any, field: str) -> Any:
+        """A field of the entries of the catalog that words name."""
+        return self.look(lambda word: number(self.entry(kind, word).get(field)), words)
+
+    @staticmethod
+    def named(kind: str, words: Any) -> str:
+        """The source of what one entry gives, or those along an axis."""
+        return f"catalog: {kind}/{words}" if isinstance(words, str) else "axis"
+
     # -- what is filled in --------------------------------------------------------
 
     def take(self, key: Key) -> None:

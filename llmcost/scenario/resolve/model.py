@@ -29,7 +29,7 @@ def fill(inputs: Inputs) -> None:
         return
     own = [name for name in ARCHITECTURE if name in known]
     if preset is not None:
-        source = f"catalog: models/{preset}" if isinstance(preset, str) else "axis"
+        source = inputs.named("models", preset)
         keep_counts = not own
         _from_model(inputs, lambda name: inputs.entry("models", name), preset, source, keep_counts)
     elif config is not None:

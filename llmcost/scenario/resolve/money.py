@@ -103,6 +103,18 @@ def _range(inputs: Inputs, key: str, quantity: str, quote: quotes.Quote) -> None
     )
 
 
+def _purchase(word: str, day: Any) -> quotes.Quote | None:
+    """What a device costs to buy on a day; None where nobody sells it, or the day is not known."""
+    when = _day(day)
+    if when is None or prices.not_sold(word):
+        return None
+    return quotes.buy(prices.purchases(word), when)
+
+
+def _figure(quote: quotes.Quote | None, name: str) -> float | None:
+    return None if quote is None else float(getattr(quote, name))
+
+
 def _value(inputs: Inputs) -> None:
     """Where the catalog has no price of a device at its launch, take the known one nearest to it.
 
@@ -116,19 +128,11 @@ def _value(inputs: Inputs) -> None:
         return
 
     def launch(word: str, own: Any) -> quotes.Quote | None:
-        day = _day(inputs.entry("accelerators", word).get("available") if own is None else own)
-        return (
-            None
-            if day is None or prices.not_sold(word)
-            else quotes.buy(prices.purchases(word), day)
-        )
+        usual = inputs.entry("accelerators", word).get("available")
+        return _purchase(word, usual if own is None else own)
 
     def field(name: str) -> Any:
-        def of(word: str, own: Any) -> float | None:
-            quote = launch(word, own)
-            return None if quote is None else float(getattr(quote, name))
-
-        return inputs.look(of, accelerator, own_day)
+        return inputs.look(lambda word, own: _figure(launch(word, own), name), accelerator, own_day)
 
     usd = field("usd")
     if usd is None:
@@ -165,10 +169,6 @@ def _buy(inputs: Inputs) -> None:
     if inputs.has("cost.device_price_usd"):
         return  # the user's own price is that of a purchase too
 
-    def at(word: str, day: Any) -> quotes.Quote | None:
-        when = _day(day)
-        return None if when is None else quotes.buy(prices.purchases(word), when)
-
     if one:
         reason = prices.not_sold(accelerator)
         if reason:
@@ -178,30 +178,28 @@ def _buy(inputs: Inputs) -> None:
             )
             return
 
-    def field(word: str, day: Any, name: str) -> float | None:
-        if prices.not_sold(word):
-            return math.nan
-        quote = at(word, day)
-        return None if quote is None else float(getattr(quote, name))
-
-    asked, whole = (
-        inputs.look(lambda word, day, name=name: field(word, day, name), accelerator, start)
+    usd, whole = (
+        inputs.look(
+            lambda word, day, name=name: _figure(_purchase(word, day), name), accelerator, start
+        )
         for name in ("usd", "includes_server")
     )
     bought = None
-    if asked is not None and whole is not None:
+    if usd is not None and whole is not None:
         usual = inputs.entry("defaults", "cost.server_cost_ratio")["value"]
         ratio = inputs.known.get("server_cost_ratio", usual)  # of a bare device, as the value's is
-        bought = np.where(np.asarray(whole) > 0, asked, asked * np.asarray(ratio, dtype=float))[()]
+        bought = np.where(np.asarray(whole) > 0, usd, usd * np.asarray(ratio, dtype=float))[()]
     sold = inputs.look(lambda word: 0.0 if prices.not_sold(word) else 1.0, accelerator)
-    if np.any(np.asarray(sold) < 1):
-        inputs.known["sold"] = sold
-    if bought is None:
+    if bought is None or np.any(np.isnan(bought) & (np.asarray(sold) > 0)):
+        if np.any(np.asarray(sold) < 1):
+            inputs.known["device_sold"] = sold
+        if bought is not None:
+            inputs.known["quoted_price_usd"] = bought
         return
     plain = one and (start is None or isinstance(start, date))
-    quote = at(accelerator, start) if plain else None
+    quote = _purchase(accelerator, start) if plain else None
     if quote is None or np.ndim(bought):
-        inputs.known["purchase_quote_usd"] = bought
+        inputs.enter("cost.purchase_price_usd", bought, "axis")
     else:
         scale = float(bought) / quote.usd
         found = quote._replace(usd=float(bought), low=quote.low * scale, high=quote.high * scale)

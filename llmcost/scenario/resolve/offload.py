@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from llmcost.scenario.resolve.inputs import Inputs, number
+from llmcost.scenario.resolve.inputs import Inputs
 
 #: The host's figures: key, and field of an accelerator's entry.
 _HOST = {
@@ -41,21 +41,14 @@ def fill(inputs: Inputs) -> None:
         elif not inputs.has(key):
             found = None
             if accelerator is not None:
-                found = inputs.look(
-                    lambda name, field=field: number(inputs.entry("accelerators", name).get(field)),
-                    accelerator,
-                )
+                found = inputs.figure("accelerators", accelerator, field)
             if found is None or np.any(np.isnan(found)):
                 inputs.problem(
                     key,
                     "is needed with training.offload: the catalog has none for the accelerator; give it [GB/s]",
                 )
                 found = math.nan
-            inputs.enter(
-                key,
-                found,
-                f"catalog: accelerators/{accelerator}" if isinstance(accelerator, str) else "axis",
-            )
+            inputs.enter(key, found, inputs.named("accelerators", accelerator))
 
 
 def _check(inputs: Inputs) -> None:
