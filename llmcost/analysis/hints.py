@@ -15,6 +15,9 @@ from llmcost.scenario import Inputs
 HIGHEST_PUBLISHED_MFU = 0.75
 HIGHEST_NARROW_MFU = {"fp8": 0.46, "fp4": 0.32}
 
+#: Share of a device's memory that a run can use; the rest is the driver's and fragmentation.
+USABLE_MEMORY = 0.95
+
 
 #: What says which ways there are to take less memory, and the level of recomputation above which there is none.
 _MEMORY_KEYS = (
@@ -82,6 +85,11 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
         found.append(
             f"the layout needs {need:,.0f} GB a device and a device has {room:,.0f}: it does not fit; "
             f'{ways_to_fit(values)} would help, and parallelism = "auto" searches for a layout that fits'
+        )
+    elif need is not None and room is not None and need > USABLE_MEMORY * room:
+        found.append(
+            f"the layout fills {need:,.1f} of the {room:,.0f} GB of a device: CUDA's context and what the allocator keeps"
+            f" beside the tensors may not fit; a search leaves {1 - USABLE_MEMORY:.0%} for them"
         )
     mfu = scalar(values.get("mfu"))
     if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU and counts_whole_scores(inputs, values):

@@ -15,13 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.candidates import LAYOUT, Candidates, candidates
-from llmcost.analysis.hints import ways_to_fit
+from llmcost.analysis.hints import USABLE_MEMORY, ways_to_fit
 from llmcost.engine import evaluate as _formulas  # noqa: F401  (enters the formulas)
 from llmcost.engine.chain import Array, Rule, execute, plan
 from llmcost.errors import NoAnswerError
 
-#: Share of a device's memory that a run can use; the rest is the driver's and fragmentation.
-USABLE_MEMORY = 0.95
 RUNNERS_UP = 5
 
 

@@ -178,8 +178,9 @@ def tensor_forward_s(
 @rule(
     "tensor_collectives_s",
     formula="tensor_forward_s in each of 2 passes (3 where the layer is done again, by recompute_share),"
-    " less tensor_overlap of it, as far as it fits under the products; what is hidden takes comm_steal of them",
-    reference=f"{NARAYANAN}; Jangda et al. 2022, arXiv:2105.05720",
+    " less tensor_overlap of it, as far as it fits under the products; with sequence_parallel the backward gathers the"
+    " inputs again, half of tensor_forward_s, under half of its products; what is hidden takes comm_steal of them",
+    reference=f"{NARAYANAN}; {KORTHIKANTI}, section 4.2.2; Jangda et al. 2022, arXiv:2105.05720",
 )
 def tensor_collectives_s(
     tensor_forward_s: Array,
@@ -188,6 +189,7 @@ def tensor_collectives_s(
     layer_recompute_share: Array,
     tensor_overlap: Array,
     comm_steal: Array,
+    sequence_parallel: Array,
 ) -> Array:
     """Tensor-parallel communication of a layer and micro-batch that computation does not hide.
 
@@ -201,6 +203,9 @@ def tensor_collectives_s(
         Share of the communication that the software runs beside products [1].
     comm_steal : array_like
         Share of the processors that communication takes from what runs beside it [1].
+    sequence_parallel : array_like
+        1 where each device keeps its part of a sequence between products, so that the gradients of
+        weights need what they multiplied gathered again [1].
 
     Returns
     -------
@@ -214,7 +219,9 @@ def tensor_collectives_s(
     whole = (2 + layer_recompute_share) * tensor_forward_s
     products = (1 + layer_recompute_share) * products_forward_s + products_backward_s
     hidden = np.minimum(tensor_overlap * whole, products)
-    return whole - hidden * (1 - comm_steal)
+    again = np.where(sequence_parallel > 0, tensor_forward_s / 2, 0.0)
+    beside = np.minimum(again, products_backward_s / 2)
+    return whole + again - (hidden + beside) * (1 - comm_steal)
 
 
 @rule(
