@@ -177,7 +177,7 @@ def test_a_wrong_lever_is_named(lever: dict[str, Any], said: str) -> None:
 
 def test_a_layout_that_cannot_be_names_the_lever(llmcost: Run, tmp_path: Path) -> None:
     text = Path(__file__).parents[2].joinpath("scenarios", "roadmap-tied.toml").read_text()
-    (tmp_path / "bad.toml").write_text(text.replace("parallelism.dp = 64", "parallelism.dp = 65"))
+    (tmp_path / "bad.toml").write_text(text.replace("parallelism.dp = 32", "parallelism.dp = 33"))
     for command in ("estimate", "project"):
         done = llmcost(command, "bad.toml")
         assert (done.returncode, done.stdout) == (2, "")

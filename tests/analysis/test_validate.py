@@ -31,6 +31,8 @@ def test_validate(llmcost: Run, cases: list[Case]) -> None:
         "cost, by name and dates",
         "energy and carbon",
         "energy and carbon of TPUs",
+        "carbon of device-hours, by name and date",
+        "whole runs, by name",
         "serving speed",
         "serving, batch found",
         "serving energy",
