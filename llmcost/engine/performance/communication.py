@@ -218,10 +218,10 @@ def tensor_collectives_s(
     """
     whole = (2 + layer_recompute_share) * tensor_forward_s
     products = (1 + layer_recompute_share) * products_forward_s + products_backward_s
-    hidden = np.minimum(tensor_overlap * whole, products)
     again = np.where(sequence_parallel > 0, tensor_forward_s / 2, 0.0)
     beside = np.minimum(again, products_backward_s / 2)
-    return whole + again - (hidden + beside) * (1 - comm_steal)
+    hidden = np.minimum(tensor_overlap * whole + beside, products)
+    return whole + again - hidden * (1 - comm_steal)
 
 
 @rule(
