@@ -78,11 +78,8 @@ def stack_plot(rows: Sequence[Row], unit: str, label: str, limit: str = "") -> F
     for index, row in enumerate(rows):
         left = 0.0
         for name, value in row.parts:
-            at = names.index(name)
-            panel.barh(
-                index, value, left=left, height=0.6, color=SERIES[at % len(SERIES)],
-                hatch=_HATCHES[at // len(SERIES) % len(_HATCHES)], edgecolor="#ffffff", linewidth=0.8,
-            )  # fmt: skip
+            look = _look(names.index(name))
+            panel.barh(index, value, left=left, height=0.6, linewidth=0.8, **look)
             left += value
         if row.low is not None and row.high is not None and row.total is not None:
             panel.plot([row.low, row.high], [index, index], color=_INK, linewidth=1.2, marker="|")
@@ -97,19 +94,19 @@ def stack_plot(rows: Sequence[Row], unit: str, label: str, limit: str = "") -> F
     return drawn
 
 
+def _look(at: int) -> dict[str, Any]:
+    """Colour and pattern of a part by its place."""
+    hatch = _HATCHES[at // len(SERIES) % len(_HATCHES)]
+    return {"facecolor": SERIES[at % len(SERIES)], "hatch": hatch, "edgecolor": "#ffffff"}
+
+
 def _legend(drawn: Figure, names: Sequence[str], limit: str, columns: int) -> None:
     """Say below the panel which colour and pattern is what."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list[Any] = [
-        Patch(
-            facecolor=SERIES[at % len(SERIES)],
-            hatch=_HATCHES[at // len(SERIES) % len(_HATCHES)],
-            edgecolor="#ffffff",
-            label=wrapped(name, 40, 1),
-        )
-        for at, name in enumerate(names)
+        Patch(label=wrapped(name, 40, 1), **_look(at)) for at, name in enumerate(names)
     ]
     if limit:
         handles.append(Line2D([], [], color=_RED, linestyle="--", label=limit))
@@ -120,13 +117,12 @@ def _legend(drawn: Figure, names: Sequence[str], limit: str, columns: int) -> No
 
 def cost_rows(items: Mapping[str, Estimate]) -> list[Row]:
     """Of each scenario what its own method of accounting adds up to its total, with the range."""
-    rows = []
+    rows, methods = [], {method_words(one) for one in items.values()}
     for name, item in items.items():
         total = item.result("cost_total_usd")
         band = item.intervals.get("cost_total_usd", {})
         says = readable(total, "USD") if total is not None else "total not known"
         between = span(band, "USD")
-        methods = {method_words(one) for one in items.values()}
         whose = f"{name} ({method_words(item)})" if len(methods) > 1 else name
         parts = [(part.label, part.usd) for part in cost_parts(item)] if total is not None else []
         ends = list(band.values()) if between else [None]

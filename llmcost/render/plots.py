@@ -206,13 +206,11 @@ def label_ticks(axis: Any, write: Callable[[float], str], unit: str = "", most: 
     if axis.get_scale() == "log":
         axis.set_major_locator(RoundLog())
         axis.set_minor_locator(RoundLog(subs="auto"))
+        # Numbers stand beside each other below an axis, so there is room for fewer.
+        axis.set_minor_formatter(Few(minor_thresholds=(1 if axis.axis_name == "x" else 2, 0.4)))
     else:
         axis.set_major_locator(Round(nbins=most or "auto", steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(lambda value, _: short(value))
-    if (
-        axis.get_scale() == "log"
-    ):  # numbers stand beside each other below an axis, so there is room for fewer
-        axis.set_minor_formatter(Few(minor_thresholds=(1 if axis.axis_name == "x" else 2, 0.4)))
 
 
 def finish_bars(panel: Any, unit: str, label: str, names: Sequence[str]) -> None:

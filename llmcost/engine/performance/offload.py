@@ -16,6 +16,11 @@ def _backward_s(layer_s: Array, layer_forward_s: Array) -> Array:
     return np.maximum(layer_s - layer_forward_s, 0.0)
 
 
+def _waits_s(each: Array, forward: Array, backward: Array) -> Array:
+    """What the link takes once in each pass beyond the time of the pass [s]."""
+    return np.maximum(each - forward, 0.0) + np.maximum(each - backward, 0.0)
+
+
 @rule(
     "host_step_s",
     formula="where the optimizer is on the host: the larger of optimizer_traffic_bytes over host_memory_gb_s and param_bytes"
@@ -92,8 +97,7 @@ def activation_link_s(
 ) -> Array:
     """Waiting for activations to reach the host, and to return [s]."""
     each = layer_activation_bytes / (host_link_gb_s_each_way * 1e9)
-    backward = _backward_s(layer_s, layer_forward_s)
-    waits = np.maximum(each - layer_forward_s, 0.0) + np.maximum(each - backward, 0.0)
+    waits = _waits_s(each, layer_forward_s, _backward_s(layer_s, layer_forward_s))
     return np.where(offloads_activations > 0, micro_batches * stage_layers * waits, 0.0)
 
 
@@ -137,9 +141,8 @@ def parameter_link_s(
     .. [1] Rajbhandari et al. (2021), arXiv:2104.07857.
     """
     each = gathered_bytes * own_params / (host_link_gb_s_each_way * 1e9)
-    forward = stage_layers * layer_forward_s
     backward = stage_layers * _backward_s(layer_s, layer_forward_s)
-    waits = np.maximum(each - forward, 0.0) + np.maximum(each - backward, 0.0)
+    waits = _waits_s(each, stage_layers * layer_forward_s, backward)
     leaves = (offloads_parameters > 0) & (sharding > 2)
     return np.where(leaves, micro_batches * waits, 0.0)
 

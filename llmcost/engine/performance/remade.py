@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.kernels.products import product_s
 from llmcost.engine.performance.products import SHARPNESS
+from llmcost.engine.performance.shapes import Mixer, latent_shapes, passes_s
 
 
 @rule(
@@ -77,10 +76,9 @@ def remade_s(
         2.0,
         product_cast_bytes,
     )
-    value = heads * value_width(head_dim, v_head_dim)
-    keys = product_s(micro_tokens, (heads * head_dim + value) / tp, kv_lora_rank, *kernel)
-    width = heads * (head_dim + qk_rope_head_dim) / tp
-    query = product_s(micro_tokens, width, q_lora_rank, *kernel)
-    query = np.where(q_lora_rank > 0, query, 0.0)
-    found = remakes_cheap * attending_share * (keys + query)
-    return np.where((kv_lora_rank > 0) & (trains_base > 0), found, 0.0)
+    block = Mixer(attending_share, heads, heads, head_dim)
+    sizes = qk_rope_head_dim, v_head_dim, q_lora_rank, kv_lora_rank
+    (share, width, depth), keys = latent_shapes(q_lora_rank, block, *sizes, tp)
+    query = np.where(q_lora_rank > 0, share, 0.0), width, depth
+    found = remakes_cheap * passes_s((query, keys), micro_tokens, False, kernel)
+    return np.where(trains_base > 0, found, 0.0)

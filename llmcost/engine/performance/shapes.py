@@ -24,6 +24,38 @@ class Mixer(NamedTuple):
     head_dim: Array
 
 
+def latent_shapes(
+    hidden_size: Array,
+    mixer: Mixer,
+    qk_rope_head_dim: Array,
+    v_head_dim: Array,
+    q_lora_rank: Array,
+    kv_lora_rank: Array,
+    tp: Array,
+) -> tuple[Shape, Shape]:
+    """The wide products of latent attention: of queries, and of keys with values.
+
+    Parameters
+    ----------
+    hidden_size, qk_rope_head_dim, v_head_dim, q_lora_rank, kv_lora_rank, tp : array_like
+        As :func:`shapes_of`; queries come from the width of the model where they have no latent.
+    mixer : Mixer
+        Blocks of attention.
+
+    Returns
+    -------
+    tuple of Shape
+        Weight in the sum, columns and depth [1].
+    """
+    here = np.where(kv_lora_rank > 0, mixer.share, 0.0)
+    query = mixer.heads * (mixer.head_dim + qk_rope_head_dim) / tp
+    value = mixer.heads * value_width(mixer.head_dim, v_head_dim) / tp
+    return (
+        (here, query, np.where(q_lora_rank > 0, q_lora_rank, hidden_size)),
+        (here, mixer.heads * mixer.head_dim / tp + value, kv_lora_rank),
+    )
+
+
 def shapes_of(
     hidden_size: Array,
     mixers: Iterable[Mixer],
@@ -61,21 +93,20 @@ def shapes_of(
         Weight in the sum, columns and depth [1].
     """
     latent = np.asarray(kv_lora_rank > 0)
-    for share, heads, kv_heads, head_dim in mixers:
+    for mixer in mixers:
+        share, heads, kv_heads, head_dim = mixer
         if not np.any(share > 0):
             continue
         value_dim = value_width(head_dim, v_head_dim)
-        value = heads * value_dim / tp
-        yield share, hidden_size, value
+        yield share, hidden_size, heads * value_dim / tp
         if not latent.all():
             width = (heads + kv_heads) * head_dim + kv_heads * value_dim
             yield np.where(latent, 0.0, share), width / tp, hidden_size
         if latent.any():
-            here = np.where(latent, share, 0.0)
-            query = heads * (head_dim + qk_rope_head_dim) / tp
-            yield here, q_lora_rank + kv_lora_rank + qk_rope_head_dim, hidden_size
-            yield here, query, np.where(q_lora_rank > 0, q_lora_rank, hidden_size)
-            yield here, heads * head_dim / tp + value, kv_lora_rank
+            into = q_lora_rank + kv_lora_rank + qk_rope_head_dim
+            yield np.where(latent, share, 0.0), into, hidden_size
+            sizes = qk_rope_head_dim, v_head_dim, q_lora_rank, kv_lora_rank
+            yield from latent_shapes(hidden_size, mixer, *sizes, tp)
     for share, width in feed_forward:
         if np.any(share > 0):
             yield share, (1 + gated_ffn) * width / tp, hidden_size
