@@ -12,6 +12,7 @@ from llmcost.catalog import Catalog
 from llmcost.errors import LlmcostError
 from llmcost.files import packaged, read_text
 from llmcost.scenario import parse_scenario
+from llmcost.scenario.resolve.accuracy import MEMORY
 from llmcost.scenario.values import Distribution
 
 
@@ -57,7 +58,23 @@ def step_interval(
     found: Estimate | None, predicted: float | None
 ) -> tuple[float | None, float | None]:
     """90 % interval of a step time: measured over predicted MFU divides it."""
-    error = None if found is None else found.inputs.intervals.get("training.mfu", (None, None))[1]
-    if predicted is None or not isinstance(error, Distribution):
+    error = _error(found, "training.mfu")
+    if predicted is None or error is None:
         return None, None
     return predicted / error.high, predicted / error.low
+
+
+def memory_interval(
+    found: Estimate | None, predicted: float | None
+) -> tuple[float | None, float | None]:
+    """90 % interval of a memory: measured over predicted."""
+    error = _error(found, MEMORY)
+    if predicted is None or error is None:
+        return None, None
+    return predicted * error.low, predicted * error.high
+
+
+def _error(found: Estimate | None, key: str) -> Distribution | None:
+    """What a prediction may be off by: the interval of an input, None without one."""
+    error = None if found is None else found.inputs.intervals.get(key, (None, None))[1]
+    return error if isinstance(error, Distribution) else None

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmcost.analysis.cases import Case, estimate_of, rows, step_interval
-from llmcost.analysis.memory_cases import memory_interval
+from llmcost.analysis.cases import Case, estimate_of, memory_interval, rows, step_interval
 from llmcost.catalog import Catalog
 
 MEMORY_GROUP = "fine-tuning, memory"

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmcost.analysis.cases import Case, estimate_of, rows
-from llmcost.analysis.estimate import Estimate
+from llmcost.analysis.cases import Case, estimate_of, memory_interval, rows
 from llmcost.catalog import Catalog
-from llmcost.scenario.resolve.accuracy import MEMORY
-from llmcost.scenario.values import Distribution
 
 GROUP = "memory, measured"
 #: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
@@ -58,13 +55,3 @@ def case_of(row: Mapping[str, str], scenario: dict[str, Any], catalog: Catalog) 
     measured = float(row["memory_gib"]) * _GIB
     ends = memory_interval(found, predicted)
     return Case(GROUP, row["id"], row["source"], "memory_gb_per_device", measured, predicted, *ends)
-
-
-def memory_interval(
-    found: Estimate | None, predicted: float | None
-) -> tuple[float | None, float | None]:
-    """90 % interval of a memory: measured over predicted."""
-    error = None if found is None else found.inputs.intervals.get(MEMORY, (None, None))[1]
-    if predicted is None or not isinstance(error, Distribution):
-        return None, None
-    return predicted * error.low, predicted * error.high

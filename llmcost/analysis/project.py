@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.roadmap import States, by_state
+from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.trends import pull
-from llmcost.analysis.uncertainty import Sampling
 from llmcost.analysis.whole import named, once_known, sums, whole_values
 from llmcost.analysis.years import (
     Course,
@@ -22,7 +22,6 @@ from llmcost.analysis.years import (
     drawn_trends,
     project_run,
     pulled_by,
-    starting_point,
 )
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
@@ -170,8 +169,7 @@ def _whole(course: Course, total: Mapping[str, Array]) -> dict[str, Array]:
 def _service(course: Course, once: Mapping[str, Any], at: NDArray[np.int64]) -> dict[str, Array]:
     """The service of a model made in stages in some years: of the whole, so no stage has it."""
     values, _ = evaluate(once_known(once))
-    known = starting_point(values, course.trends, "model")
-    known["elapsed_years"] = course.elapsed[at]
+    known = course._replace(starts=(values,)).known(0, at)
     wanted = [key for key in RESULTS if key.startswith("inference_")]
     found, _ = evaluate({**known, **pull(course.levers, course.active[at], known)}, wanted)
     return {key: found[key] for key in wanted if key in found}

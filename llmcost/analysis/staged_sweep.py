@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.sampling import column, label
+from llmcost.analysis.sampling import column
 from llmcost.analysis.stages import estimate_stages
 from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
@@ -44,10 +44,7 @@ class StagedSweep(Sweep):
 
     def _accept(self, scenario: Scenario) -> None:
         """Refuse axes that every stage overrides, and stages that there are not."""
-        varied = {**dict.fromkeys(self.words, "--axis")}
-        if self.solve is not None:
-            varied[self.solve.key] = "--solve"
-        for key, option in varied.items():
+        for key, option in self._asked().items():
             if stage_key(key) is not None:
                 with_stage_key(scenario.stages, key, None, f"{option} {key}")
             elif all(key in given.values for given in scenario.stages):
@@ -104,11 +101,7 @@ class StagedSweep(Sweep):
             super()._sample(scenario, catalog)
             return
         self.sampled = {}
-        self.quantile_names = [
-            column(key, label(share))
-            for key in self.result_names
-            for share in self.sampling.quantiles
-        ]
+        self._name_quantiles(self.sampling)
 
     def _cell(self, place: Sequence[int], solved: float | None = None) -> Estimate:
         """The estimate of one cell, with a value of the key that is solved for."""

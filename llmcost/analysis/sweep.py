@@ -175,11 +175,16 @@ class Sweep:
 
     # -- set-up -----------------------------------------------------------------
 
+    def _asked(self) -> dict[str, str]:
+        """The keys that vary or are solved for, and the options that name them."""
+        solved = {} if self.solve is None else {self.solve.key: "--solve"}
+        return {**dict.fromkeys(self.words, "--axis"), **solved}
+
     def _accept(self, scenario: Scenario) -> None:
         """Refuse what cannot be asked of the scenario."""
-        for name in [*self.words, *([self.solve.key] if self.solve else [])]:
+        for name, option in self._asked().items():
             if stage_key(name) is not None:
-                with_stage_key(scenario.stages, name, None, f"--axis {name}")
+                with_stage_key(scenario.stages, name, None, f"{option} {name}")
         if self.solve is not None:
             _check_solvable(self.solve, scenario, self.words)
 
@@ -224,10 +229,12 @@ class Sweep:
         self.sampled = sampled_cells(
             self.inputs, scenario, catalog, self.words, len(self.shape), self.sampling
         )
+        self._name_quantiles(self.sampling)
+
+    def _name_quantiles(self, sampling: Sampling) -> None:
+        """The columns of quantiles, of every result."""
         self.quantile_names = [
-            column(key, label(share))
-            for key in self.result_names
-            for share in self.sampling.quantiles
+            column(key, label(share)) for key in self.result_names for share in sampling.quantiles
         ]
 
     def _plan(self, known: Mapping[str, Any]) -> tuple[Rule, ...]:

@@ -11,8 +11,9 @@ import numpy as np
 from llmcost.analysis.candidates import LAYOUT
 from llmcost.analysis.cluster import beyond_deadline, with_cluster
 from llmcost.analysis.engines import threads
-from llmcost.analysis.estimate import Estimate, check_consistent, estimate, without_answer
-from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling, label, quantiles_of, uniforms
+from llmcost.analysis.estimate import Estimate, check_consistent, without_answer
+from llmcost.analysis.sampling import Sampling, label, quantiles_of, uniforms
+from llmcost.analysis.stages import estimate_any
 from llmcost.analysis.whole import SUMMED, named, sums, whole_values
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import RULES, Array, execute, plan
@@ -77,14 +78,14 @@ def shares_of(bases: Sequence[Estimate], sampling: Sampling) -> dict[str, Array]
 
 def _waiting(base: Estimate, used: set[str]) -> set[str]:
     """What nothing says at the medians, and would make known a quantity that a formula may take."""
-    known = base.values.keys()
-    return {
-        name
-        for rule in RULES
-        if rule.gives in used - known
-        for name in rule.needs
-        if not set(rule.needs) - known - {name}
-    }
+    known = set(base.values)
+    unknown, found = used - known, set[str]()
+    for rule in RULES:
+        if rule.gives in unknown:
+            missing = set(rule.needs) - known
+            if len(missing) < 2:
+                found |= missing or set(rule.needs)
+    return found
 
 
 def sampled(
@@ -318,12 +319,7 @@ def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalo
 
 def estimate_uncertain(scenario: Scenario, catalog: Catalog, sampling: Sampling | None) -> Estimate:
     """Estimate a scenario, with intervals where they are asked for."""
-    if scenario.stages:
-        from llmcost.analysis.stages import estimate_stages
-
-        base = estimate_stages(scenario, catalog)
-    else:
-        base = estimate(scenario, catalog)
+    base = estimate_any(scenario, catalog)
     return base if sampling is None else with_uncertainty(base, sampling, catalog)
 
 
@@ -334,15 +330,3 @@ def cheaper(mine: Estimate, other: Estimate, key: str) -> float | None:
     a, b = np.broadcast_arrays(np.ravel(mine.samples[key]), np.ravel(other.samples[key]))
     known = ~np.isnan(a) & ~np.isnan(b)
     return float(np.mean(a[known] < b[known])) if known.any() else None
-
-
-__all__ = [
-    "DEFAULT_SAMPLES",
-    "Sampling",
-    "Uncertain",
-    "bands",
-    "cheaper",
-    "label",
-    "uniforms",
-    "with_uncertainty",
-]

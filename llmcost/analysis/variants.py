@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.analysis.uncertainty import Sampling, estimate_uncertain
+from llmcost.analysis.sampling import Sampling
+from llmcost.analysis.uncertainty import estimate_uncertain
 from llmcost.catalog import Catalog
 from llmcost.errors import InputError
 from llmcost.scenario import Scenario, load_scenario, with_sets

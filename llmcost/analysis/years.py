@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.roadmap import States, by_state
-from llmcost.analysis.sampling import quantiles_of
+from llmcost.analysis.sampling import Sampling, label, quantiles_of, uniforms
 from llmcost.analysis.trends import (
     PRICE_PERFORMANCE,
     Dollars,
@@ -24,7 +24,7 @@ from llmcost.analysis.trends import (
     resolve_trends,
     unsaid,
 )
-from llmcost.analysis.uncertainty import Sampling, label, sampled, shares_of, uniforms
+from llmcost.analysis.uncertainty import sampled, shares_of
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.distributions import quantile

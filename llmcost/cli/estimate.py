@@ -89,17 +89,18 @@ def command(
         result = with_levers(result, entries)
     bars = None
     if sampled.asked or tornado:
-        from llmcost.analysis import uncertainty as analysis
+        from llmcost.analysis.sampling import DEFAULT_SAMPLES, Sampling
+        from llmcost.analysis.uncertainty import with_uncertainty
 
         sampling = sampled.sampling()
         if sampling is None and tornado:
-            sampling = analysis.Sampling(analysis.DEFAULT_SAMPLES, sampled.seed)
+            sampling = Sampling(DEFAULT_SAMPLES, sampled.seed)
         if sampling is not None:
-            result = analysis.with_uncertainty(result, sampling, entries)
-        if sampling is not None and tornado:
-            from llmcost.analysis.tornado import tornado as driven_by
+            result = with_uncertainty(result, sampling, entries)
+            if tornado:
+                from llmcost.analysis.tornado import tornado as driven_by
 
-            bars = driven_by(result, sampling, entries, tornado)
+                bars = driven_by(result, sampling, entries, tornado)
     options.warn(result.warnings)
     if plot is not None:
         from llmcost.render import charts, plots

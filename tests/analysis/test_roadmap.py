@@ -17,8 +17,9 @@ from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.milestones import waterfall
 from llmcost.analysis.project import project, with_samples
 from llmcost.analysis.roadmap import DIVIDED, pulled, together
+from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.stages import estimate_any
-from llmcost.analysis.uncertainty import Sampling, with_uncertainty
+from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario, parse_scenario
 from tests.analysis.years import CATALOG

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from llmcost.analysis.axes import parse_axes
+from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.solve import Solve
 from llmcost.analysis.staged_sweep import sweep_of
 from llmcost.analysis.stages import estimate_any as estimate
-from llmcost.analysis.uncertainty import Sampling, with_uncertainty
+from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.engine.results import RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario

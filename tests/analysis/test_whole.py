@@ -10,9 +10,10 @@ import pytest
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.project import project, with_samples
+from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.stages import estimate_any
 from llmcost.analysis.tornado import tornado
-from llmcost.analysis.uncertainty import Sampling, estimate_uncertain, with_uncertainty
+from llmcost.analysis.uncertainty import estimate_uncertain, with_uncertainty
 from llmcost.engine.results import RESULTS
 from llmcost.scenario import load_scenario, parse_scenario
 from tests.analysis.years import CATALOG

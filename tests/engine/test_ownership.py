@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from llmcost.analysis.project import project
-from llmcost.analysis.uncertainty import Sampling, estimate_uncertain
+from llmcost.analysis.sampling import Sampling
+from llmcost.analysis.uncertainty import estimate_uncertain
 from llmcost.catalog import load_catalog
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.results import COST_COMPONENTS, OWNERSHIP_PARTS
