@@ -61,7 +61,7 @@ def read(keys: Keys, run: Run) -> None:
     name = keys.word(*_MODELS)
     if name:
         run.model(name, keys.label(*_MODELS))
-    run.put("model.seq_len", keys.whole(*_LENGTHS), keys.label(*_LENGTHS))
+    keys.give("model.seq_len", *_LENGTHS)
     _cluster(keys, run)
     _layout(keys, run)
     _batch(keys, run)
@@ -112,7 +112,7 @@ def read(keys: Keys, run: Run) -> None:
 
 def _cluster(keys: Keys, run: Run) -> None:
     read_devices(keys, run)
-    run.put("cluster.devices", keys.whole("num_processes"), keys.label("num_processes"))
+    keys.give("cluster.devices", "num_processes")
     run.fact("nodes", keys.whole("num_machines"))
     for document in keys.documents:
         count = document.launch.get("num_processes", "")
@@ -169,11 +169,7 @@ def _layout(keys: Keys, run: Run) -> None:
 
 def read_sharding(keys: Keys, run: Run) -> None:
     """ZeRO's stage, or what FSDP shards; offload to the host beside it."""
-    stage_names = ("zero_optimization.stage", "zero_stage", "zero3")
-    stage = keys.whole(*stage_names, low=0)
-    if stage is not None:
-        word = "none" if stage == 0 else f"zero{min(stage, 3)}"
-        run.put("parallelism.sharding", word, keys.label(*stage_names))
+    keys.zero("zero_optimization.stage", "zero_stage", "zero3")
     for part, kind in (("param", "parameters"), ("optimizer", "optimizer")):
         names = (f"zero_optimization.offload_{part}.device", f"offload_{part}_device", "offload")
         item = keys.item(*names)
@@ -216,12 +212,8 @@ def read_sharding(keys: Keys, run: Run) -> None:
 def _batch(keys: Keys, run: Run) -> None:
     rounds = ("gradient_accumulation_steps",)
     given = keys.whole(*rounds)
-    run.put("parallelism.micro_batch", keys.whole(*_MICRO), keys.label(*_MICRO))
-    run.put(
-        "parallelism.global_batch_seqs",
-        keys.whole("train_batch_size"),
-        keys.label("train_batch_size"),
-    )
+    keys.give("parallelism.micro_batch", *_MICRO)
+    keys.give("parallelism.global_batch_seqs", "train_batch_size")
     arguments = keys.mentions(
         "per_device_train_batch_size",
         "num_train_epochs",

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from llmcost.scenario.importers.flat import DEFAULT, Item
+from llmcost.scenario.schema import SHARDINGS
 
 if TYPE_CHECKING:
     from llmcost.scenario.importers.documents import Document
@@ -97,6 +98,17 @@ class Keys:
             self.run.problem(item, f"is not a whole number ≥ {low}")
             return None
         return int(number)
+
+    def give(self, key: str, *names: str, low: int = 1) -> None:
+        """Take a whole number as the value of a scenario key."""
+        self.run.put(key, self.whole(*names, low=low), self.label(*names))
+
+    def zero(self, *names: str, default: int | None = None) -> None:
+        """Take ZeRO's stage, the trainer's default where the files are silent, as what replicas share."""
+        given = self.whole(*names, low=0)
+        stage = default if given is None else given
+        if stage is not None:
+            self.run.put("parallelism.sharding", SHARDINGS[min(stage, 3)], self.label(*names))
 
     def degree(self, key: str, *names: str, default: int | None = 1) -> int | None:
         """A whole number of the layout, the trainer's default where the files are silent.

@@ -34,16 +34,8 @@ def read(keys: Keys, run: Run) -> None:
     run.title = run.title or keys.title("name", "run_name")
     run.put("training.software", "pytorch", NAME)
     _model(keys, run)
-    run.put(
-        "model.seq_len",
-        keys.whole("max_seq_len", "model.max_seq_len"),
-        keys.label("max_seq_len", "model.max_seq_len"),
-    )
-    run.put(
-        "cluster.devices",
-        keys.whole("compute.gpus", "gpu_num"),
-        keys.label("compute.gpus", "gpu_num"),
-    )
+    keys.give("model.seq_len", "max_seq_len", "model.max_seq_len")
+    keys.give("cluster.devices", "compute.gpus", "gpu_num")
     run.put(
         "parallelism.tp",
         keys.whole("tp_config.tensor_parallel_degree") or 1,
@@ -56,16 +48,8 @@ def read(keys: Keys, run: Run) -> None:
         keys.whole("model.ffn_config.moe_world_size") or 1,
         keys.label("model.ffn_config.moe_world_size"),
     )
-    run.put(
-        "parallelism.micro_batch",
-        keys.whole("device_train_microbatch_size"),
-        keys.label("device_train_microbatch_size"),
-    )
-    run.put(
-        "parallelism.global_batch_seqs",
-        keys.whole("global_train_batch_size"),
-        keys.label("global_train_batch_size"),
-    )
+    keys.give("parallelism.micro_batch", "device_train_microbatch_size")
+    keys.give("parallelism.global_batch_seqs", "global_train_batch_size")
     strategy = keys.word("fsdp_config.sharding_strategy")
     sharded = keys.mentions("fsdp_config.sharding_strategy") or "fsdp_config" in keys.sections()
     kind = _SHARDINGS.get((strategy or "FULL_SHARD").upper(), "zero3") if sharded else "none"
@@ -121,7 +105,7 @@ def _model(keys: Keys, run: Run) -> None:
             keys.whole("model.ffn_config.moe_top_k") or 1,
             keys.label("model.ffn_config.moe_top_k"),
         )
-    run.put("model.vocab_size", keys.whole("model.vocab_size"), keys.label("model.vocab_size"))
+    keys.give("model.vocab_size", "model.vocab_size")
     tied = keys.flag("model.tie_word_embeddings")
     run.put("model.tied_embeddings", tied is not False, keys.label("model.tie_word_embeddings"))
     if name and preset_of(name, run.catalog):

@@ -94,7 +94,7 @@ def _model(keys: Keys, run: Run) -> None:
         if latent and keys.word("attention_type") != "mla":
             keys.take(field)
             continue
-        run.put(f"model.{key}", keys.whole(field, low=0), keys.label(field))
+        keys.give(f"model.{key}", field, low=0)
     acts = keys.take("mlp_activations")  # a command writes [a,b] or one word
     acts = acts.strip("[]").split(",") if isinstance(acts, str) else acts
     run.put(
@@ -111,7 +111,7 @@ def _model(keys: Keys, run: Run) -> None:
             ("experts_per_token", "num_experts_per_tok"), ("expert_ffn_hidden_size", "base_moe_mlp_dim"),
             ("shared_experts", "shared_experts"), ("dense_layers", "first_num_dense_layers"),
         ):  # fmt: skip
-            run.put(f"model.{key}", keys.whole(field, low=0), keys.label(field))
+            keys.give(f"model.{key}", field, low=0)
 
 
 def _axis(keys: Keys, axis: str) -> int:

@@ -124,11 +124,7 @@ def read_layout(keys: Keys, run: Run) -> None:
     expert_tp = keys.whole("expert_tensor_parallel_size")
     if expert_tp is not None and run.get("parallelism.ep", 1) > 1:
         run.put("parallelism.expert_tp", expert_tp, keys.label("expert_tensor_parallel_size"))
-    run.put(
-        "parallelism.micro_batch",
-        keys.whole("micro_batch_size", "batch_size"),
-        keys.label("micro_batch_size", "batch_size"),
-    )
+    keys.give("parallelism.micro_batch", "micro_batch_size", "batch_size")
     _batch(keys, run)
     _sharding(keys, run)
 

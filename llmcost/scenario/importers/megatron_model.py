@@ -80,7 +80,7 @@ def _sizes(keys: Keys, run: Run, megatron: bool) -> None:
     run.put("model.hidden_size", hidden, keys.label("hidden_size"))
     run.put("model.heads", heads, keys.label("num_attention_heads"))
     length = ("seq_length", "encoder_seq_length", "sequence_length")
-    run.put("model.seq_len", keys.whole(*length), keys.label(*length))
+    keys.give("model.seq_len", *length)
     for item in (found for name in length for found in keys.items(name)):
         if isinstance(item.value, int) and item.value != run.get("model.seq_len", item.value):
             run.note(
@@ -100,9 +100,7 @@ def _sizes(keys: Keys, run: Run, megatron: bool) -> None:
         keys.whole("mtp_num_layers", low=0) or None,
         keys.label("mtp_num_layers"),
     )
-    run.put(
-        "model.expert_hidden_size", keys.whole("moe_latent_size"), keys.label("moe_latent_size")
-    )
+    keys.give("model.expert_hidden_size", "moe_latent_size")
     if layers is not None:
         _window(keys, run, layers)
 

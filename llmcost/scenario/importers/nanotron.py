@@ -27,9 +27,7 @@ def read(keys: Keys, run: Run) -> None:
     """Read a configuration."""
     run.title = run.title or keys.title("general.run")
     _model(keys, run)
-    run.put(
-        "model.seq_len", keys.whole("tokens.sequence_length"), keys.label("tokens.sequence_length")
-    )
+    keys.give("model.seq_len", "tokens.sequence_length")
     _layout(keys, run)
     word = (keys.word("model.dtype") or "bfloat16").lower()
     words = {"float32": "fp32", "float16": "fp16"}
@@ -60,7 +58,7 @@ def _model(keys: Keys, run: Run) -> None:
         ("kv_heads", "num_key_value_heads"), ("ffn_hidden_size", "intermediate_size"),
         ("head_dim", "head_dim"), ("vocab_size", "vocab_size"),
     ):  # fmt: skip
-        run.put(f"model.{key}", keys.whole(f"{_SIZES}.{name}"), keys.label(f"{_SIZES}.{name}"))
+        keys.give(f"model.{key}", f"{_SIZES}.{name}")
     tied = keys.flag(f"{_SIZES}.tie_word_embeddings")
     run.put("model.tied_embeddings", bool(tied), keys.label(f"{_SIZES}.tie_word_embeddings"))
     plain = any(keys.flag(f"{_SIZES}.{name}") for name in _PLAIN)
@@ -72,7 +70,7 @@ def _model(keys: Keys, run: Run) -> None:
         names = (f"{_EXPERTS}.top_k", f"{_SIZES}.num_experts_per_tok")
         run.put("model.experts_per_token", keys.whole(*names) or 1, keys.label(*names))
         wide = f"{_EXPERTS}.moe_intermediate_size"
-        run.put("model.expert_ffn_hidden_size", keys.whole(wide), keys.label(wide))
+        keys.give("model.expert_ffn_hidden_size", wide)
         if keys.flag(f"{_EXPERTS}.enable_shared_expert"):
             run.put("model.shared_experts", 1, keys.label(f"{_EXPERTS}.enable_shared_expert"))
 
@@ -82,14 +80,12 @@ def _layout(keys: Keys, run: Run) -> None:
         label = f"parallelism.{name}"
         run.put(f"parallelism.{key}", keys.degree(f"parallelism.{key}", label), keys.label(label))
     run.put("parallelism.vpp", 1, "nanotron has one stage a rank")
-    run.put("parallelism.dp", keys.whole("parallelism.dp"), keys.label("parallelism.dp"))
+    keys.give("parallelism.dp", "parallelism.dp")
     mode = keys.word("parallelism.tp_mode")
     if run.get("parallelism.tp", 1) > 1:
         split = (mode or "").upper() == "REDUCE_SCATTER"
         run.put("parallelism.sequence_parallel", split, keys.label("parallelism.tp_mode"))
-    stage = keys.whole("optimizer.zero_stage", low=0)
-    words = {0: "none", 1: "zero1", 2: "zero2", 3: "zero3"}
-    run.put("parallelism.sharding", words.get(stage or 0), keys.label("optimizer.zero_stage"))
+    keys.zero("optimizer.zero_stage", default=0)
     micro = "tokens.micro_batch_size"
-    run.put("parallelism.micro_batch", keys.whole(micro), keys.label(micro))
+    keys.give("parallelism.micro_batch", micro)
     run.fact("accumulation", keys.whole("tokens.batch_accumulation_per_replica") or 1)

@@ -112,7 +112,7 @@ def _layout(keys: Keys, run: Run) -> None:
     read_sharding(keys, run)
     run.default("parallelism.sharding", "none", "zero_optimization (the default)")
     micro = ("train_micro_batch_size_per_gpu",)
-    run.put("parallelism.micro_batch", keys.whole(*micro), keys.label(*micro))
+    keys.give("parallelism.micro_batch", *micro)
     total = keys.whole("train_batch_size")
     run.put("parallelism.global_batch_seqs", total, keys.label("train_batch_size"))
     rounds = keys.whole("gradient_accumulation_steps", "gas")

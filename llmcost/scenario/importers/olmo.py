@@ -39,7 +39,7 @@ def read(keys: Keys, run: Run) -> None:
         ("micro_batch", "device_train_microbatch_size"),
         ("global_batch_seqs", "global_train_batch_size"),
     ):
-        run.put(f"parallelism.{key}", keys.whole(name), keys.label(name))
+        keys.give(f"parallelism.{key}", name)
     _sharding(keys, run)
     word = keys.word("precision") or "amp_bf16"
     run.put("training.precision", _WORDS.get(word, "bf16"), keys.label("precision"))
@@ -51,7 +51,7 @@ def read(keys: Keys, run: Run) -> None:
 
 def _model(keys: Keys, run: Run) -> None:
     for key, name in (("layers", "n_layers"), ("hidden_size", "d_model"), ("heads", "n_heads")):
-        run.put(f"model.{key}", keys.whole(f"model.{name}"), keys.label(f"model.{name}"))
+        keys.give(f"model.{key}", f"model.{name}")
     hidden, heads = keys.whole("model.d_model"), keys.whole("model.n_heads")
     groups = keys.whole("model.n_kv_heads")
     if groups is None and keys.flag("model.multi_query_attention"):
@@ -68,11 +68,11 @@ def _model(keys: Keys, run: Run) -> None:
         label = keys.label("model.mlp_hidden_size", "model.mlp_ratio")
         run.put("model.ffn_hidden_size", wide // 2 if gated else wide, label)
     rows = ("model.embedding_size", "model.vocab_size")
-    run.put("model.vocab_size", keys.whole(*rows), keys.label(*rows))
+    keys.give("model.vocab_size", *rows)
     tied = keys.flag("model.weight_tying")
     run.put("model.tied_embeddings", tied is not False, keys.label("model.weight_tying"))
     length = "model.max_sequence_length"
-    run.put("model.seq_len", keys.whole(length), keys.label(length))
+    keys.give("model.seq_len", length)
 
 
 def _sharding(keys: Keys, run: Run) -> None:

@@ -72,18 +72,12 @@ def _layout(keys: Keys, run: Run) -> None:
         run.put(f"parallelism.{key}", keys.whole(*names) or 1, keys.label(*names))
     for key in ("pp", "ep"):
         run.put(f"parallelism.{key}", 1, "OpenRLHF has none")
-    stage = keys.whole("zero_stage", "ds.zero_stage", low=0)
-    words = {0: "none", 1: "zero1", 2: "zero2", 3: "zero3"}
-    run.put(
-        "parallelism.sharding",
-        words.get(2 if stage is None else stage),
-        keys.label("zero_stage", "ds.zero_stage"),
-    )
+    keys.zero("zero_stage", "ds.zero_stage", default=2)
     for key, names in (
         ("micro_batch", ("micro_train_batch_size", "train.micro_batch_size")),
         ("global_batch_seqs", ("train_batch_size", "train.batch_size")),
     ):
-        run.put(f"parallelism.{key}", keys.whole(*names), keys.label(*names))
+        keys.give(f"parallelism.{key}", *names)
     run.fact("nodes", keys.whole("actor_num_nodes", "actor.num_nodes"))
     run.fact("devices_per_node", keys.whole("actor_num_gpus_per_node", "actor.num_gpus_per_node"))
 

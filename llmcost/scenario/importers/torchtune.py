@@ -65,7 +65,7 @@ def read(keys: Keys, run: Run) -> None:
     if _POLICY in keys:
         _reinforcement(keys, run, rounds)
     else:
-        run.put("parallelism.micro_batch", keys.whole("batch_size"), keys.label("batch_size"))
+        keys.give("parallelism.micro_batch", "batch_size")
     run.fact("accumulation", rounds)
     word = keys.word("dtype") or "bf16"
     run.put("training.precision", {"fp32": "fp32", "fp16": "fp16"}.get(word, "bf16"), "dtype")

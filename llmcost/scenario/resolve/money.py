@@ -77,7 +77,7 @@ def _currency(inputs: Inputs) -> None:
         )
 
 
-def _day(start: Any) -> int | None:
+def ordinal(start: Any) -> int | None:
     """The ordinal day of a start date."""
     if start is None:
         return None
@@ -105,7 +105,7 @@ def _range(inputs: Inputs, key: str, quantity: str, quote: quotes.Quote) -> None
 
 def _purchase(word: str, day: Any) -> quotes.Quote | None:
     """What a device costs to buy on a day; None where nobody sells it, or the day is not known."""
-    when = _day(day)
+    when = ordinal(day)
     if when is None or prices.not_sold(word):
         return None
     return quotes.buy(prices.purchases(word), when)
@@ -255,7 +255,7 @@ def _cloud(inputs: Inputs) -> None:
         short = None if vendor is None else _vendor(inputs, vendor, own)
         if vendor is not None and short is None:
             return None
-        return quotes.rent(known(word), _day(start), short, term)
+        return quotes.rent(known(word), ordinal(start), short, term)
 
     def usd(*words: Any) -> float | None:
         found = quote(*words)

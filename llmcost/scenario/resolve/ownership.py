@@ -9,7 +9,7 @@ import numpy as np
 
 from llmcost.catalog.quotes import STALE_DAYS, at
 from llmcost.scenario.resolve.inputs import Inputs
-from llmcost.scenario.resolve.money import amount
+from llmcost.scenario.resolve.money import amount, ordinal
 from llmcost.scenario.schema import DEFAULT
 from llmcost.scenario.values import Distribution
 
@@ -103,7 +103,8 @@ def _of_day(entry: Any, start: Any) -> tuple[float, int]:
     """A figure at a day, and the day of the nearest that is known; of one without dates its own."""
     if "history" not in entry:
         return float(entry["value"]), entry["date"].toordinal()
-    day = None if start is None else start.toordinal() if isinstance(start, date) else int(start)
     pairs = (pair.split() for pair in entry["history"].split(","))
-    usd, known, _ = at([(date.fromisoformat(on).toordinal(), float(usd)) for on, usd in pairs], day)
+    usd, known, _ = at(
+        [(date.fromisoformat(on).toordinal(), float(usd)) for on, usd in pairs], ordinal(start)
+    )
     return usd, known
