@@ -24,8 +24,8 @@ from llmcost.scenario.values import (
     show,
 )
 
-#: Keys that no axis can run over: they name the scenario or shape the sweep itself.
-_FIXED = ("schema_version", "name", "description")
+#: Keys that no axis can run over: they name the scenario or how its tables show money.
+_FIXED = ("schema_version", "name", "description", "cost.currency", "cost.usd_per_currency")
 #: One axis holds no more values than this.
 MOST_VALUES = 10_000_000
 

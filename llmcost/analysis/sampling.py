@@ -64,7 +64,7 @@ def _quantiles(text: str | None) -> tuple[float, ...]:
     if text is None:
         return QUANTILES
     try:
-        found = tuple(sorted({parse_number(part) for part in text.split(",")}))
+        found = tuple(sorted(parse_number(part) for part in text.split(",")))
     except ValueProblem as problem:
         raise InputError(f"--quantiles: {problem}") from None
     for share in found:

@@ -77,6 +77,7 @@ def command(
     from llmcost.analysis.variants import estimate_places, estimate_variants
     from llmcost.errors import InputError, NoAnswerError
     from llmcost.render import compare as show
+    from llmcost.render.numbers import mixed_currencies
 
     shown = checked_metrics(metrics, METRICS)
     kind = kind_of_plot(plot, draw)
@@ -103,6 +104,7 @@ def command(
         bare = charts.not_drawn(found.estimates, kind)
         options.warn([*notes, *(f"--plot {plot}: {kind} of {name} is not known" for name in bare)])
     failing = [(item.text, found.failing(item)) for item in conditions]
+    options.warn(mixed_currencies(*(item.inputs.scenario for item in found.estimates.values())))
     options.warn(
         [f"{name}: {text}" for name, item in found.estimates.items() for text in item.warnings]
     )

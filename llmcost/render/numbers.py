@@ -125,6 +125,15 @@ def show_in(*scenarios: Any) -> None:
     _Currency.sign, _Currency.usd = _SIGNS.get(name, f"{name} "), usd
 
 
+def mixed_currencies(*scenarios: Any) -> list[str]:
+    """A warning where scenarios that are shown together have currencies of their own."""
+    codes = {str(item.get("cost.currency") or "USD").upper() for item in scenarios}
+    rates = {item.get("cost.usd_per_currency") for item in scenarios}
+    if len(codes) > 1:
+        return [f"cost.currency: differs ({', '.join(sorted(codes))}); money is in US dollars"]
+    return ["cost.usd_per_currency: differs; money is in US dollars"] if len(rates) > 1 else []
+
+
 def dollars(number: float) -> str:
     """An amount of dollars with a suffix, in the currency of the table."""
     number = number / _Currency.usd

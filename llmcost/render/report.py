@@ -29,7 +29,7 @@ from llmcost.render.document import (
     narrow,
 )
 from llmcost.render.keys import key_words, result_words
-from llmcost.render.numbers import range_heading, readable, show_in, span
+from llmcost.render.numbers import mixed_currencies, range_heading, readable, show_in, span
 from llmcost.render.project import COLUMNS, LIFE_COLUMNS
 from llmcost.render.report_parts import details
 from llmcost.version import __version__
@@ -71,8 +71,10 @@ def report(
     Document
         The same for the same input; warnings are its footnotes.
     """
-    show_in(*(item.result.inputs.scenario for item in sections))
-    notes = list(dict.fromkeys(text for item in sections for text in item.result.warnings))
+    scenarios = [item.result.inputs.scenario for item in sections]
+    show_in(*scenarios)
+    notes = [*mixed_currencies(*scenarios)]
+    notes += dict.fromkeys(text for item in sections for text in item.result.warnings)
     lead: list[Block] = []
     parts: list[Part] = []
     if len(sections) > 1:

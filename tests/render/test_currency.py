@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from llmcost.cli.main import run
 from llmcost.engine.results import ADDED_PARTS, COST_METHODS, METHOD_PARTS, RESULTS
-from llmcost.render.numbers import readable, show_in
+from llmcost.render.numbers import mixed_currencies, readable, show_in
 from llmcost.scenario import parse_scenario
 
 
@@ -221,3 +221,16 @@ def test_ticks_stand_at_round_amounts_of_the_currency(log: bool) -> None:
     assert len(inside) >= 3
     for euros in inside:
         assert round(euros, -4) == pytest.approx(euros, abs=1e-3)  # whole tens of thousands
+
+
+def test_scenarios_in_two_currencies_are_shown_in_dollars_and_say_so() -> None:
+    euros = parse_scenario({"name": "t", "cost": {"currency": "EUR", "usd_per_currency": 1.16}})
+    weak = parse_scenario({"name": "t", "cost": {"currency": "EUR", "usd_per_currency": 1.02}})
+    plain = parse_scenario({"name": "t"})
+    assert mixed_currencies(euros, euros) == mixed_currencies(plain, plain) == []
+    assert mixed_currencies(euros, plain) == [
+        "cost.currency: differs (EUR, USD); money is in US dollars"
+    ]
+    assert mixed_currencies(euros, weak) == [
+        "cost.usd_per_currency: differs; money is in US dollars"
+    ]
