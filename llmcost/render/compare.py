@@ -51,6 +51,11 @@ def _change(found: Comparison, name: str, key: str) -> tuple[str, str]:
     return f"{sign}{text}", _ratio(ratio)
 
 
+def _equal(found: Comparison, key: str) -> bool:
+    """Whether a result is one number in all scenarios, which then needs no word on differences."""
+    return all(found.difference(n, key)[0] == 0 for n in found.estimates if n != found.baseline)
+
+
 def _known(found: Comparison, metrics: Sequence[str]) -> list[str]:
     """The results that at least one scenario determines."""
     items = found.estimates.values()
@@ -133,13 +138,17 @@ def compare_table(found: Comparison, metrics: Sequence[str], target: Console) ->
                 value = readable(item.result(key), RESULTS[key].unit)
                 interval = span(item.intervals.get(key, {}), RESULTS[key].unit)
                 value += f"\n{interval}" if interval else ""
-                if name != found.baseline:
-                    value += "\n" + " ".join(_change(found, name, key))
+                if name != found.baseline and not _equal(found, key):
+                    value += ("\n" + " ".join(_change(found, name, key))).rstrip()
                 cells.append(value)
             table.add_row("  " + RESULTS[key].label, *cells)
     else:
         table = grid(f"Against {found.baseline}", "", "difference", "ratio", right=[1, 2, 3])
         for key in shown:
+            if _equal(found, key):
+                value = readable(found.estimates[found.baseline].result(key), RESULTS[key].unit)
+                table.add_row("  " + RESULTS[key].label, value, "same", "", style="bold")
+                continue
             table.add_row("  " + RESULTS[key].label, "", "", "", style="bold")
             for name, item in found.estimates.items():
                 change = _change(found, name, key) if name != found.baseline else ("", "")

@@ -140,3 +140,15 @@ def test_a_flag_is_shown_as_one_whoever_gave_it() -> None:
         shown = {key: entry["value"] for key, entry in item.provenance().items() if key in flags}
         assert len(shown) > 2
         assert all(isinstance(value, bool) for value in shown.values()), shown
+
+
+def test_what_is_equal_in_all_says_so_once(llmcost: Run) -> None:
+    arguments = ("compare", "llama-3.1-405b", "--quiet", "--with", "cost.ownership=hardware,full")
+    for width in ("160", "60"):
+        lines = llmcost(*arguments, COLUMNS=width).stdout.splitlines()
+        results = lines[next(i for i, line in enumerate(lines) if line.startswith("Against")) :]
+        assert "" not in results[1:]
+        place = next(i for i, line in enumerate(results) if line.startswith("  Energy"))
+        assert results[place + 1].startswith("  Peak power")
+        total = next(i for i, line in enumerate(results) if line.split()[:1] == ["Total"])
+        assert any("×" in line for line in results[total + 1 :])
