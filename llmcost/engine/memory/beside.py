@@ -68,15 +68,14 @@ def idle_bytes(
     ndarray
         Memory [B]. It goes back to the device when nothing else is left.
     """
-    loss = (pp <= 1) | (fullest_stage > 1)
     layer = np.minimum(_FORWARD_SHARE * working_bytes, logit_bytes)
-    embedding = np.minimum(activation_width * peak_table_params * trains_base, working_bytes)
-    found = np.where(loss, layer, np.where(fullest_stage > 0, 0.0, embedding))
-    reduced = np.where(trains_base > 0, reduced_bytes, 0.0)
-    streams = np.where(sharding > 2, (gathered_bytes + reduced) * layer_device_params, 0.0)
-    bucket = np.where(dp * cp > 1, 1e9 * bucket_gb, 0.0)
-    found = found + streams + step_bytes * peak_own_params + bucket
-    return np.where(caching_allocator > 0, found, 0.0)
+    embedding = np.minimum(activation_width * trains_base * peak_table_params, working_bytes)
+    found = np.where((pp <= 1) | (fullest_stage > 1), layer, embedding * (fullest_stage < 1))
+    layerwise = caching_allocator * (gathered_bytes + reduced_bytes * trains_base)
+    streams = layerwise * layer_device_params * (sharding > 2)
+    step = caching_allocator * step_bytes * peak_own_params
+    bucket = caching_allocator * 1e9 * bucket_gb * (dp * cp > 1)
+    return caching_allocator * found + streams + step + bucket
 
 
 @rule(
@@ -129,9 +128,9 @@ def memory_context_gb(
     ----------
     .. [1] NVIDIA/nccl, issue 864: each communicator has buffers of its own, by channels and not by devices.
     """
-    kinds = sum(np.where(np.asarray(size) > 1, 1.0, 0.0) for size in (tp, pp, cp, dp))
-    communicators = kinds + np.where(kinds > 1, 1.0, 0.0)
-    peers = np.where(ep > 1, np.minimum(ep * expert_tp - 1, _EXCHANGE_PEERS), 0.0)
+    kinds = 0.0 + (tp > 1) + (pp > 1) + (cp > 1) + (dp > 1)
+    communicators = kinds + (kinds > 1)
+    peers = np.minimum(ep * expert_tp - 1, _EXCHANGE_PEERS) * (ep > 1)
     buffers = communicator_gb * communicators + exchange_peer_gb * peers
     return np.asarray(context_gb + loaded_kernels_gb + buffers)
 
