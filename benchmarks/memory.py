@@ -106,12 +106,12 @@ def interval(cases: list[Case]) -> None:
 
 def too_large(catalog: Catalog) -> None:
     """Print how many published layouts, all of which ran, need more than a device can use, by source."""
-    sizes = {row["id"]: row["memory_gb"] for row in rows("memory_measured.csv")}
+    own = {row["id"]: scenario_of(row)["cluster"] for row in rows("memory_measured.csv")}
     layouts: dict[str, list[bool]] = {}
     for row in rows("throughput.csv"):
         scenario = layout_scenario(row)
-        if sizes.get(row["id"]):
-            scenario["cluster"]["memory_gb"] = float(sizes[row["id"]])
+        if "memory_gb" in own.get(row["id"], {}):
+            scenario["cluster"]["memory_gb"] = own[row["id"]]["memory_gb"]
         found = estimate_of(scenario, catalog)
         need = None if found is None else found.result(MEMORY_IN_USE)
         if found is not None and need is not None:

@@ -20,6 +20,9 @@ METERS = {
 #: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
 _LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention"}
 _GIB = 2**30 / 1e9
+#: Memory of the devices of a source, where the catalog's has another [GB]: "H100 GPU … with 96GB HBM2e", torchtitan,
+#: benchmarks/llama3_h100_202412_torchtitan.md.
+_MEMORY_GB = {"torchtitan, docs/performance.md of December 2024": 96.0}
 
 
 def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
         training["param_precision"] = row["param_precision"]
     if row["method"] == "lora":
         training |= _LORA
+    own = _MEMORY_GB.get(row["source"])
     degrees = ("tp", "pp", "vpp", "cp", "micro_batch", "global_batch_seqs")
     return {
         "name": row["id"],
@@ -44,7 +48,7 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
         "cluster": {
             "accelerator": row["accelerator"],
             "devices": float(row["devices"]),
-            **({"memory_gb": float(row["memory_gb"])} if row["memory_gb"] else {}),
+            **({"memory_gb": own} if own else {}),
         },
         "training": training,
         "parallelism": {
