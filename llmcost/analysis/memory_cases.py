@@ -20,8 +20,8 @@ METERS = {
 #: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
 _LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention"}
 _GIB = 2**30 / 1e9
-#: Memory of the devices of a source, where the catalog's has another [GB]: "H100 GPU … with 96GB HBM2e", torchtitan,
-#: benchmarks/llama3_h100_202412_torchtitan.md.
+#: Memory of the devices of a source, where the catalog has others [GB]: H100s with 96 GB of HBM2e (torchtitan,
+#: benchmarks/llama3_h100_202412_torchtitan.md).
 _MEMORY_GB = {"torchtitan, docs/performance.md of December 2024": 96.0}
 
 
