@@ -55,8 +55,12 @@ _DEVICES = {
 _PRODUCTS = ("query", "value", "q_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
 #: Adapters of other kinds than LoRA's, by the names of their files.
 _OTHER_ADAPTERS = ("bdlora", "lorafa", "mica")
-#: Stands for a device that the catalog lacks: memory does not depend on it.
-_ANY_DEVICE = "a100-sxm-40gb"
+#: Stands for a device that the catalog lacks: of its memory nothing but the reserve depends on it.
+_ANY_DEVICE = "a100-sxm-80gb"
+#: What the sources measured, where it is not what the framework allocated.
+_MEASURES = {
+    "Answer.AI": "reserved", "PEFT method comparison": "reserved", "PEFT docs": "device", "LLaMA-Factory": "device",
+}  # fmt: skip
 _GIB = 2**30 / 1e9
 
 
@@ -225,6 +229,7 @@ def case(row: dict[str, str], found: dict[str, Any]) -> dict[str, Any]:
         "cp": f"{layout.get('cp', 1.0):g}",
         "precision": training.get("precision", ""),
         "sharding": layout["sharding"],
+        "measure": next((word for name, word in _MEASURES.items() if row["source"].startswith(name)), "allocated"),
         "memory_gb": f"{memory:.4g}" if memory else "",
         "tokens_per_s_per_device": row["tokens_per_s_per_gpu"] if device(row) and not slow else "",
     }  # fmt: skip

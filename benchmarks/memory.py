@@ -1,8 +1,7 @@
 """Predicted against measured peak memory, by source.
 
 ``python -m benchmarks.memory`` takes the cases that ``llmcost validate`` takes, the first stages of
-Korthikanti et al. 2022, and BLOOM's tuning (memory_bloom.csv: what the device said, with CUDA's context and
-the allocator's reserve, which are not predicted). ``python -m benchmarks.memory FILE`` takes a file
+Korthikanti et al. 2022, and BLOOM's tuning (memory_bloom.csv: what the device said), each by its own meter. ``python -m benchmarks.memory FILE`` takes a file
 with the columns of llmcost/catalog/data/memory_measured.csv instead.
 """
 
@@ -15,19 +14,21 @@ from pathlib import Path
 
 import numpy as np
 
-from llmcost.analysis.cases import Case, rows
+from llmcost.analysis.cases import Case, estimate_of, rows
 from llmcost.analysis.finetune_cases import finetune_cases
 from llmcost.analysis.memory_cases import case_of, measured_memory_cases, scenario_of
 from llmcost.analysis.validate import layout_scenario, memory_cases
-from llmcost.catalog import load_catalog
-from llmcost.scenario.resolve.accuracy import MEMORY
+from llmcost.catalog import Catalog, load_catalog
+from llmcost.engine.results import MEMORY, MEMORY_IN_USE
 
 
 def _bloom() -> Iterator[Case]:
     layouts = {row["id"]: row for row in rows("throughput.csv")}
     path = Path(__file__).with_name("memory_bloom.csv")
     for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-        yield case_of(row, layout_scenario(layouts[row["id"]]), load_catalog())
+        scenario = layout_scenario(layouts[row["id"]])
+        scenario["training"]["software"] = row["software"]
+        yield case_of(row, scenario, load_catalog())
 
 
 def _published() -> Iterator[Case]:
@@ -69,28 +70,58 @@ def main() -> None:
         )
     if len(sys.argv) == 1:
         interval([*cases, *finetune_cases(catalog)])
+        too_large(catalog)
 
 
-def interval(cases: list[Case]) -> None:
-    """Print measured over predicted memory at 5 and 95 %, each source counted once.
+#: Share of the cases beyond each end of the interval, so that it holds nine of ten of sources that are left out.
+_TAIL = 0.02
 
-    No constant of the ledger is fitted to a memory, so each source is one that is left out. What a
-    device said, with CUDA's context beside the framework's, is another quantity: BLOOM is not in.
-    """
-    counted = [
-        case
-        for case in cases
-        if case.predicted and case.result == MEMORY and "BLOOM" not in case.source
-    ]
-    sources = [case.source for case in counted]
-    ratios = np.array([case.published / (case.predicted or np.nan) for case in counted])
+
+def ends(cases: list[Case]) -> tuple[float, float, float]:
+    """Measured over predicted memory at both ends and in the middle, each source counted once."""
+    sources = [case.source for case in cases]
+    ratios = np.array([case.published / (case.predicted or np.nan) for case in cases])
     weight = np.array([1 / sources.count(source) for source in sources])
     order = np.argsort(ratios)
     place = (np.cumsum(weight[order]) - weight[order] / 2) / weight.sum()
-    low, middle, high = np.interp((0.05, 0.5, 0.95), place, ratios[order])
+    low, middle, high = np.interp((_TAIL, 0.5, 1 - _TAIL), place, ratios[order])
+    return float(low), float(middle), float(high)
+
+
+def interval(cases: list[Case]) -> None:
+    """Print the interval of measured over predicted memory, and what it holds of each source when taken without it."""
+    counted = [case for case in cases if case.predicted and case.result == MEMORY]
+    held = []
+    for source in sorted({case.source for case in counted}):
+        low, _, high = ends([case for case in counted if case.source != source])
+        own = [case for case in counted if case.source == source]
+        inside = [low <= case.published / (case.predicted or np.nan) <= high for case in own]
+        held.append(sum(inside) / len(own))
+    low, middle, high = ends(counted)
     print(
-        f"measured over predicted: {len(set(sources))} sources, {low:.2f} {middle:.2f} {high:.2f}"
+        f"measured over predicted: {len(held)} sources, {low:.2f} {middle:.2f} {high:.2f}; "
+        f"held of sources left out {sum(held) / len(held):.0%}"
     )
+
+
+def too_large(catalog: Catalog) -> None:
+    """Print how many published layouts, all of which ran, need more than a device can use, by source."""
+    own = {row["id"]: scenario_of(row)["cluster"] for row in rows("memory_measured.csv")}
+    layouts: dict[str, list[bool]] = {}
+    for row in rows("throughput.csv"):
+        scenario = layout_scenario(row)
+        if "memory_gb" in own.get(row["id"], {}):
+            scenario["cluster"]["memory_gb"] = own[row["id"]]["memory_gb"]
+        found = estimate_of(scenario, catalog)
+        need = None if found is None else found.result(MEMORY_IN_USE)
+        if found is not None and need is not None:
+            room = float(found.inputs.known["usable_memory_gb"])
+            layouts.setdefault(row["source"], []).append(need > room)
+    for source, beyond in layouts.items():
+        if any(beyond):
+            print(f"{source:62s} {sum(beyond):3d} of {len(beyond)} do not fit")
+    every = [one for beyond in layouts.values() for one in beyond]
+    print(f"published layouts that do not fit: {sum(every)} of {len(every)}")
 
 
 if __name__ == "__main__":

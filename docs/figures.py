@@ -204,7 +204,7 @@ FIGURES: list[tuple[str, Maker]] = [
     (r"after `data.repeat_decay` repeats \(([\d.]+)\)", default("data.repeat_decay")),
     (r"gives ([\d.]+) to ([\d.]+) times \$40M at 5 and 95 %", uncertain),
     (r"needs ([\d.]+) GB in bf16 and ([\d.]+) GB in NF4 at 1,024 tokens, a 65B model ([\d.]+) GB", tuned),
-    (r"Answer.AI's QLoRA, (\d+) % too low in the median[^%]*%[^%]*cards of 48 GB, (\d+) % too", worst_tuning),
+    (r"Answer.AI's QLoRA, (\d+) % too low in the median[^%]*cards of 48 GB, (\d+) % too", worst_tuning),
     (r"what was measured is ([\d.]+) to ([\d.]+) times what is predicted", memory_range),
     (r"hours were published: the model is (\d+ %) (above|below)", beside_published),
     (r"Answering takes (\d+ %) of the hours and (\d+ %) of the FLOPs", answering),

@@ -75,7 +75,14 @@ def find_in_cells(
 
 
 #: What a search reads beside the formulas of its results.
-_READ = READ | {"devices", "memory_gb", "max_power_mw", "mfu", "bf16_peak_flops", "vocab_size"}
+_READ = READ | {
+    "devices",
+    "usable_memory_gb",
+    "max_power_mw",
+    "mfu",
+    "bf16_peak_flops",
+    "vocab_size",
+}
 #: What tells whether a cluster is within its power, and whether it meets its deadline.
 _POWER, _WORK = frozenset(("peak_power_mw",)), frozenset(("days", "tokens"))
 #: What the choice of a cluster reads beside them.

@@ -9,7 +9,7 @@ import numpy as np
 from llmcost.analysis.estimate import Estimate
 from llmcost.analysis.names import nearest_result
 from llmcost.engine.chain import Array, Rule
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import MEMORY, MEMORY_IN_USE, RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario.schema import KEYS
 
@@ -40,7 +40,8 @@ def explain_quantities(result: Estimate, key: str | None) -> list[str]:
                 why = f"; {CHOOSE}"
             raise InputError(f"--explain {key}: this scenario does not determine it{why}")
         raise InputError(f"--explain {key}: no such result{nearest_result(key, result.values)}")
-    wanted = {name}
+    # The ledger goes on below its sum, to what a device would show.
+    wanted = {name, MEMORY_IN_USE} & {name, *result.values} if name == MEMORY else {name}
     for step in reversed(result.steps):
         if step.gives in wanted:
             wanted.update(taking_part(step, result.values))

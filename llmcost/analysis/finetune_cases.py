@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmcost.analysis.cases import Case, estimate_of, memory_interval, rows, step_interval
+from llmcost.analysis.memory_cases import metered
 from llmcost.catalog import Catalog
+from llmcost.engine.results import MEMORY
 
 MEMORY_GROUP = "fine-tuning, memory"
 SPEED_GROUP = "fine-tuning, speed"
@@ -16,7 +18,7 @@ COLUMNS = (
     "id", "source", "url", "model", "tied_embeddings", "accelerator", "devices", "method", "lora_rank", "lora_targets", "lora_dropout", "double_quantisation",
     "optimizer", "software", "activation_recompute", "fused_attention", "loss_chunks", "precision",
     "seq_len", "micro_batch", "global_batch_seqs", "tp", "pp", "cp", "sharding",
-    "memory_gb", "tokens_per_s_per_device",
+    "measure", "memory_gb", "tokens_per_s_per_device",
 )  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def finetune_cases(catalog: Catalog) -> Iterator[Case]:
         found = estimate_of(scenario_of(row), catalog)
         source = f"{row['source']}, {row['method']}"
         for group, result, published in (
-            (MEMORY_GROUP, "memory_gb_per_device", row["memory_gb"]),
+            (MEMORY_GROUP, MEMORY, row["memory_gb"]),
             (SPEED_GROUP, "step_time_s", row["tokens_per_s_per_device"]),
         ):
             if not published:
@@ -74,7 +76,10 @@ def finetune_cases(catalog: Catalog) -> Iterator[Case]:
             if group == SPEED_GROUP:
                 tokens = float(row["global_batch_seqs"]) * float(row["seq_len"])
                 measured = tokens / float(row["devices"]) / measured
-            predicted = None if found is None else found.result(result)
+            if group == MEMORY_GROUP:
+                predicted = metered(found, row["measure"])
+            else:
+                predicted = None if found is None else found.result(result)
             interval = step_interval if group == SPEED_GROUP else memory_interval
             held = interval(found, predicted)
             yield Case(group, row["id"], source, result, measured, predicted, *held)

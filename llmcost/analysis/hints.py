@@ -8,16 +8,13 @@ from datetime import date
 import numpy as np
 
 from llmcost.engine.chain import Array, scalar
+from llmcost.engine.results import MEMORY_IN_USE
 from llmcost.scenario import Inputs
 
 #: An MFU above this is derived from inputs that do not fit together, or fits no published run; those
 #: of narrow formats are the highest of the published step times.
 HIGHEST_PUBLISHED_MFU = 0.75
 HIGHEST_NARROW_MFU = {"fp8": 0.46, "fp4": 0.32}
-
-#: Share of a device's memory that a run can use; the rest is the driver's and fragmentation.
-USABLE_MEMORY = 0.95
-
 
 #: What says which ways there are to take less memory, and the level of recomputation above which there is none.
 _MEMORY_KEYS = (
@@ -51,6 +48,13 @@ def ways_to_fit(values: Mapping[str, Array], searched: bool = False) -> str:
     return f"{', '.join(most)} or {last}"
 
 
+def _returns_blocks(values: Mapping[str, Array]) -> bool:
+    """Whether the device has no room for all that its allocator would keep."""
+    names = ("memory_reserve_gb", "fragment_gb", "idle_bytes")
+    kept, gaps, idle = (scalar(values.get(name)) or 0.0 for name in names)
+    return kept < (gaps + idle / 1e9) * (1 - 1e-9)
+
+
 def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
     """What keeps a wanted result from being known, and what looks doubtful."""
     found = []
@@ -79,17 +83,17 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
         found.append(
             "the layout predicts nothing: the accelerator lacks a bandwidth or memory figure that the prediction needs"
         )
-    need = scalar(values.get("memory_gb_per_device"))
-    room = scalar(inputs.known.get("memory_gb"))
+    need = scalar(values.get(MEMORY_IN_USE))
+    room = scalar(inputs.known.get("usable_memory_gb"))
     if need is not None and room is not None and need > room:
         found.append(
-            f"the layout needs {need:,.0f} GB a device and a device has {room:,.0f}: it does not fit; "
+            f"the layout needs {need:,.0f} GB a device and a device has {room:,.0f} to use: it does not fit; "
             f'{ways_to_fit(values)} would help, and parallelism = "auto" searches for a layout that fits'
         )
-    elif need is not None and room is not None and need > USABLE_MEMORY * room:
+    elif need is not None and room is not None and _returns_blocks(values):
         found.append(
-            f"the layout fills {need:,.1f} of the {room:,.0f} GB of a device: CUDA's context and what the allocator keeps"
-            f" beside the tensors may not fit; a search leaves {1 - USABLE_MEMORY:.0%} for them"
+            f"the layout fills the {room:,.1f} GB that a device can use: the allocator has to return blocks that the next"
+            " moment of a step asks for again, which takes time that is not predicted"
         )
     mfu = scalar(values.get("mfu"))
     if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU and counts_whole_scores(inputs, values):

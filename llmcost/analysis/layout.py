@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmcost.analysis.candidates import LAYOUT, Candidates, candidates
-from llmcost.analysis.hints import USABLE_MEMORY, ways_to_fit
+from llmcost.analysis.hints import ways_to_fit
 from llmcost.engine import evaluate as _formulas  # noqa: F401  (enters the formulas)
 from llmcost.engine.chain import Array, Rule, execute, plan
+from llmcost.engine.results import MEMORY, MEMORY_IN_USE
 from llmcost.errors import NoAnswerError
 
 RUNNERS_UP = 5
@@ -34,12 +35,11 @@ class Search(NamedTuple):
 
 
 #: What a search evaluates of every layout.
-SEARCHED = ("predicted_step_s", "step_time_s", "memory_gb_per_device", "predicted_mfu")
+SEARCHED = ("predicted_step_s", "step_time_s", MEMORY, MEMORY_IN_USE, "predicted_mfu")
 
 
 #: Layouts that are evaluated at once: arrays of this many numbers stay in the cache of a core.
 _AT_ONCE = 8_192
-_MEMORY = "memory_gb_per_device"
 
 
 class _Steps(NamedTuple):
@@ -62,7 +62,7 @@ def _steps(known: frozenset[str]) -> _Steps:
     for item in steps:
         if of_layout.intersection((*item.needs, *item.optional)):
             of_layout.add(item.gives)
-    ledger = {item.gives for item in plan(given, frozenset((_MEMORY,)))}
+    ledger = {item.gives for item in plan(given, frozenset((MEMORY_IN_USE,)))}
     varied = [item for item in steps if item.gives in of_layout]
     memory = tuple(item for item in varied if item.gives in ledger)
     time = tuple(item for item in varied if item.gives not in ledger)
@@ -124,7 +124,7 @@ def search_each(
         names = frozenset(known)
         if not task.rows:
             answers[place] = _none_exists(task, where)
-        elif not {"predicted_step_s", "predicted_mfu", _MEMORY} <= _steps(names).known:
+        elif not {"predicted_step_s", "predicted_mfu", MEMORY_IN_USE} <= _steps(names).known:
             answers[place] = NoAnswerError(
                 f"{where}: no layout can be predicted: the hardware lacks a bandwidth; name cluster.accelerator, or give cluster.memory_tb_s and the networks"
             )
@@ -201,13 +201,12 @@ def _evaluate(
     values = _together(given, [name for name in given[0] if name not in layouts])
     rows = [task.rows for task in tasks]
     owner = np.repeat(np.arange(len(tasks)), rows)
-    limits = np.array([float(task.known.get("memory_gb", math.inf)) for task in tasks])
-    room = USABLE_MEMORY * limits
+    room = np.array([float(task.known.get("usable_memory_gb", math.inf)) for task in tasks])
     with np.errstate(all="ignore"):
         execute(steps.shared, values)
         table = _spread(values, steps.memory_reads, owner) | layouts
         execute(steps.memory, table)
-        memory = np.broadcast_to(table[_MEMORY], len(owner))
+        memory = np.broadcast_to(table[MEMORY_IN_USE], len(owner))
         fits = memory <= room[owner] if strict else np.ones(len(owner), dtype=bool)
         kept = np.flatnonzero(fits)
         rest = {
@@ -243,7 +242,7 @@ def _ranked(task: _Task, places: Any, columns: dict[str, Array], strict: bool) -
     """What a search found, from the layouts that can run and what they take."""
     if "mfu" in task.known or "step_time_s" not in columns:  # a given MFU says nothing of a layout
         columns["step_time_s"] = columns["predicted_step_s"]
-    memory, time = columns[_MEMORY], columns["predicted_step_s"]
+    memory, time = columns[MEMORY], columns["predicted_step_s"]
     layouts = {name: column[places] for name, column in task.found.layouts.items()}
     # What does not fit is at least lean; what fits is fast.
     first = np.round(time, 12) if strict else memory

@@ -6,12 +6,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmcost.analysis.cases import Case, estimate_of, memory_interval, rows
+from llmcost.analysis.estimate import Estimate
 from llmcost.catalog import Catalog
+from llmcost.engine.results import MEMORY, MEMORY_IN_USE
 
 GROUP = "memory, measured"
+#: What each meter counts: tensors, those and the allocator's reserve, all that the device shows.
+METERS = {
+    "allocated": (MEMORY,),
+    "reserved": (MEMORY, "memory_reserve_gb"),
+    "device": (MEMORY_IN_USE,),
+}
 #: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
 _LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention"}
 _GIB = 2**30 / 1e9
+#: Memory of the devices of a source, where the catalog has others [GB]: H100s with 96 GB of HBM2e (torchtitan,
+#: benchmarks/llama3_h100_202412_torchtitan.md).
+_MEMORY_GB = {"torchtitan, docs/performance.md of December 2024": 96.0}
 
 
 def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
@@ -29,11 +40,16 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
         training["param_precision"] = row["param_precision"]
     if row["method"] == "lora":
         training |= _LORA
+    own = _MEMORY_GB.get(row["source"])
     degrees = ("tp", "pp", "vpp", "cp", "micro_batch", "global_batch_seqs")
     return {
         "name": row["id"],
         "model": {"preset": row["model"], "seq_len": float(row["seq_len"])},
-        "cluster": {"accelerator": row["accelerator"], "devices": float(row["devices"])},
+        "cluster": {
+            "accelerator": row["accelerator"],
+            "devices": float(row["devices"]),
+            **({"memory_gb": own} if own else {}),
+        },
         "training": training,
         "parallelism": {
             **{name: float(row[name]) for name in degrees},
@@ -43,7 +59,7 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
 
 
 def measured_memory_cases(catalog: Catalog) -> Iterator[Case]:
-    """Peak memories that the framework counted: allocated, or reserved by its allocator."""
+    """Peak memories, each by its meter: allocated, reserved by the allocator, in use on the device."""
     for row in rows("memory_measured.csv"):
         yield case_of(row, scenario_of(row), catalog)
 
@@ -51,7 +67,14 @@ def measured_memory_cases(catalog: Catalog) -> Iterator[Case]:
 def case_of(row: Mapping[str, str], scenario: dict[str, Any], catalog: Catalog) -> Case:
     """The case of a measured memory, in GB, and of the scenario that stands for it."""
     found = estimate_of(scenario, catalog)
-    predicted = None if found is None else found.result("memory_gb_per_device")
+    predicted = metered(found, row["measure"])
     measured = float(row["memory_gib"]) * _GIB
     ends = memory_interval(found, predicted)
-    return Case(GROUP, row["id"], row["source"], "memory_gb_per_device", measured, predicted, *ends)
+    return Case(GROUP, row["id"], row["source"], MEMORY, measured, predicted, *ends)
+
+
+def metered(found: Estimate | None, measure: str) -> float | None:
+    """What a meter of memory would show of an estimate [GB]; None where it has no layout."""
+    parts = [None if found is None else found.result(name) for name in METERS[measure]]
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None

@@ -14,14 +14,14 @@ import numpy as np
 
 from llmcost.analysis.estimate import Estimate
 from llmcost.engine.chain import Array
-from llmcost.engine.results import MEMORY_PARTS
+from llmcost.engine.results import MEMORY_RESULTS
 
 #: What is asked of the estimate of training.
 _TRAINED = (
-    "tokens", "active_params", "flops", "device_hours", "devices", "memory_gb_per_device", *MEMORY_PARTS,
+    "tokens", "active_params", "flops", "device_hours", "devices", *MEMORY_RESULTS,
 )  # fmt: skip
 #: What the whole stage has as its training has it.
-_AS_TRAINED = ("tokens", "memory_gb_per_device", *MEMORY_PARTS)
+_AS_TRAINED = ("tokens", *MEMORY_RESULTS)
 #: What is asked of the estimate of sampling.
 SAMPLED = ("inference_flops", "inference_tokens_per_s_per_device")
 _SECONDS_PER_HOUR = 3600.0

@@ -18,7 +18,7 @@ from llmcost.analysis.whole import SUMMED, named, sums, whole_values
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import RULES, Array, execute, plan
 from llmcost.engine.distributions import outside, quantile
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import MEMORY_IN_USE, RESULTS
 from llmcost.errors import NoAnswerError
 from llmcost.scenario import Inputs, Scenario, resolve
 from llmcost.scenario.values import Distribution
@@ -295,13 +295,13 @@ def _too_late(samples: Mapping[str, Array], inputs: Inputs) -> list[str]:
 
 def _too_full(samples: Mapping[str, Array], inputs: Inputs) -> list[str]:
     """How often a device has less memory than the layout needs, where that is not always or never."""
-    need, room = samples.get("memory_gb_per_device"), inputs.known.get("memory_gb")
+    need, room = samples.get(MEMORY_IN_USE), inputs.known.get("usable_memory_gb")
     if need is None or room is None:
         return []
     share = float(np.mean(need > np.asarray(room)))
     if not 0 < share < 1:
         return []
-    return [f"in {share:.0%} of the samples the layout needs more memory than a device has"]
+    return [f"in {share:.0%} of the samples the layout needs more memory than a device can use"]
 
 
 def _stages_with_uncertainty(base: Estimate, sampling: Sampling, catalog: Catalog) -> Estimate:

@@ -38,7 +38,7 @@ TOLERANCES = {
     "throughput": Tolerance(0.35, 0.06),
     "throughput, further": Tolerance(0.60, 0.08),
     "memory": Tolerance(0.05, 0.05),
-    # What the framework counted; an allocator's reserve is not predicted (docs/memory.md).
+    # Each by the meter of its source (docs/memory.md).
     MEASURED_MEMORY: Tolerance(0.30, 0.10),
     # Sources leave open what their software keeps (docs/memory.md).
     MEMORY_GROUP: Tolerance(median=0.12),

@@ -29,7 +29,7 @@ from llmcost.catalog import Catalog
 from llmcost.engine.chain import Array
 from llmcost.engine.distributions import quantile
 from llmcost.engine.evaluate import evaluate
-from llmcost.engine.results import MEMORY_PARTS, RESULTS
+from llmcost.engine.results import MEMORY_RESULTS, RESULTS
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.scenario import Inputs
 from llmcost.scenario.schema import KEYS
@@ -77,8 +77,7 @@ _LAYOUT = (
     "step_time_s",
     "predicted_mfu",
     "predicted_hfu",
-    "memory_gb_per_device",
-    *MEMORY_PARTS,
+    *MEMORY_RESULTS,
 )
 _UNCHANGED = ("params", "active_params", "tokens", "loss", "steps")
 

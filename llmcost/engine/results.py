@@ -22,6 +22,7 @@ _IDENTITY = "llmcost identity: flops = devices · days · 86400 · peak · MFU �
 _COTTIER = "Cottier et al. 2024, arXiv:2405.21015"
 _WU = "Wu et al. 2024, arXiv:2406.05303"
 _LEDGER = "Korthikanti et al. 2022, arXiv:2205.05198; docs/memory.md"
+_ALLOCATOR = "PyTorch, CUDA semantics (memory management); docs/memory.md"
 _OWNED = "what a scenario counts of ownership (cost.ownership), docs/money.md"
 _SERVING = "Pope et al. 2022, arXiv:2211.05102; docs/service.md"
 
@@ -48,6 +49,9 @@ _ALL = [
     Result("memory_optimizer_gb", "Optimizer", "GB", LAYOUT, "Master weights and moments on the fullest device", _LEDGER),
     Result("memory_activations_gb", "Activations", "GB", LAYOUT, "What the fullest device keeps for the backward pass", _LEDGER),
     Result("memory_buffers_gb", "Buffers", "GB", LAYOUT, "Logits, gathered weights and a layer made again, on the fullest device", _LEDGER),
+    Result("memory_reserve_gb", "Reserve", "GB", LAYOUT, "What the allocator of the fullest device holds beyond the tensors", _ALLOCATOR),
+    Result("memory_context_gb", "Context", "GB", LAYOUT, "CUDA's context, loaded kernels and the buffers of communicators", _ALLOCATOR),
+    Result("memory_in_use_gb_per_device", "Memory in use", "GB", LAYOUT, "What nvidia-smi would show of the fullest device: tensors, reserve and context", _ALLOCATOR),
     Result("energy_mwh", "Energy", "MWh", ENERGY, "Electricity of the run, data centre overhead included", "Patterson et al. 2021, arXiv:2104.10350"),
     Result("peak_power_mw", "Peak power", "MW", ENERGY, "Power the site must provide", _COTTIER),
     Result("development_energy_mwh", "Energy with experiments", "MWh", ENERGY, "Electricity of the run and of its experiments", _COTTIER),
@@ -154,6 +158,11 @@ MEMORY_PARTS = (
     "memory_activations_gb",
     "memory_buffers_gb",
 )
+#: What a device's memory holds beside them; all of it adds up to what is in use.
+MEMORY_BESIDE = ("memory_reserve_gb", "memory_context_gb")
+MEMORY, MEMORY_IN_USE = "memory_gb_per_device", "memory_in_use_gb_per_device"
+#: What is known of a device's memory where a layout is.
+MEMORY_RESULTS = (MEMORY, *MEMORY_PARTS, *MEMORY_BESIDE, MEMORY_IN_USE)
 #: Parts of a step, which add up to its time.
 STEP_PARTS = (
     "compute_s",

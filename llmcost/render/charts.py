@@ -7,12 +7,19 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmcost.analysis.estimate import Estimate
-from llmcost.engine.chain import scalar
-from llmcost.engine.results import ADDED_PARTS, MEMORY_PARTS, METHOD_PARTS, RESULTS
+from llmcost.engine.results import (
+    ADDED_PARTS,
+    MEMORY_BESIDE,
+    MEMORY_IN_USE,
+    MEMORY_PARTS,
+    METHOD_PARTS,
+    RESULTS,
+)
 from llmcost.errors import InputError, NoAnswerError, nearest
 from llmcost.render.cost import cost_parts, method_words
 from llmcost.render.data import STEP_LABELS, step_note, step_parts
 from llmcost.render.keys import key_words, result_words
+from llmcost.render.memory import room_of
 from llmcost.render.numbers import readable, show_in, span
 from llmcost.render.plots import COLOURS, SERIES, beside, figure, finish_bars, wrapped
 
@@ -135,9 +142,9 @@ def memory_rows(items: Mapping[str, Estimate]) -> list[Row]:
     """What fills the fullest device of each scenario, and what a device has."""
     rows = []
     for name, item in items.items():
-        need, room = item.result("memory_gb_per_device"), scalar(item.inputs.known.get("memory_gb"))
+        need, room = item.result(MEMORY_IN_USE), room_of(item)
         alone = not item.stages
-        known = [(RESULTS[key].label, item.result(key)) for key in MEMORY_PARTS]
+        known = [(RESULTS[key].label, item.result(key)) for key in (*MEMORY_PARTS, *MEMORY_BESIDE)]
         parts = [(label, value) for label, value in known if value] if alone else []
         says = readable(need if alone else None, "GB")
         says += f" of {readable(room, 'GB')}" if room and parts else ""

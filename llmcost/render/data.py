@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from llmcost.analysis.estimate import Estimate, Item
 from llmcost.analysis.sampling import column
 from llmcost.engine.chain import scalar
-from llmcost.engine.results import RESULTS, STEP_PARTS
+from llmcost.engine.results import MEMORY, MEMORY_IN_USE, RESULTS, STEP_PARTS
 from llmcost.errors import printable
 from llmcost.render.cost import cost_label
 from llmcost.render.numbers import plain, range_heading, readable, show_in, span
@@ -94,7 +94,7 @@ def performance_object(result: Estimate) -> dict[str, Any]:
                 {
                     **words(item),
                     "step_time_s": item["step_time_s"],
-                    "memory_gb_per_device": item["memory_gb_per_device"],
+                    **{name: item[name] for name in (MEMORY, MEMORY_IN_USE)},
                 }
                 for item in search.runners_up
             ],

@@ -16,6 +16,7 @@ from llmcost.engine.results import (
     ENERGY,
     LAYOUT,
     LIFE,
+    MEMORY_BESIDE,
     MEMORY_PARTS,
     RESULTS,
     RUN,
@@ -162,7 +163,9 @@ def _levers(result: Estimate, target: Console, place: int) -> list[_Block]:
 def _group(sheet: _Sheet, group: str, keys: Sequence[str]) -> None:
     """The results of a group, those that are known."""
     rows = [
-        Row(RESULTS[key].label, key) for key in keys if key not in MEMORY_PARTS and sheet.says(key)
+        Row(RESULTS[key].label, key)
+        for key in keys
+        if key not in (*MEMORY_PARTS, *MEMORY_BESIDE) and sheet.says(key)
     ]
     sheet.table("Energy, carbon (CO2e)" if group == ENERGY else group, rows)
 

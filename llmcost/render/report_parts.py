@@ -203,7 +203,7 @@ def _layout(result: Estimate) -> Iterator[Block]:
         header = ["Part", "Memory", found.of]
         if not found.of:
             header, rows = header[:2], [row[:2] for row in rows]
-        yield Table(found.heading, header, rows, range(1, len(header)), ("In all",))
+        yield Table(found.heading, header, rows, range(1, len(header)), (found.rows[-1][0],))
         said = ", ".join(f"{label.lower()} {value}" for label, value, _ in found.rows)
         draw = partial(charts.estimates_plot, {result.name: result}, "memory")
         yield Chart(draw, f"{found.heading}: {said}, beside the memory of a device.")

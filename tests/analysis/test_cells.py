@@ -112,7 +112,7 @@ def test_a_search_leaves_what_is_remembered_as_it_is() -> None:
     first = search(known, 512, "x")
     assert first.excluded["memory"] > 0
     assert search(
-        {**known, "memory_gb": 1e6}, 512, "x"
+        {**known, "usable_memory_gb": 1e6}, 512, "x"
     ).excluded.keys() == first.excluded.keys() - {"memory"}
     assert search(known, 512, "x") == first
 

@@ -13,12 +13,13 @@ import pytest
 from llmcost.analysis.axes import parse_axes
 from llmcost.analysis.candidates import candidates
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.analysis.layout import USABLE_MEMORY, search, words
+from llmcost.analysis.layout import search, words
 from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.sweep import Sweep
 from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.engine.evaluate import evaluate
 from llmcost.engine.performance.faults import at_fault
+from llmcost.engine.results import MEMORY_IN_USE
 from llmcost.errors import InputError, LlmcostError, NoAnswerError
 from llmcost.scenario import parse_scenario, resolve
 from tests.conftest import Run
@@ -46,10 +47,11 @@ def test_search_finds_the_best_of_all() -> None:
     found = search(inputs.known, 512, "x")
     every = every_layout(inputs.known, 512)
     values, _ = evaluate(
-        {**inputs.known, **every, "devices": 512.0}, ["step_time_s", "memory_gb_per_device"]
+        {**inputs.known, **every, "devices": 512.0}, ["step_time_s", MEMORY_IN_USE]
     )
     count = len(every["tp"])
-    fits = np.broadcast_to(values["memory_gb_per_device"], count) <= USABLE_MEMORY * 80
+    room = inputs.known["usable_memory_gb"]
+    fits = np.broadcast_to(values[MEMORY_IN_USE], count) <= room
     valid = fits & ~at_fault({**inputs.known, **every, "devices": 512.0})
     assert found.best["step_time_s"] <= float(np.min(values["step_time_s"][valid]))
     assert found.feasible + sum(found.excluded.values()) == found.searched
@@ -132,7 +134,8 @@ def test_open_parts_of_a_layout_are_filled_with_the_fastest() -> None:
     for micro in (1, 2, 4):
         for vpp in (1, 2, 5):
             other = run(parallelism={**LAYOUT_8, "micro_batch": micro, "vpp": vpp})
-            if (other.result("memory_gb_per_device") or 0) <= 0.95 * 80:
+            room = float(other.inputs.known["usable_memory_gb"])
+            if (other.result(MEMORY_IN_USE) or 0) <= room:
                 assert (partial.result("step_time_s") or 0) <= (other.result("step_time_s") or 0), (
                     chosen,
                     micro,

@@ -17,7 +17,7 @@ from llmcost.analysis.tornado import tornado
 from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.catalog import load_catalog
 from llmcost.engine.distributions import quantile
-from llmcost.engine.results import MEMORY_PARTS, RESULTS
+from llmcost.engine.results import MEMORY_IN_USE, MEMORY_PARTS, RESULTS
 from llmcost.errors import InputError
 from llmcost.scenario import load_scenario, parse_scenario
 from llmcost.scenario.tables import Correlation
@@ -195,8 +195,9 @@ def test_memory_has_a_range_of_its_own_and_says_how_often_it_is_too_much() -> No
     assert band["p5"] == pytest.approx(low * need, rel=0.01)
     assert band["p95"] == pytest.approx(high * need, rel=0.01)
     assert sum(found.result(part) or 0 for part in MEMORY_PARTS) == pytest.approx(need)
-    share = float(np.mean(found.samples["memory_gb_per_device"] > room))
-    note = f"in {share:.0%} of the samples the layout needs more memory than a device has"
+    usable = float(found.inputs.known["usable_memory_gb"])
+    share = float(np.mean(found.samples[MEMORY_IN_USE] > usable))
+    note = f"in {share:.0%} of the samples the layout needs more memory than a device can use"
     assert (note in found.warnings) == (0 < share < 1)
     assert 0 < share < 1
     roomy = sampled(memory_gb=2 * room)

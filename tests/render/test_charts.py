@@ -14,7 +14,7 @@ from llmcost.analysis.sampling import Sampling
 from llmcost.analysis.stages import estimate_any
 from llmcost.analysis.uncertainty import with_uncertainty
 from llmcost.catalog import load_catalog
-from llmcost.engine.results import MEMORY_PARTS, RESULTS
+from llmcost.engine.results import MEMORY_BESIDE, MEMORY_IN_USE, MEMORY_PARTS, RESULTS
 from llmcost.errors import InputError, NoAnswerError
 from llmcost.scenario import load_scenario
 from tests.conftest import Run
@@ -91,15 +91,17 @@ def test_memory_stands_against_what_a_device_has() -> None:
     item = _estimate("llama-3.1-405b", *LAYOUT)
     drawn = charts.estimates_plot({"a": item, "b": ITEMS["405B"]}, "memory")
     panel = drawn.axes[0]
-    assert sum(bar.get_width() for bar in panel.patches) == pytest.approx(item.result("memory_gb_per_device"))  # fmt: skip
-    assert [list(line.get_xdata()) for line in panel.lines] == [[80.0, 80.0]]
+    room = float(item.inputs.known["usable_memory_gb"])
+    assert room == pytest.approx(0.985 * 80 * 2**30 / 1e9)
+    assert sum(bar.get_width() for bar in panel.patches) == pytest.approx(item.result(MEMORY_IN_USE))  # fmt: skip
+    assert [list(line.get_xdata()) for line in panel.lines] == [[room, room]]
     texts = _texts(drawn)
     assert "no layout" in texts
-    assert any(text.endswith(" GB of 80.0 GB") for text in texts)
-    parts = {RESULTS[key].label for key in MEMORY_PARTS if item.result(key)}
+    assert any(text.endswith(f" GB of {room:.1f} GB") for text in texts)
+    parts = {RESULTS[key].label for key in (*MEMORY_PARTS, *MEMORY_BESIDE) if item.result(key)}
     assert parts | {"Memory of a device"} <= {*texts}
     alone = charts.estimates_plot({"a": item}, "memory")
-    assert [list(line.get_xdata()) for line in alone.axes[0].lines] == [[80.0, 80.0]]
+    assert [list(line.get_xdata()) for line in alone.axes[0].lines] == [[room, room]]
     with pytest.raises(NoAnswerError, match="parallelism"):
         charts.estimates_plot({"b": ITEMS["405B"]}, "memory")
 

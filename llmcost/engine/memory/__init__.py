@@ -9,3 +9,4 @@ from llmcost.engine.memory import remade  # noqa: F401
 from llmcost.engine.memory import activations  # noqa: F401
 from llmcost.engine.memory import buffers  # noqa: F401
 from llmcost.engine.memory import total  # noqa: F401
+from llmcost.engine.memory import beside  # noqa: F401

@@ -342,9 +342,9 @@ def last_activation_bytes(
 
 @rule(
     "logit_bytes",
-    formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism));"
-    " of the bytes above whole_logit_bytes 1 / loss_chunks",
-    reference=f"{KORTHIKANTI}, section 4.3; torchtune, CEWithChunkedOutputLoss",
+    formula="micro_tokens * (logit_memory_bytes * vocab_size / tp + 2 saved hidden states (/ tp with sequence parallelism, one"
+    " whole where saves_gathered)); sharded_logit_bytes more where tp > 1; of the bytes above whole_logit_bytes 1 / loss_chunks",
+    reference=f"{KORTHIKANTI}, section 4.3; torchtune, CEWithChunkedOutputLoss; PyTorch, tensor/parallel/loss.py",
 )
 def logit_bytes(
     micro_tokens: Array,
@@ -354,6 +354,8 @@ def logit_bytes(
     sequence_parallel: Array,
     logit_memory_bytes: Array,
     whole_logit_bytes: Array,
+    sharded_logit_bytes: Array,
+    saves_gathered: Array,
     activation_width: Array,
     loss_chunks: Array,
 ) -> Array:
@@ -362,8 +364,11 @@ def logit_bytes(
     In chunks, logits and their gradient stay whole (`whole_logit_bytes`, in runs of 16 bits); what is made of them is of
     one chunk at a time.
     """
-    saved = 2 * activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
-    whole = np.minimum(whole_logit_bytes * activation_width / 2, logit_memory_bytes)
-    chunked = whole + (logit_memory_bytes - whole) / loss_chunks
-    each = np.where(loss_chunks > 1, chunked, logit_memory_bytes)
+    split = np.where(sequence_parallel > 0, tp, 1.0)
+    gathered = np.where(saves_gathered > 0, 1.0, split)
+    saved = activation_width * hidden_size * (1 / split + 1 / gathered)
+    most = logit_memory_bytes + np.where(tp > 1, sharded_logit_bytes, 0.0)
+    whole = np.minimum(whole_logit_bytes * activation_width / 2, most)
+    chunked = whole + (most - whole) / loss_chunks
+    each = np.where(loss_chunks > 1, chunked, most)
     return micro_tokens * (each * vocab_size / tp + saved)

@@ -158,3 +158,46 @@ def working_bytes(
     remakes = (layer_recompute_share > 0) | (drops_products > 0)
     again = micro_tokens * np.where(remakes, full_token_bytes, remade_token_bytes)
     return np.asarray(at_work_bytes + unpacked + again)
+
+
+@rule(
+    "boundary_bytes",
+    formula="between stages: micro_tokens * activation_width * hidden_size (/ tp with sequence parallelism) * (flight where"
+    " keeps_outputs, receive_buffers * micro_batches * vpp)",
+    reference="PyTorch, distributed/pipelining/stage.py; DeepSpeed, runtime/pipe/engine.py",
+)
+def boundary_bytes(
+    micro_tokens: Array,
+    activation_width: Array,
+    hidden_size: Array,
+    tp: Array,
+    pp: Array,
+    vpp: Array,
+    sequence_parallel: Array,
+    flight: Array,
+    micro_batches: Array,
+    keeps_outputs: Array,
+    receive_buffers: Array,
+) -> Array:
+    """What software keeps of the tensors that stages send each other, beyond what its layers save.
+
+    Parameters
+    ----------
+    micro_tokens, activation_width, hidden_size : array_like
+        Tokens of a micro-batch on a device, bytes of a number, width of the model [1], [B].
+    tp, pp, vpp, sequence_parallel : array_like
+        Devices that share a layer, stages, virtual ones on each, whether the sequence is split too [1].
+    flight, micro_batches : array_like
+        Micro-batches in flight, and of a step [1].
+    keeps_outputs, receive_buffers : array_like
+        1 where outputs stay until their backward pass; tensors for each micro-batch of a step [1].
+
+    Returns
+    -------
+    ndarray
+        Memory [B].
+    """
+    one = micro_tokens * activation_width * hidden_size
+    one = one / np.where(sequence_parallel > 0, tp, 1.0)
+    kept = np.where(keeps_outputs > 0, flight, 0.0) + receive_buffers * micro_batches * vpp
+    return np.where(pp > 1, one * kept, 0.0)

@@ -13,26 +13,36 @@ _PYTORCH = "PyTorch, Optimizer.zero_grad(set_to_none=True); torchtune, README (o
 
 @rule(
     "first_buffer_bytes",
-    formula="gathered_first_bytes + working_bytes; without a pipeline logit_bytes where they are more than working_bytes",
+    formula="gathered_first_bytes + boundary_bytes + working_bytes; without a pipeline logit_bytes where they are more than working_bytes",
     reference=KORTHIKANTI,
 )
 def first_buffer_bytes(
-    gathered_first_bytes: Array, working_bytes: Array, logit_bytes: Array, pp: Array
+    gathered_first_bytes: Array,
+    boundary_bytes: Array,
+    working_bytes: Array,
+    logit_bytes: Array,
+    pp: Array,
 ) -> Array:
     """Buffers on a device of the first stage; at the loss no layer is made again [B]."""
-    return gathered_first_bytes + np.maximum(working_bytes, np.where(pp > 1, 0.0, logit_bytes))
+    work = np.maximum(working_bytes, np.where(pp > 1, 0.0, logit_bytes))
+    return gathered_first_bytes + boundary_bytes + work
 
 
 @rule(
     "last_buffer_bytes",
-    formula="gathered_last_bytes + max(working_bytes, (1 + mtp_layers) * logit_bytes)",
+    formula="gathered_last_bytes + boundary_bytes + max(working_bytes, (1 + mtp_layers) * logit_bytes)",
     reference=KORTHIKANTI,
 )
 def last_buffer_bytes(
-    gathered_last_bytes: Array, working_bytes: Array, logit_bytes: Array, mtp_layers: Array
+    gathered_last_bytes: Array,
+    boundary_bytes: Array,
+    working_bytes: Array,
+    logit_bytes: Array,
+    mtp_layers: Array,
 ) -> Array:
     """Buffers on a device of the last stage; at the loss no layer is made again [B]."""
-    return gathered_last_bytes + np.maximum(working_bytes, (1 + mtp_layers) * logit_bytes)
+    work = np.maximum(working_bytes, (1 + mtp_layers) * logit_bytes)
+    return gathered_last_bytes + boundary_bytes + work
 
 
 @rule(
@@ -49,18 +59,20 @@ def first_stage_bytes(
 
 @rule(
     "middle_stage_bytes",
-    formula="middle_state_bytes + middle_activation_bytes + gathered_middle_bytes + working_bytes; 0 below three stages",
+    formula="middle_state_bytes + middle_activation_bytes + gathered_middle_bytes + boundary_bytes + working_bytes; 0 below three stages",
     reference=KORTHIKANTI,
 )
 def middle_stage_bytes(
     middle_state_bytes: Array,
     middle_activation_bytes: Array,
     gathered_middle_bytes: Array,
+    boundary_bytes: Array,
     working_bytes: Array,
     pp: Array,
 ) -> Array:
     """Memory of a device of the second of three or more stages [B]."""
-    found = middle_state_bytes + middle_activation_bytes + gathered_middle_bytes + working_bytes
+    buffers = gathered_middle_bytes + boundary_bytes + working_bytes
+    found = middle_state_bytes + middle_activation_bytes + buffers
     return np.where(pp > 2, found, 0.0)
 
 
@@ -308,18 +320,19 @@ def memory_activations_gb(
 
 @rule(
     "memory_buffers_gb",
-    formula="first_buffer_bytes, gathered_middle_bytes + working_bytes or last_buffer_bytes, of the fullest stage, / 1e9",
+    formula="first_buffer_bytes, gathered_middle_bytes + boundary_bytes + working_bytes or last_buffer_bytes, of the fullest stage, / 1e9",
     reference=KORTHIKANTI,
 )
 def memory_buffers_gb(
     fullest_stage: Array,
     first_buffer_bytes: Array,
     gathered_middle_bytes: Array,
+    boundary_bytes: Array,
     working_bytes: Array,
     last_buffer_bytes: Array,
 ) -> Array:
     """Logits, gathered weights and a layer made again, on the fullest device [GB]."""
-    middle = gathered_middle_bytes + working_bytes
+    middle = gathered_middle_bytes + boundary_bytes + working_bytes
     return _of(fullest_stage, first_buffer_bytes, middle, last_buffer_bytes) / 1e9
 
 

@@ -149,7 +149,7 @@ def parameter_link_s(
 
 @rule(
     "paged_link_s",
-    formula="where moments are paged: those that paging_memory_gb has no room for beside memory_gb_per_device, to the device and back over"
+    formula="where moments are paged: those that paging_memory_gb has no room for beside memory_gb_per_device, fragment_gb and memory_context_gb, to the device and back over"
     " the link; else 0",
     reference=f"{_DETTMERS}, section 3: paged optimizers",
 )
@@ -158,16 +158,19 @@ def paged_link_s(
     host_link_gb_s_each_way: Array,
     paging_memory_gb: Array,
     memory_gb_per_device: Array,
+    fragment_gb: Array,
+    memory_context_gb: Array,
     moment_bytes: Array,
     stepped_params: Array,
     trained_share: Array,
 ) -> Array:
     """Moments on their way to the device and back in a step [s]; none where all have room beside the rest.
 
-    `paging_memory_gb` is the device's memory, or 0 where nobody knows it.
+    `paging_memory_gb` is what can be used of the device's memory, or 0 where nobody knows it.
     """
     moments = moment_bytes * stepped_params * trained_share
-    room = np.maximum(paging_memory_gb - memory_gb_per_device, 0.0) * 1e9
+    taken = memory_gb_per_device + fragment_gb + memory_context_gb
+    room = np.maximum(paging_memory_gb - taken, 0.0) * 1e9
     found = 2 * np.maximum(moments - room, 0.0) / (host_link_gb_s_each_way * 1e9)
     return np.where(pages_optimizer > 0, found, 0.0)
 

@@ -56,8 +56,9 @@ def _check(inputs: Inputs) -> None:
     known = inputs.known
     known.setdefault("steps_in_backward", 0.0)
     # Where nobody knows a device's memory, all moments count as having no room.
-    known["paging_memory_gb"] = known.get("memory_gb", 0.0)
-    inputs.constants["paging_memory_gb"] = "cluster.memory_gb"
+    usable = np.asarray(known["usable_memory_gb"])
+    known["paging_memory_gb"] = np.where(np.isinf(usable), 0.0, usable)[()]
+    inputs.constants["paging_memory_gb"] = "usable_memory_gb"
     whole = (np.asarray(known["offloads_parameters"]) > 0) & (
         np.asarray(known.get("sharding", 3.0)) < 3
     )

@@ -94,7 +94,13 @@ _HARDWARE = (
     "expert_imbalance",
     "misaligned_factor",
     "node_link_gb_s",
+    "usable_share",
+    "context_gb",
+    "communicator_gb",
+    "exchange_peer_gb",
 )
+#: Bytes of what vendors call a GB of memory, in 1e9.
+_GIB = 2**30 / 1e9
 
 
 def fill(inputs: Inputs) -> None:
@@ -160,8 +166,9 @@ def _hardware(inputs: Inputs) -> None:
     accelerator = inputs.word("cluster.accelerator")
 
     def home(word: str | None, name: str) -> str:
-        family = family_of(inputs.catalog, word)
-        return family if name in families.get(family, {}) else "general"
+        places = (word, family_of(inputs.catalog, word))
+        own = (place for place in places if place and name in families.get(place, {}))
+        return next(own, "general")
 
     for name in _HARDWARE:
         one = isinstance(accelerator, str | None)
@@ -171,6 +178,11 @@ def _hardware(inputs: Inputs) -> None:
         inputs.known[name] = inputs.look(
             lambda word, name=name: float(families[home(word, name)][name]), accelerator
         )
+    # Where nobody knows a device's memory, it has room for all.
+    size = np.asarray(inputs.known.get("memory_gb", math.nan), dtype=np.float64)
+    usable = np.where(np.isnan(size), math.inf, size * _GIB * inputs.known["usable_share"])
+    inputs.known["usable_memory_gb"] = usable[()]
+    inputs.constants["usable_memory_gb"] = "cluster.memory_gb in GiB, times usable_share"
 
 
 def _kernels(inputs: Inputs) -> None:

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from llmcost.analysis.estimate import Estimate, estimate
-from llmcost.engine.results import MEMORY_PARTS
+from llmcost.engine.results import MEMORY_BESIDE, MEMORY_IN_USE, MEMORY_PARTS
 from llmcost.errors import InputError
 from llmcost.scenario import parse_scenario
 from tests.layouts import CATALOG, mixture, scenario
@@ -68,6 +68,14 @@ def test_parts_add_up_on_the_fullest_stage(
     assert sum(part or 0.0 for part in parts) == pytest.approx(total, rel=1e-12)
     stages = [float(found.values[f"{name}_stage_bytes"]) for name in ("first", "middle", "last")]
     assert max(stages) / 1e9 == pytest.approx(total, rel=1e-9)
+    beside = [found.result(name) for name in MEMORY_BESIDE]
+    assert all(part is not None and part >= 0 for part in beside)
+    in_use = found.result(MEMORY_IN_USE)
+    assert in_use == pytest.approx(total + sum(part or 0.0 for part in beside), rel=1e-12)
+    # What is idle goes back before a layout that has room for the rest does not fit.
+    room = float(found.inputs.known["usable_memory_gb"])
+    least = total + float(found.values["fragment_gb"]) + (beside[1] or 0.0)
+    assert ((in_use or 0.0) <= room * (1 + 1e-12)) == (least <= room * (1 + 1e-12))
 
 
 @settings(deadline=None, max_examples=25)
@@ -111,7 +119,7 @@ def test_llama_3_s_own_layout_fits() -> None:
         parallelism={"tp": 8, "pp": 16, "micro_batch": 1, "global_batch_seqs": 2048, "sharding": "zero2"},
     )  # fmt: skip
     found = estimate(parse_scenario(table), CATALOG)
-    assert (found.result("memory_gb_per_device") or 99) < 0.95 * 80
+    assert (found.result(MEMORY_IN_USE) or 99) < float(found.inputs.known["usable_memory_gb"])
     assert not any("does not fit" in text for text in found.warnings)
 
 
