@@ -164,4 +164,5 @@ STEP_PARTS = (
     "optimizer_s",
     "offload_s",
     "straggler_s",
+    "software_s",
 )

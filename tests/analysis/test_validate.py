@@ -23,6 +23,7 @@ def test_validate(llmcost: Run, cases: list[Case]) -> None:
     assert set(groups) == {
         "throughput",
         "throughput, further",
+        "throughput, software not named",
         "memory",
         "memory, measured",
         "fine-tuning, memory",
