@@ -78,18 +78,19 @@ def test_a_profile_in_a_catalog_of_the_user_is_known(tmp_path: Path) -> None:
 def test_a_sweep_has_the_allowance_of_each_accelerator(llmcost: Run) -> None:
     line = ["llama-3.1-8b", "--set", "training.mfu=", "--set", "cluster.device_hours=", "--set", "cluster.devices=64",
             "--set", "parallelism.tp=2", "--set", "parallelism.global_batch_seqs=512"]  # fmt: skip
-    axes = ("a100-sxm-80gb", "h100-sxm", "tpu-v5p")
-    swept = llmcost(
-        "sweep", *line, "--axis", f"cluster.accelerator={','.join(axes)}", "--format", "csv"
-    )
-    rows = {
-        row["cluster.accelerator"]: float(row["step_time_s"])
-        for row in csv.DictReader(io.StringIO(swept.stdout))
-    }
-    assert set(rows) == set(axes)
-    for word, found in rows.items():
-        alone = llmcost("estimate", *line, "--set", f"cluster.accelerator={word}", "--json")
-        assert found == results(alone.stdout)["step_time_s"], word
+    for key, words in (
+        ("cluster.accelerator", ("a100-sxm-80gb", "h100-sxm", "tpu-v5p")),
+        ("training.software", ("megatron-core", "pytorch-compile")),
+        ("training.software_speed", ("0.8", "0.9")),
+    ):
+        swept = llmcost("sweep", *line, "--axis", f"{key}={','.join(words)}", "--format", "csv")
+        rows = {
+            row[key]: float(row["step_time_s"]) for row in csv.DictReader(io.StringIO(swept.stdout))
+        }
+        assert set(rows) == set(words)
+        for word, found in rows.items():
+            alone = llmcost("estimate", *line, "--set", f"{key}={word}", "--json")
+            assert found == results(alone.stdout)["step_time_s"], word
 
 
 @pytest.mark.parametrize(

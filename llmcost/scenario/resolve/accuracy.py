@@ -39,7 +39,7 @@ def fill(inputs: Inputs) -> None:
     inputs.intervals["training.mfu"] = ("prediction_factor", error)
     if not is_measured(inputs.catalog, accelerator):
         inputs.warnings.append(
-            f"no kernels of {accelerator}'s family are measured: the prediction takes the shape of others' and may be off by {1 - error.low:.0%}"
+            f"no kernels of {accelerator}'s family are measured: the prediction takes the shape of others', and {_in_words(error)}"
         )
 
 
@@ -61,6 +61,10 @@ def _speed(inputs: Inputs) -> None:
         return
     shown = None if np.ndim(found) else float(found)
     inputs.enter_missing("training.software_speed", found, f"default: {_RUNS}", shown)
+
+
+def _in_words(error: Distribution) -> str:
+    return f"a step may take {1 / error.high:.1f} to {1 / error.low:.1f} times as long"
 
 
 def is_own(catalog: Catalog, profile: str) -> bool:
@@ -111,7 +115,7 @@ def widen_across_domains(inputs: Inputs) -> None:
     error = step_error(inputs.catalog, kinds(inputs))
     inputs.intervals["training.mfu"] = ("prediction_factor", error)
     inputs.warnings.append(
-        f"few published step times have experts exchanged between scale-up domains: the prediction may be off by {1 - error.low:.0%}"
+        f"few published step times have experts exchanged between scale-up domains: {_in_words(error)}"
     )
 
 
