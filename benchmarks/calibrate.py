@@ -4,7 +4,7 @@
 source, with each source left out in turn (its constants then fall back to their priors, or to
 what other sources of the same software say), what the 90 % interval covers, and two baselines: a
 constant MFU per accelerator and precision, and a sum of five terms with five fitted constants.
-``--write`` puts the constants into the catalog. It needs scipy, which nothing else does.
+``--write`` puts the constants into the catalog, and the ranges (intervals.py) but with ``--fast``. It needs scipy, which nothing else does.
 
 Kernels are not fitted here: their constants come from measured kernels (benchmarks/kernels).
 What is fitted are numbers of a profile of software or of a family of accelerators, each with a
@@ -15,15 +15,19 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import least_squares
 
+from benchmarks import baselines, intervals
+from benchmarks.baselines import by_source, off
 from llmcost.analysis.cluster import find, wants_search
 from llmcost.analysis.validate import layout_scenario, rows
-from llmcost.catalog import load_catalog
+from llmcost.catalog import Catalog, load_catalog
 from llmcost.engine.chain import execute, plan
 from llmcost.errors import LlmcostError
 from llmcost.scenario import parse_scenario, resolve
@@ -31,6 +35,9 @@ from llmcost.scenario.resolve.software import family_of
 
 CATALOG = load_catalog()
 DATA = Path(__file__).parent.parent / "llmcost" / "catalog" / "data"
+FITTED = ("throughput.csv",)
+#: Steps that no constant was fitted to.
+UNSEEN = tuple(sorted(path.name for path in DATA.glob("throughput_unseen*.csv")))
 
 
 class Constant(NamedTuple):
@@ -142,29 +149,42 @@ def _counted(known: dict[str, float], names: set[str]) -> dict[str, float]:
 class Rows:
     """Published layouts as arrays, those that leave a part open with the best choice of it."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, named: bool = True, catalog: Catalog = CATALOG, files: Sequence[str] = FITTED
+    ) -> None:
+        """Published layouts with the software that they ran, or with what is taken where nothing says it."""
+        self.catalog = catalog
         self.cases = []
+        software = []
         known = []
-        for row in rows("throughput.csv"):
-            if row["excluded"]:
+        for row in chain.from_iterable(rows(name) for name in files):
+            if row.get("excluded"):
                 continue
             try:
-                inputs = resolve(parse_scenario(layout_scenario(row)), CATALOG)
+                table = layout_scenario(row)
+                if not named:
+                    table["training"].pop("software", None)
+                inputs = resolve(parse_scenario(table), catalog)
                 if wants_search(inputs):
                     inputs, _ = find(inputs)
             except LlmcostError as error:
                 print(f"left out: {row['id']}: {error.problems[0][:150]}")
                 continue
             self.cases.append(row)
+            software.append(inputs.shown["training.software"])
             known.append({k: float(v) for k, v in inputs.known.items() if np.ndim(v) == 0})
         names = set.union(*(set(item) for item in known))
         for item in known:
             item.update(_counted(item, names - set(item)))
         self.known = {n: np.array([item.get(n, np.nan) for item in known]) for n in sorted(names)}
+        self.assumed_speed = self.known["software_speed"].copy()
+        self.known["software_speed"][:] = 1.0  # errors are of the profile
         self.target = np.array([float(row["published_step_s"]) for row in self.cases])
         self.family = np.array([family_of(CATALOG, row["accelerator"]) for row in self.cases])
         self.device = np.array([row["accelerator"] for row in self.cases])
-        self.software = np.array([row["software"] for row in self.cases])
+        self.software = np.array(software)
+        self.stated = np.array([bool(row["software"]) for row in self.cases])
+        self.named = self.stated & named
         self.precision = np.array([row["precision"] for row in self.cases])
         self.source = np.array([source_of(row) for row in self.cases])
         self.fused = self.known["fused_experts"]
@@ -233,87 +253,14 @@ def source_of(row: Any) -> str:
     return f"{name} {row['accelerator']}" if "Megatron-Bridge" in name else name
 
 
-def _error(log_error: Any) -> Any:
-    """Relative error of the step time."""
-    return np.abs(np.expm1(log_error))
-
-
-def _by_source(data: Rows, log_error: Any, mask: Any) -> dict[str, float]:
-    return {
-        name: float(_error(log_error)[mask & (data.source == name)].mean())
-        for name in dict.fromkeys(data.source[mask])
-    }
-
-
-def baselines(data: Rows) -> None:
-    """Print the two simple models' errors, fitted to all rows."""
-    k = data.known
-    values = dict(k)
-    wanted = {
-        "step_flops", "attention_flops_per_token", "device_dense_params", "device_expert_params",
-        "own_params", "micro_batches", "micro_tokens", "stage_layers", "dp",
-    }  # fmt: skip
-    with np.errstate(all="ignore"):
-        execute(plan(frozenset(k), frozenset(wanted)), values)
-    ideal = values["step_flops"] / (k["devices"] * k["peak_flops"])
-    accelerators = np.array([f"{row['accelerator']} {row['precision']}" for row in data.cases])
-    constant = np.zeros(len(ideal))
-    for name in set(accelerators):
-        mine = accelerators == name
-        constant[mine] = np.median(np.log(ideal[mine] / data.target[mine]))
-    everything = np.ones(len(data.cases), dtype=bool)
-    errors = _by_source(data, np.log(ideal / data.target) - constant, everything)
-    mean = np.mean(list(errors.values()))
-    print(f"baseline, a constant MFU per accelerator: mean of sources {mean:.1%}")
-    terms = _five_terms(values)
-
-    def log_error(logarithms: Any) -> Any:
-        return np.log(np.exp(logarithms) @ terms / data.target)
-
-    found = least_squares(log_error, np.zeros(5), loss="soft_l1", f_scale=0.05).x
-    errors = _by_source(data, log_error(found), everything)
-    mean = np.mean(list(errors.values()))
-    print(f"baseline, a sum of five terms with five constants: mean of sources {mean:.1%}")
-
-
-def _five_terms(v: dict[str, Any]) -> Any:
-    """Matmul, attention, activation traffic, weights and optimizer, network, each in seconds.
-
-    Attention goes with the memory bandwidth, which beats the peak as its measure.
-    """
-    devices, batches = v["devices"], v["micro_batches"]
-    memory = v["memory_tb_s"] * 1e12
-    tokens = v["global_batch_seqs"] * v["seq_len"] / devices
-    again = np.where(v["recompute_level"] > 1, 4 / 3, 1.0)
-    bubble = 1 + (v["pp"] - 1) / (v["vpp"] * batches)
-    ceiling = v["matmul_ceiling_flops"]
-    ceiling = np.where(np.isnan(ceiling), 0.8 * v["peak_flops"], ceiling)
-    scores = v["attention_flops_per_token"] * tokens
-    params = v["device_dense_params"] + v["device_expert_params"]
-    updated = np.where(v["sharding"] > 0, v["own_params"], params)
-    group, fast = v["dp"] * v["cp"], v["scale_up_gb_s_each_way"] * 1e9
-    here = np.maximum(np.maximum(v["devices_per_node"], v["scale_up_domain"]) / v["tp"], 1.0)
-    slow = np.nan_to_num(v["scale_out_gbit_s_per_device"], nan=25.0) / 8 * 1e9 * here
-    network = np.where(group * v["tp"] <= v["scale_up_domain"], fast, np.minimum(fast, slow))
-    gathers = np.where(v["sharding"] > 2, 3 * batches, 2.0) * 2 * params * (group > 1) / network
-    reduced = 16 * batches * v["stage_layers"] * v["micro_tokens"] * v["hidden_size"] * again / fast
-    return np.stack([
-        (v["step_flops"] / devices - scores) * again / ceiling * bubble,
-        scores * np.where(v["recompute_level"] > 0, 4 / 3, 1.0) / (100 * memory) * bubble,
-        tokens * v["layers"] * v["hidden_size"] * 340 * again / memory * bubble,
-        (28 * updated + 6 * batches * params) / memory,
-        gathers + reduced * (v["tp"] - 1) / v["tp"],
-    ])  # fmt: skip
-
-
 def main() -> None:
     """Fit, leave sources out, print; with --write also put the constants into the catalog."""
     data = Rows()
     everything = np.ones(len(data.cases), dtype=bool)
     theta = data.fit(everything)
     errors = data.error(theta)
-    by_source = _by_source(data, errors, everything)
-    print(f"{len(data.cases)} rows of {len(by_source)} sources, {len(CONSTANTS)} constants")
+    within = by_source(data, errors, everything)
+    print(f"{len(data.cases)} rows of {len(within)} sources, {len(CONSTANTS)} constants")
     for constant, value in zip(CONSTANTS, theta, strict=True):
         edge = min(value - constant.low, constant.high - value) < 1e-3 * (
             constant.high - constant.low
@@ -322,15 +269,15 @@ def main() -> None:
         print(
             f"  {constant.entry:16} {constant.field:26} {value:<10.4g} prior {constant.prior:g} ({away:+.1f} sd){' BOUND' if edge else ''}"
         )
-    for name, error in by_source.items():
+    for name, error in within.items():
         mine = data.source == name
         print(
             f"  {name[:60]:60} {mine.sum():4} rows {error:6.1%} bias {np.expm1(np.median(errors[mine])):+.1%}"
         )
     print(
-        f"mean of sources {np.mean(list(by_source.values())):.1%}; main rows {_error(errors[data.main]).mean():.1%}"
+        f"mean of sources {np.mean(list(within.values())):.1%}; main rows {off(errors[data.main]).mean():.1%}"
     )
-    baselines(data)
+    baselines.report(data)
     if "--rows" in sys.argv:
         v = data.values(theta)
         parts = (
@@ -348,51 +295,43 @@ def main() -> None:
             shown = " ".join(f"{p[:5]} {np.broadcast_to(v[p], errors.shape)[i]:.3g}" for p in parts)
             print(f"  {row['id'][:52]:52} {errors[i]:+.2f} T {data.target[i]:.3g} {shown}")
     if "--write" in sys.argv:
-        _write(theta)
+        _write((c.entry, c.field, f"{x:.4g}") for c, x in zip(CONSTANTS, theta, strict=True))
     if "--fast" in sys.argv:
         return
     left_out = errors.copy()
-    for name in by_source:
-        mine = data.source == name
-        left_out[mine] = data.error(data.fit(~mine, theta))[mine]
-    outside = _by_source(data, left_out, everything)
+    found = {name: data.fit(data.source != name, theta) for name in within}
+    for name, own in found.items():
+        left_out[data.source == name] = data.error(own)[data.source == name]
+    outside = by_source(data, left_out, everything)
     for name, error in outside.items():
         print(f"  left out: {name[:58]:58} {error:6.1%}")
-    mixtures = _by_source(data, left_out, data.mixture)
+    mixtures = by_source(data, left_out, data.mixture)
     print(
         f"each source left out: mean of sources {np.mean(list(outside.values())):.1%}, worst {max(outside.values()):.1%}; mixtures of experts {np.mean(list(mixtures.values())):.1%}"
     )
     print(f"90 % of left-out rows are within {np.expm1(np.quantile(np.abs(left_out), 0.9)):.0%}")
-    intervals(data, left_out)
+    files = (*FITTED, *UNSEEN)
+    ranges = intervals.report(
+        intervals.collect(
+            Rows(files=files),
+            Rows(named=False, files=files),
+            Rows(catalog=intervals.Unmeasured(), files=files),
+            {"": theta, **found},
+        ),
+        CATALOG,
+    )
+    if "--write" in sys.argv:
+        _write(ranges)
 
 
-def intervals(data: Rows, left_out: Any) -> None:
-    """Print measured over predicted MFU at 5 and 95 % by kind of run, each source counted once."""
-    torch = np.char.startswith(data.software.astype(str), "pytorch")
-    tpu = data.family == "tpu"
-    kinds = {
-        "mixtures of experts": data.mixture,
-        "accelerators without measured kernels": tpu & ~data.mixture,
-        "PyTorch, dense": torch & ~tpu & ~data.mixture,
-        "the vendor's and Megatron's, dense": ~torch & ~tpu & ~data.mixture,
-    }
-    for name, mine in kinds.items():
-        values, sources = left_out[mine], data.source[mine]
-        weight = np.array([1 / (sources == source).sum() for source in sources])
-        order = np.argsort(values)
-        place = (np.cumsum(weight[order]) - weight[order] / 2) / weight.sum()
-        low, middle, high = np.exp(np.interp((0.05, 0.5, 0.95), place, values[order]))
-        print(f"{name}: {len(set(sources))} sources, {low:.2f} {middle:.2f} {high:.2f}")
-
-
-def _write(theta: Any) -> None:
-    """Replace the constants in the catalog's files, their comments kept."""
-    for constant, value in zip(CONSTANTS, theta, strict=True):
-        file = DATA / ("performance.toml" if constant.entry in _HARDWARE else "software.toml")
+def _write(found: Iterable[tuple[str, str, str]]) -> None:
+    """Replace constants in the catalog's files, their comments kept."""
+    for entry, field, value in found:
+        file = DATA / ("performance.toml" if entry in _HARDWARE else "software.toml")
         text = file.read_text()
-        pattern = re.compile(rf"(\[{constant.entry}\]\n(?:(?!\[).*\n)*?{constant.field} = )\S+")
-        text, count = pattern.subn(rf"\g<1>{value:.4g}", text)
-        assert count == 1, constant
+        pattern = re.compile(rf"(\[{entry}\]\n(?:(?!\[).*\n)*?{field} = )(\[.*?\]|\S+)")
+        text, count = pattern.subn(rf"\g<1>{value}", text)
+        assert count == 1, (entry, field)
         file.write_text(text)
 
 

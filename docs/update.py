@@ -258,10 +258,10 @@ def sources() -> str:
 #: What is known of a prediction, by the case that its range stands under.
 CASES = {
     "stated": "the software is given",
-    "assumed": "the software is assumed",
-    "mixture": "a mixture of experts",
-    "unmeasured": "an accelerator whose kernels nobody measured",
-    "across": "experts exchanged between scale-up domains",
+    "assumed": "added: the software is assumed",
+    "mixture": "added: a mixture of experts",
+    "unmeasured": "added: an accelerator whose kernels nobody measured",
+    "across": "added: experts exchanged between scale-up domains",
 }
 
 

@@ -118,6 +118,7 @@ def test_200_random_layouts_have_one_clock() -> None:
 _STEP_PARTS = (
     "compute_s", "model_collectives_s", "pipeline_bubble_s", "pipeline_transfer_s",
     "data_parallel_s", "optimizer_s", "offload_s", "straggler_s",
+    "software_s",
 )  # fmt: skip
 
 

@@ -288,6 +288,8 @@ def _row(
         raise ValueProblem(
             "the step cannot be predicted: give an architecture (model.preset or its keys), cluster.accelerator, cluster.devices and a layout"
         )
+    if not inputs.has("training.software") and not inputs.has("training.software_speed"):
+        inputs.known["software_speed"] = 1.0  # the rows say what their software does
     if wants_search(inputs):
         inputs, _ = find(inputs)
     for text in inputs.warnings:

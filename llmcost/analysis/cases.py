@@ -12,12 +12,15 @@ from llmcost.catalog import Catalog
 from llmcost.errors import LlmcostError
 from llmcost.files import packaged, read_text
 from llmcost.scenario import parse_scenario
-from llmcost.scenario.resolve.accuracy import MEMORY
+from llmcost.scenario.resolve.accuracy import MEMORY, kinds
 from llmcost.scenario.values import Distribution
 
 
 class Case(NamedTuple):
-    """A published figure and the prediction of it, where there is one with its 90 % interval."""
+    """A published figure and the prediction of it, where there is one with its 90 % interval.
+
+    `known` is what is known of a step, which its interval goes by.
+    """
 
     group: str
     case: str
@@ -27,6 +30,7 @@ class Case(NamedTuple):
     predicted: float | None
     low: float | None = None
     high: float | None = None
+    known: str = ""
 
     @property
     def error(self) -> float | None:
@@ -62,6 +66,24 @@ def step_interval(
     if predicted is None or error is None:
         return None, None
     return predicted / error.high, predicted / error.low
+
+
+#: What adds to the error of a step time, as a reader knows it.
+_KINDS = {
+    "assumed": "software not named",
+    "mixture": "mixture of experts",
+    "unmeasured": "kernels not measured",
+    "across": "exchange between domains",
+}
+
+
+def what_is_known(found: Estimate | None) -> str:
+    """What is known of a predicted step, in words."""
+    if _error(found, "training.mfu") is None or found is None:
+        return ""
+    having = kinds(found.inputs)
+    words = [] if "assumed" in having else ["software named"]
+    return ", ".join([*words, *(_KINDS[kind] for kind in having)])
 
 
 def memory_interval(

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from llmcost.analysis import serving
-from llmcost.analysis.cases import Case, estimate_of, rows, step_interval
+from llmcost.analysis.cases import Case, estimate_of, rows, step_interval, what_is_known
 from llmcost.analysis.finetune_cases import MEMORY_GROUP, SPEED_GROUP, finetune_cases
 from llmcost.analysis.memory_cases import GROUP as MEASURED_MEMORY
 from llmcost.analysis.memory_cases import measured_memory_cases
@@ -32,11 +32,15 @@ class Tolerance(NamedTuple):
 
 #: Servers of one kind differ by more than trainers do: by the host, the load and the requests.
 _SERVICE = Tolerance(median=0.25, coverage=(0.85, 0.95), each_source=True)
+#: Published steps, the software of which the scenario leaves out.
+UNNAMED = "throughput, software not named"
 #: How far each group of cases may be off.
 TOLERANCES = {
     # A single published run is as noisy as the software that it ran on (docs/accuracy.md).
     "throughput": Tolerance(0.35, 0.06),
     "throughput, further": Tolerance(0.60, 0.08),
+    # Software that nobody names is anyone's: judged by its range, as runs by name are.
+    UNNAMED: Tolerance(median=0.15, coverage=(0.85, 0.95)),
     "memory": Tolerance(0.05, 0.05),
     # Each by the meter of its source (docs/memory.md).
     MEASURED_MEMORY: Tolerance(0.30, 0.10),
@@ -145,22 +149,37 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def throughput_cases(catalog: Catalog) -> Iterator[Case]:
-    """Step times of published layouts, those set aside with a reason left out."""
+def throughput_cases(catalog: Catalog, named: bool = True) -> Iterator[Case]:
+    """Step times of published layouts, those set aside with a reason left out.
+
+    Parameters
+    ----------
+    named : bool
+        Whether the scenario says what software trained.
+    """
     for row in rows("throughput.csv"):
         if row["excluded"]:
             continue
-        found = estimate_of(layout_scenario(row), catalog)
+        table = layout_scenario(row)
+        if not named:
+            table["training"].pop("software", None)
+        found = estimate_of(table, catalog)
         predicted = None if found is None else found.result("step_time_s")
         yield Case(
-            row["group"],
+            row["group"] if named else UNNAMED,
             row["id"],
             row["source"],
             "step_time_s",
             float(row["published_step_s"]),
             predicted,
             *step_interval(found, predicted),
+            what_is_known(found),
         )
+
+
+def unnamed_cases(catalog: Catalog) -> Iterator[Case]:
+    """The same step times, with software that the scenario does not name."""
+    return throughput_cases(catalog, named=False)
 
 
 def memory_cases(catalog: Catalog) -> Iterator[Case]:
@@ -227,7 +246,7 @@ def cost_cases(catalog: Catalog) -> Iterator[Case]:
 def validate(catalog: Catalog, tell: Callable[[str], None] = lambda detail: None) -> list[Case]:
     """Predict every published case, and tell now and then how many are done."""
     kinds = (
-        throughput_cases, memory_cases, measured_memory_cases, finetune_cases, cost_cases, run_cases,
+        throughput_cases, unnamed_cases, memory_cases, measured_memory_cases, finetune_cases, cost_cases, run_cases,
         whole_run_cases, serving.serving_cases,
     )  # fmt: skip
     found = []
@@ -270,6 +289,32 @@ def summarize(cases: list[Case], by_source: bool = False) -> list[Summary]:
             )
         )
     return found
+
+
+class Held(NamedTuple):
+    """Published steps of one state of knowledge, and the share of them inside their ranges, each source counted once."""
+
+    known: str
+    cases: int
+    sources: int
+    coverage: float
+
+
+def held_by_kind(cases: Sequence[Case]) -> list[Held]:
+    """How many of the published steps the ranges hold, by what is known of them."""
+    found: dict[str, dict[str, list[bool]]] = {}
+    for case in cases:
+        if case.known and case.covered is not None:
+            found.setdefault(case.known, {}).setdefault(case.source, []).append(case.covered)
+    return [
+        Held(
+            known,
+            sum(map(len, sources.values())),
+            len(sources),
+            sum(sum(held) / len(held) for held in sources.values()) / len(sources),
+        )
+        for known, sources in sorted(found.items(), reverse=True)
+    ]
 
 
 def failures(groups: Sequence[Summary], sources: Sequence[Summary]) -> list[str]:

@@ -76,6 +76,14 @@ def _triangle(d: HasInterval) -> tuple[float, float, float]:
     return mode - a, mode, mode + b
 
 
+def _lognormal(d: HasInterval) -> tuple[float, float, float]:
+    """Logarithm of the median, between its distances to low and high: two halves where `mode` is given, the median."""
+    if d.mode is None:
+        half = float(np.log(d.high / d.low) / 2)
+        return half, float(np.log(d.low * d.high) / 2), half
+    return float(np.log(d.mode / d.low)), float(np.log(d.mode)), float(np.log(d.high / d.mode))
+
+
 def _below(d: HasInterval, value: float) -> float:
     """Share of the distribution below a value."""
     if d.dist == "uniform":
@@ -90,7 +98,9 @@ def _below(d: HasInterval, value: float) -> float:
     if d.dist == "lognormal":
         if value <= 0:
             return 0.0
-        low, high, x = np.log(d.low), np.log(d.high), np.log(value)
+        below, middle, above = _lognormal(d)
+        x = np.log(value)
+        return normal_cdf((x - middle) / (below if x < middle else above) * Z95)
     return normal_cdf((x - (low + high) / 2) / ((high - low) / 2 / Z95))
 
 
@@ -106,8 +116,8 @@ def _plain_quantile(d: HasInterval, u: Array) -> Array:
         return np.where(u < split, left, right)
     z = normal_quantile(u) / Z95
     if d.dist == "lognormal":
-        middle, half = np.log(d.low * d.high) / 2, np.log(d.high / d.low) / 2
-        return np.asarray(np.exp(middle + half * z))
+        below, middle, above = _lognormal(d)
+        return np.asarray(np.exp(middle + np.where(z < 0, below, above) * z))
     return np.asarray((d.low + d.high) / 2 + (d.high - d.low) / 2 * z)
 
 

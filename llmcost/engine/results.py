@@ -173,4 +173,5 @@ STEP_PARTS = (
     "optimizer_s",
     "offload_s",
     "straggler_s",
+    "software_s",
 )

@@ -136,6 +136,7 @@ STEP_LABELS = {
     "optimizer_s": "Optimizer",
     "offload_s": "Host memory",
     "straggler_s": "Waiting for the slowest",
+    "software_s": "Software not named",
 }
 
 

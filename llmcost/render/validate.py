@@ -9,7 +9,7 @@ from rich.console import Console
 
 from llmcost.analysis.cases import Case
 from llmcost.analysis.serving import ENERGY, ENERGY_GROUP, SPEED
-from llmcost.analysis.validate import Summary, failures
+from llmcost.analysis.validate import Summary, failures, held_by_kind
 from llmcost.engine.results import RESULTS
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.grid import grid
@@ -27,6 +27,7 @@ def validate_object(
         "passed": not failures(groups, sources),
         "summary": [{**group._asdict(), "passed": group.passed} for group in groups],
         "by_source": [item._asdict() for item in sources],
+        "by_what_is_known": [item._asdict() for item in held_by_kind(cases)],
         "cases": [
             {**case._asdict(), "error": case.error, "covered": case.covered} for case in cases
         ],
@@ -147,13 +148,18 @@ def validate_table(
             )
     target.print(table)
     target.print()
+    table = grid("Held, by what is known", "cases", "sources", "held", right=[1, 2, 3])
+    for kind in held_by_kind(cases):
+        table.add_row("  " + kind.known, str(kind.cases), str(kind.sources), f"{kind.coverage:.0%}")
+    target.print(table)
+    target.print()
     table = grid(*_HEADER, right=[1, 2, 3, 4, 5, 6])
     for row in _summary_rows(groups):
         table.add_row(*row)
     target.print(table)
     target.print(
         "Mean, median and worst are of the absolute error; held: published figures within the 90 % interval. "
-        "A tolerance is that of the mean and of a case; where held has one, of the median (of service of each "
+        "By what is known each source counts once. A tolerance is that of the mean and of a case; where held has one, of the median (of service of each "
         "source's) and of held.",
         style="dim",
     )

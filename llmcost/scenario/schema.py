@@ -174,6 +174,7 @@ _KEYS = [
     Key("training.precision", CHOICE, "Number format: picks the dense peak", choices=PRECISIONS),
     Key("training.activation_recompute", CHOICE, "What the backward pass recomputes", choices=RECOMPUTE, quantity="recompute_level"),
     Key("training.software", ENTRY, "Software that trains: its profile of the performance model; by the layout and the accelerator if not given", catalog="software"),
+    _share("training.software_speed", "Speed of the software as a share of what its profile reaches; 1 where training.software names it, else what published runs say"),
     Key("training.recompute_share", NUMBER, "Share of a layer's forward pass that the backward pass does again; by activation_recompute if not given", "1", high=1.0, quantity="recompute_share"),
     Key("training.method", CHOICE, "Whether all weights are trained, or adapters beside frozen ones, in 16 or 8 bits (lora) or in 4 (qlora)", choices=TRAINING_METHODS),
     Key("training.offload", CHOICE, "What is kept in the hosts' memory: the optimizer's states (ZeRO-Offload), with them weights and gradients (parameters, of zero3), activations, or moments that have no room (paged)", choices=OFFLOADS),

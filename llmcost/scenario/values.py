@@ -18,6 +18,7 @@ SHAPES = ("lognormal", "normal", "uniform", "triangular")
 class Distribution(NamedTuple):
     """A number that is not known exactly, by its 90 % interval (5th and 95th percentile).
 
+    `mode` is that of a triangle; of a lognormal it is the median, where that is not the middle.
     `floor` and `ceiling` are the physical bounds of the key, at which it is truncated.
     """
 

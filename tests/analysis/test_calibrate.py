@@ -30,11 +30,14 @@ def written(path: Path, catalog: Any, layouts: list[tuple[int, int, int, int]]) 
     for tp, micro, seq, devices in layouts:
         table: dict[str, Any] = {
             "name": "x", "model": {"preset": "llama-3.1-8b", "seq_len": seq}, "cluster": {"accelerator": "h100-sxm", "devices": devices},
+            "training": {"software": "megatron-core"},
             "parallelism": {"tp": tp, "pp": 1, "vpp": 1, "micro_batch": micro, "global_batch_seqs": devices // tp * micro * 4, "sharding": "zero1"},
         }  # fmt: skip
         step = estimate(parse_scenario(table), catalog).result("step_time_s")
         flat = {
-            f"{s}.{k}": v for s in ("model", "cluster", "parallelism") for k, v in table[s].items()
+            f"{s}.{k}": v
+            for s in ("model", "cluster", "training", "parallelism")
+            for k, v in table[s].items()
         }
         rows.append({"run": len(rows), **flat, "step_time_s": step})
     with path.open("w") as stream:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcost.analysis.cases import Case
-from llmcost.analysis.validate import summarize
+from llmcost.analysis.validate import held_by_kind, summarize
 from llmcost.render import validate as show
 from llmcost.render.data import to_json
 from llmcost.render.table import console, text_of
@@ -23,6 +23,7 @@ def test_validate(llmcost: Run, cases: list[Case]) -> None:
     assert set(groups) == {
         "throughput",
         "throughput, further",
+        "throughput, software not named",
         "memory",
         "memory, measured",
         "fine-tuning, memory",
@@ -39,6 +40,24 @@ def test_validate(llmcost: Run, cases: list[Case]) -> None:
     }
     assert all(item["error"] is not None for item in found["cases"])
     assert found == json.loads(to_json(_answer(cases)))
+
+
+def test_coverage_is_told_by_what_is_known(cases: list[Case]) -> None:
+    kinds = {item.known: item for item in held_by_kind(cases)}
+    for words in ("software named", "software not named"):
+        mine = [item for known, item in kinds.items() if known.startswith(words)]
+        assert {"", "mixture of experts", "kernels not measured"} <= {
+            item.known.removeprefix(words).removeprefix(", ") for item in mine
+        }
+        assert sum(item.cases for item in mine) == 510
+    dense = kinds["software not named"]
+    assert dense.sources == len({case.source for case in cases if case.known == dense.known})
+    shares = [item.coverage for item in kinds.values() if item.sources >= 5]
+    assert len(shares) == 2
+    assert all(0.85 <= share < 1 for share in shares)
+    shown = console(False)
+    show.validate_table(cases, summarize(cases), summarize(cases, by_source=True), False, shown)
+    assert "Held, by what is known" in text_of(shown)
 
 
 def test_the_other_formats(cases: list[Case]) -> None:

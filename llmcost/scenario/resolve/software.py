@@ -122,16 +122,19 @@ def family_of(catalog: Catalog, accelerator: str | None) -> str:
 
 def profile_of(catalog: Catalog, accelerator: str | None, start: Any) -> str:
     """The profile of the software that an accelerator's family trained with at a date."""
+    home, field = guess(catalog, accelerator, start)
+    word = catalog.kind("performance")[home][field]
+    return catalog.find("software", word, f"catalog: [performance.{home}] {field}")
+
+
+def guess(catalog: Catalog, accelerator: str | None, start: Any) -> tuple[str, str]:
+    """The entry of kind performance that says what software a family trained with, and its field."""
     families = catalog.kind("performance")
     family = family_of(catalog, accelerator)
     home = family if "software" in families.get(family, {}) else "general"
-    entry = families[home]
-    early = entry.get("early_until")
-    day = None if start is None else _day(start)
-    field = (
-        "early_software" if early is not None and day is not None and day < early else "software"
-    )
-    return catalog.find("software", entry[field], f"catalog: [performance.{home}] {field}")
+    early = families[home].get("early_until")
+    is_early = early is not None and start is not None and _day(start) < early
+    return home, "early_software" if is_early else "software"
 
 
 def _day(value: Any) -> date:
@@ -273,9 +276,8 @@ def _profile(inputs: Inputs) -> None:
         own = f"{family_of(inputs.catalog, device)}_{name}"
         return float(entry.get(own, entry.get(name, LATER.get(name))))
 
-    one = all(not isinstance(word, np.ndarray) for word in (accelerator, software, start))
     origin = "software, by its words"
-    if one:
+    if all(not isinstance(word, np.ndarray) for word in (accelerator, software, start)):
         name = profile(accelerator, software, start)
         origin = f"software/{name}"
         if software is None:
@@ -300,8 +302,8 @@ def _profile(inputs: Inputs) -> None:
 
 def _fuses(inputs: Inputs, device: str | None) -> float:
     families = inputs.catalog.kind("performance")
-    family = families.get(family_of(inputs.catalog, device), {})
-    return float({**families["general"], **family}["fused_attention"])
+    own = families.get(family_of(inputs.catalog, device), {})
+    return float({**families["general"], **own}["fused_attention"])
 
 
 def _rates(inputs: Inputs) -> None:
