@@ -27,7 +27,7 @@ def gather_s(
     ep: Array,
     expert_tp: Array,
     gathered_bytes: Array,
-    scale_up_bytes_s: Array,
+    data_bytes_s: Array,
     scale_up_domain: Array,
     node_bytes_s: Array,
     scale_out_bytes_s: Array,
@@ -54,7 +54,7 @@ def gather_s(
         Replicas of each, and how far apart they are [1].
     gathered_bytes : array_like
         Bytes of a parameter on the way [B].
-    scale_up_bytes_s, scale_up_domain, node_bytes_s, scale_out_bytes_s, node_devices : array_like
+    data_bytes_s, scale_up_domain, node_bytes_s, scale_out_bytes_s, node_devices : array_like
         The networks, as :func:`llmcost.engine.performance.communication.gather`.
     gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline : array_like
         As there.
@@ -73,7 +73,7 @@ def gather_s(
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
     network = (
-        scale_up_bytes_s,
+        data_bytes_s,
         scale_up_domain,
         node_bytes_s,
         scale_out_bytes_s,

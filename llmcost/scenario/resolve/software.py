@@ -310,17 +310,18 @@ def _rates(inputs: Inputs) -> None:
 
     def network(word: str | None) -> float:
         family = families.get(family_of(inputs.catalog, word), {})
-        return float(family.get("scale_out_gbit_s_per_device", math.nan))
+        return float({**families["general"], **family}["scale_out_gbit_s_per_device"])
 
     assumed = inputs.look(network, accelerator)
-    given = known.get("scale_out_gbit_s_per_device", math.nan)
-    known["scale_out_gbit_s_per_device"] = np.where(
-        np.isnan(given), math.nan if assumed is None else assumed, given
-    )
+    source = "default: an assumption, catalog performance"
+    inputs.enter_missing("cluster.scale_out_gbit_s_per_device", assumed, source)
+    given = known["scale_out_gbit_s_per_device"]
+    known["scale_out_gbit_s_per_device"] = np.where(np.isnan(given), assumed, given)
     known.setdefault("scale_up_gb_s_each_way", math.nan)
     known.setdefault("matmul_ceiling_flops", math.nan)
     known.setdefault("tdp_w", math.nan)
     known.setdefault("scale_up_domain", known["devices_per_node"])
+    known.setdefault("scale_up_axes", 1.0)
     known.setdefault("synchronous_launch", 0.0)
     device = "catalog: accelerators"
     if isinstance(accelerator, str):
