@@ -310,13 +310,13 @@ def _rates(inputs: Inputs) -> None:
 
     def network(word: str | None) -> float:
         family = families.get(family_of(inputs.catalog, word), {})
-        return float({**families["general"], **family}["scale_out_gbit_s_per_device"])
+        return float(family.get("scale_out_gbit_s_per_device", math.nan))
 
     assumed = inputs.look(network, accelerator)
-    source = "default: an assumption, catalog performance"
-    inputs.enter_missing("cluster.scale_out_gbit_s_per_device", assumed, source)
-    given = known["scale_out_gbit_s_per_device"]
-    known["scale_out_gbit_s_per_device"] = np.where(np.isnan(given), assumed, given)
+    given = known.get("scale_out_gbit_s_per_device", math.nan)
+    known["scale_out_gbit_s_per_device"] = np.where(
+        np.isnan(given), math.nan if assumed is None else assumed, given
+    )
     known.setdefault("scale_up_gb_s_each_way", math.nan)
     known.setdefault("matmul_ceiling_flops", math.nan)
     known.setdefault("tdp_w", math.nan)

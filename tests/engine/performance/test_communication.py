@@ -195,13 +195,3 @@ def test_an_exchange_in_a_torus_passes_a_quarter_of_each_axis() -> None:
     assert _torus("tpu-v5e", tp=1, ep=4)["exchange_bytes_s"] == pytest.approx(200e9)
     switched = _torus("h100-sxm", tp=1, ep=8)
     assert switched["exchange_bytes_s"] == pytest.approx(switched["scale_up_bytes_s"])
-
-
-def test_cards_without_a_network_of_their_own_take_an_assumed_one() -> None:
-    found = run(
-        model={"preset": "llama-3.1-8b"},
-        cluster={"accelerator": "rtx-3090", "devices": 16},
-        parallelism={"tp": 1, "micro_batch": 1, "global_batch_seqs": 16, "sharding": "zero3"},
-    )
-    assert "assumption" in found.source("cluster.scale_out_gbit_s_per_device")
-    assert 1 < (found.result("step_time_s") or 0) < 60
