@@ -388,11 +388,12 @@ def collective_s(
     """
     inside = np.minimum(group, per_node)
     nodes = np.maximum(np.asarray(group, dtype=float) / per_node, 1.0)
-    kept = size / nodes if kind == "all_to_all" else size
-    within = domain_collective_s(kind, kept, inside, domain_bytes_s, **domain)
     if kind == "all_to_all":
+        within = domain_collective_s(kind, size / nodes, inside, domain_bytes_s, **domain)
         between = network_all_to_all_s(size, nodes, inside, nic_bytes_s, sharing=sharing, **network)
     else:
+        # A ring over nodes sends as much over each link inside as one of a single large domain.
+        within = domain_collective_s(kind, size, group, domain_bytes_s, **domain)
         between = network_collective_s(
             kind, size, nodes, inside, nic_bytes_s, sharing=sharing, **network
         )

@@ -263,12 +263,29 @@ def context_ring_s(
 
 
 @rule(
-    "layer_collectives_s",
-    formula="tensor_collectives_s + expert_exchange_s + context_ring_s",
+    "model_exchange_s",
+    formula="tensor_collectives_s + context_ring_s, beyond host_wait_s",
     reference=NARAYANAN,
 )
-def layer_collectives_s(
-    tensor_collectives_s: Array, expert_exchange_s: Array, context_ring_s: Array
+def model_exchange_s(
+    tensor_collectives_s: Array, context_ring_s: Array, host_wait_s: Array
 ) -> Array:
-    """Exposed communication of a layer and micro-batch: tensor, expert, context parallelism [s]."""
-    return tensor_collectives_s + expert_exchange_s + context_ring_s
+    """Exposed tensor and context parallelism of a layer and micro-batch [s].
+
+    A device that waits for its host has time for it.
+    """
+    return np.maximum(tensor_collectives_s + context_ring_s - host_wait_s, 0.0)
+
+
+@rule(
+    "layer_collectives_s",
+    formula="model_exchange_s + expert_exchange_s",
+    reference=NARAYANAN,
+)
+def layer_collectives_s(model_exchange_s: Array, expert_exchange_s: Array) -> Array:
+    """Exposed communication of a layer and micro-batch: tensor, context, expert parallelism [s].
+
+    A host that waits for the device does not hide the exchange between experts, whose sizes are
+    known on the device alone.
+    """
+    return model_exchange_s + expert_exchange_s
