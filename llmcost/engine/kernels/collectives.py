@@ -347,7 +347,8 @@ def expert_exchange_s(
     remote = crossing * (nodes - 1) / nodes
     local = arriving * (per_node - 1) / per_node
     port = nic_bytes_s * nic_share / sharing
-    time = np.maximum(token * remote / port, token * local / (domain_bytes_s * domain_share))
+    crosses = np.where(nodes > 1, token * remote / port, 0.0)
+    time = np.maximum(crosses, token * local / (domain_bytes_s * domain_share))
     return np.where(nodes * per_node > 1, base_s + time, 0.0)
 
 

@@ -19,12 +19,12 @@ def scale_up_bytes_s(scale_up_gb_s_each_way: Array) -> Array:
 
 @rule(
     "scale_out_bytes_s",
-    formula="scale_out_gbit_s_per_device / 8 * 1e9, next to nothing where there is no such network",
+    formula="scale_out_gbit_s_per_device / 8 * 1e9; what crosses it takes an unknown time where nobody knows it",
     reference="definition",
 )
 def scale_out_bytes_s(scale_out_gbit_s_per_device: Array) -> Array:
-    """Bandwidth of a device between nodes, each way [B/s]."""
-    return np.maximum(np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9, 1.0)
+    """Bandwidth of a device between nodes, each way, NaN where it is not known [B/s]."""
+    return scale_out_gbit_s_per_device / 8 * 1e9
 
 
 @rule(

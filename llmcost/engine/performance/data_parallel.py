@@ -194,7 +194,8 @@ def reduce_s(
     """
     groups = dp * cp / sharers
     between = 2 * (groups - 1) / groups * reduced_bytes * trained_share * own_params
-    return trained_gather_s * reduced_bytes / gathered_bytes + between / scale_out_bytes_s
+    apart = np.where(groups > 1, between / scale_out_bytes_s, 0.0)
+    return trained_gather_s * reduced_bytes / gathered_bytes + apart
 
 
 @rule(
