@@ -51,12 +51,12 @@ def data_bytes_s(scale_up_bytes_s: Array, torus_axes: Array, tp: Array) -> Array
 
 @rule(
     "scale_out_bytes_s",
-    formula="scale_out_gbit_s_per_device / 8 * 1e9, next to nothing where there is no such network",
+    formula="scale_out_gbit_s_per_device / 8 * 1e9; what crosses it takes an unknown time where nobody knows it",
     reference="definition",
 )
 def scale_out_bytes_s(scale_out_gbit_s_per_device: Array) -> Array:
-    """Bandwidth of a device between nodes, each way [B/s]."""
-    return np.maximum(np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9, 1.0)
+    """Bandwidth of a device between nodes, each way, NaN where it is not known [B/s]."""
+    return scale_out_gbit_s_per_device / 8 * 1e9
 
 
 @rule(
@@ -295,12 +295,29 @@ def context_ring_s(
 
 
 @rule(
-    "layer_collectives_s",
-    formula="tensor_collectives_s + expert_exchange_s + context_ring_s",
+    "model_exchange_s",
+    formula="tensor_collectives_s + context_ring_s, beyond host_wait_s",
     reference=NARAYANAN,
 )
-def layer_collectives_s(
-    tensor_collectives_s: Array, expert_exchange_s: Array, context_ring_s: Array
+def model_exchange_s(
+    tensor_collectives_s: Array, context_ring_s: Array, host_wait_s: Array
 ) -> Array:
-    """Exposed communication of a layer and micro-batch: tensor, expert, context parallelism [s]."""
-    return tensor_collectives_s + expert_exchange_s + context_ring_s
+    """Exposed tensor and context parallelism of a layer and micro-batch [s].
+
+    A device that waits for its host has time for it.
+    """
+    return np.maximum(tensor_collectives_s + context_ring_s - host_wait_s, 0.0)
+
+
+@rule(
+    "layer_collectives_s",
+    formula="model_exchange_s + expert_exchange_s",
+    reference=NARAYANAN,
+)
+def layer_collectives_s(model_exchange_s: Array, expert_exchange_s: Array) -> Array:
+    """Exposed communication of a layer and micro-batch: tensor, context, expert parallelism [s].
+
+    A host that waits for the device does not hide the exchange between experts, whose sizes are
+    known on the device alone.
+    """
+    return model_exchange_s + expert_exchange_s

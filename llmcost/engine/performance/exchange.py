@@ -149,12 +149,13 @@ def paired_share(pp: Array, micro_batches: Array, schedule: Array) -> Array:
 @rule(
     "expert_exchange_s",
     formula="expert_forward_s in each of 2 passes (3 where the layer is done again), less expert_overlap of it in"
-    " paired_share of the micro-batches, as far as it fits under layer_busy_s; what is hidden takes exchange_steal of the processors",
+    " paired_share of the micro-batches, as far as it fits under layer_s + model_exchange_s; what is hidden takes exchange_steal of the processors",
     reference="DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1",
 )
 def expert_exchange_s(
     expert_forward_s: Array,
-    layer_busy_s: Array,
+    layer_s: Array,
+    model_exchange_s: Array,
     layer_recompute_share: Array,
     expert_overlap: Array,
     exchange_steal: Array,
@@ -164,8 +165,8 @@ def expert_exchange_s(
 
     Parameters
     ----------
-    expert_forward_s, layer_busy_s : array_like
-        The exchange of a forward, and what a device computes in all passes [s].
+    expert_forward_s, layer_s, model_exchange_s : array_like
+        The exchange of a forward, and a layer in all passes with its other collectives [s].
     layer_recompute_share : array_like
         Share of a forward that is done again [1].
     expert_overlap : array_like
@@ -185,5 +186,5 @@ def expert_exchange_s(
     .. [1] DeepSeek-AI (2024), arXiv:2412.19437, section 3.2.1 (DualPipe).
     """
     whole = (2 + layer_recompute_share) * expert_forward_s
-    hidden = paired_share * np.minimum(expert_overlap * whole, layer_busy_s)
+    hidden = paired_share * np.minimum(expert_overlap * whole, layer_s + model_exchange_s)
     return whole - hidden * (1 - exchange_steal)

@@ -55,9 +55,12 @@ def test_every_accelerator_from_1_to_100000_devices(accelerator: str) -> None:
             written["training"]["precision"] = precision
             found = estimate(parse_scenario(written), CATALOG)
             step = found.result("step_time_s")
-            if step is None:  # the catalog lacks a bandwidth, which is said
-                assert any("predicts nothing" in note for note in found.warnings), accelerator
-                return
+            if (
+                found.result("predicted_mfu") is None
+            ):  # the catalog lacks a bandwidth: it says which
+                said = [note for note in found.warnings if "predicts nothing" in note]
+                assert "give cluster." in "".join(said), accelerator
+                break
             steps.append(step)
             assert 0 < (found.result("predicted_mfu") or 0) <= ceiling, (precision, devices)
             assert step < 3600, (precision, devices)  # two sequences of each replica
@@ -69,10 +72,11 @@ def test_every_accelerator_from_1_to_100000_devices(accelerator: str) -> None:
 PARTS = (
     "memory_tb_s", "scale_up_gb_s_each_way", "scale_out_gbit_s_per_device", "scale_up_domain", "tdp_w", "peak_flops",
 )  # fmt: skip
-#: Models, and what their layouts have beside the usual: tensor and pipeline parallel, fully sharded, experts.
+#: Models, and what their layouts have beside the usual: tensor, pipeline and context parallel, fully sharded, experts.
 LAYOUTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("llama-3.1-8b", {"tp": 8, "pp": 4, "sharding": "zero1", "global_batch_seqs": 256}),
     ("llama-3.1-70b", {"tp": 1, "global_batch_seqs": 1024}),
+    ("llama-2-7b", {"tp": 4, "cp": 4, "global_batch_seqs": 1024}),
     ("mixtral-8x7b", {"tp": 2, "ep": 8, "global_batch_seqs": 1024}),
     ("deepseek-v3", {"tp": 1, "pp": 4, "ep": 32, "sharding": "zero1", "global_batch_seqs": 1024}),
 )
@@ -90,22 +94,19 @@ def test_a_slower_part_is_never_faster(
     for part in PARTS:
         if np.isnan(known.get(part, np.nan)):
             continue
-        least, slack = 1 / 64, 1e-9
+        least = 1 / 64
         if part == "scale_up_domain":  # of one, the figure is that of the link into the server
             least = 1.01 / max(float(known[part]), 1.01)
-            slack = (
-                1e-4  # of what a domain of n gathers, (n - 1) / n is from inside: of a larger, more
-            )
         factors = np.geomspace(least, 1, 200)
         # A clock has one peak for every precision.
         parts = ("peak_flops", "bf16_peak_flops") if part == "peak_flops" else (part,)
         slower = {name: known[name] * factors for name in parts}
-        values, _ = evaluate({**known, **slower}, ["step_time_s"])
-        step = np.broadcast_to(values["step_time_s"], factors.shape)
+        values, _ = evaluate({**known, **slower}, ["predicted_step_s"])
+        step = np.broadcast_to(values["predicted_step_s"], factors.shape)
         if np.isnan(step).all():  # the catalog lacks a bandwidth, which is said elsewhere
             return
         assert np.isfinite(step).all(), part
-        assert (np.diff(step) <= slack * step[1:]).all(), part
+        assert (np.diff(step) <= 1e-9 * step[1:]).all(), part
 
 
 @pytest.mark.parametrize("accelerator", TIMED)
@@ -113,8 +114,8 @@ def test_time_is_continuous_in_sequence_batch_and_devices(accelerator: str) -> N
     known = dict(resolve(parse_scenario(table(accelerator, 64)), CATALOG).known)
 
     def steps(**more: Any) -> Any:
-        values, _ = evaluate({**known, **more}, ["step_time_s"])
-        return np.broadcast_to(values["step_time_s"], next(iter(more.values())).shape)
+        values, _ = evaluate({**known, **more}, ["predicted_step_s"])
+        return np.broadcast_to(values["predicted_step_s"], next(iter(more.values())).shape)
 
     step = steps(seq_len=np.arange(1024, 32768, 8, dtype=float))
     if np.isnan(step).all():
