@@ -21,6 +21,10 @@ _MEMORY_KEYS = (
     "devices", "recompute_level", "micro_batch", "lora_rank", "frozen_bytes", "offloads_optimizer",
 )  # fmt: skip
 _FULL = 2
+#: What a prediction needs of the hardware that nobody may have published.
+_PREDICTS = (
+    "memory_tb_s", "scale_up_gb_s_each_way", "scale_out_gbit_s_per_device",
+)  # fmt: skip
 
 
 def counts_whole_scores(inputs: Inputs, values: Mapping[str, Array]) -> bool:
@@ -80,8 +84,14 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
             "levers are not pulled by an estimate; `llmcost project` applies them from their year on"
         )
     if "predicted_mfu" in values and np.isnan(values["predicted_mfu"]).any():
+        lacking = [
+            f"cluster.{name}"
+            for name in _PREDICTS
+            if np.isnan(inputs.known.get(name, np.nan)).any()
+        ]
         found.append(
-            "the layout predicts nothing: the accelerator lacks a bandwidth or memory figure that the prediction needs"
+            "the layout predicts nothing: the accelerator lacks a bandwidth or memory figure that the prediction needs; give "
+            + " and ".join(lacking)
         )
     need = scalar(values.get(MEMORY_IN_USE))
     room = scalar(inputs.known.get("usable_memory_gb"))

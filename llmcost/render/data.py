@@ -110,8 +110,13 @@ _SAME_TIME = 0.005
 
 
 def step_parts(result: Estimate) -> dict[str, float]:
-    """Time of each part of a step; they add up to it. The host has one only where something is offloaded."""
+    """Time of each part of a step; they add up to it, so there are none where one is not known.
+
+    The host has one only where something is offloaded.
+    """
     found = {name: scalar(result.values.get(name)) for name in STEP_PARTS}
+    if result.result("predicted_mfu") is None:
+        return {}
     return {
         name: value
         for name, value in found.items()

@@ -22,7 +22,8 @@ def origin(result: Estimate, key: str) -> str:
         if key == "step_time_s":  # of the MFU, which a scenario may give
             return "layout" if origin(result, "mfu") == "layout" else "derived"
         if step.function.__name__ in ("mfu_predicted", "predicted_mfu", "predicted_hfu"):
-            return "layout"
+            # Where nothing can be predicted, the usual MFU stands in.
+            return "default" if result.result("predicted_mfu") is None else "layout"
         if step.reference.startswith(("llmcost identity", "definition", "sum over", "count of")):
             return "derived"
         if (

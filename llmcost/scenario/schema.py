@@ -216,6 +216,7 @@ _KEYS = [
     _positive("cluster.host_link_gb_s_each_way", "Bandwidth between one device and its host, each way", "GB/s"),
     _positive("cluster.host_memory_gb_s", "One device's share of the bandwidth of its host's memory", "GB/s"),
     _whole("cluster.scale_up_domain", "Devices that the fast network joins"),
+    _whole("cluster.scale_up_axes", "Axes of the torus that the fast network is, 1 where any device reaches any other"),
     _positive("cluster.scale_out_gbit_s_per_device", "Network bandwidth of one device between nodes", "Gbit/s"),
     _positive("cluster.max_power_mw", "Most facility power that a search may take", "MW"),
     # parallelism

@@ -122,10 +122,8 @@ def network_collective_s(
         Network bandwidth of a device, each way [B/s].
     ring_share, quick_share, tree_share : array_like
         Share of the network bandwidth that each reaches [1].
-    ring_net_hop_s, quick_net_hop_s, ring_hop_s, quick_hop_s : array_like
-        Time of a hop between nodes, and between devices of a node [s].
-    tree_hop_s : array_like
-        Time of a level of the tree, up and down [s].
+    ring_net_hop_s, quick_net_hop_s, ring_hop_s, quick_hop_s, tree_hop_s : array_like
+        Time of a hop between nodes, between devices of a node, and of a level of the tree, up and down [s].
     sharing : array_like
         Groups that use a port at a time [1].
 
@@ -314,10 +312,8 @@ def expert_exchange_s(
         Experts a token, spread at random over the devices [1].
     nodes, per_node : array_like
         Nodes (scale-up domains), and devices of the group in each [1].
-    domain_bytes_s, nic_bytes_s : array_like
-        Bandwidth of a device into its domain and into the network, each way [B/s].
-    domain_share, nic_share : array_like
-        Share of each that is reached [1].
+    domain_bytes_s, nic_bytes_s, domain_share, nic_share : array_like
+        Bandwidth of a device into its domain and into the network, each way [B/s], share of each reached [1].
     base_s : array_like
         Time to start and to exchange counts [s].
     copied : array_like
@@ -345,9 +341,11 @@ def expert_exchange_s(
     devices = reached_places(nodes * per_node, *limit)
     arriving = np.where(copied, topk, distinct_places(devices, topk))
     remote = crossing * (nodes - 1) / nodes
-    local = arriving * (per_node - 1) / per_node
+    # What comes from another domain goes on inside it, so a larger domain has no more to carry.
+    local = np.where(per_node > 1, arriving * (1 - 1 / (nodes * per_node)), 0.0)
     port = nic_bytes_s * nic_share / sharing
-    time = np.maximum(token * remote / port, token * local / (domain_bytes_s * domain_share))
+    crosses = np.where(nodes > 1, token * remote / port, 0.0)
+    time = np.maximum(crosses, token * local / (domain_bytes_s * domain_share))
     return np.where(nodes * per_node > 1, base_s + time, 0.0)
 
 
@@ -388,11 +386,12 @@ def collective_s(
     """
     inside = np.minimum(group, per_node)
     nodes = np.maximum(np.asarray(group, dtype=float) / per_node, 1.0)
-    kept = size / nodes if kind == "all_to_all" else size
-    within = domain_collective_s(kind, kept, inside, domain_bytes_s, **domain)
     if kind == "all_to_all":
+        within = domain_collective_s(kind, size / nodes, inside, domain_bytes_s, **domain)
         between = network_all_to_all_s(size, nodes, inside, nic_bytes_s, sharing=sharing, **network)
     else:
+        # A ring over nodes sends as much over each link inside as one of a single large domain.
+        within = domain_collective_s(kind, size, group, domain_bytes_s, **domain)
         between = network_collective_s(
             kind, size, nodes, inside, nic_bytes_s, sharing=sharing, **network
         )

@@ -248,12 +248,12 @@ def attention_forward_s(
 
 
 @rule(
-    "states_forward_s",
+    "state_flops",
     formula="(recurrent_flops_per_token / 3 + 2 attention_layers * indexer_width * tokens of a causal kernel) / layers"
-    " * micro_tokens / tp at state_quality of the rate of products in 16 bits",
+    " * micro_tokens / tp",
     reference="Dao and Gu 2024, arXiv:2405.21060: states of chunks are products; DeepSeek-V3.2, section 2.1",
 )
-def states_forward_s(
+def state_flops(
     recurrent_flops_per_token: Array,
     attention_layers: Array,
     indexer_width: Array,
@@ -261,16 +261,27 @@ def states_forward_s(
     layers: Array,
     micro_tokens: Array,
     tp: Array,
+) -> Array:
+    """States of recurrent layers and the indexer of sparse attention, a layer and micro-batch, forward [FLOP]."""
+    scores = 2 * attention_layers * indexer_width * kernels.attention_scores(seq_len) / seq_len
+    return (recurrent_flops_per_token / 3 + scores) / layers * micro_tokens / tp
+
+
+@rule(
+    "states_forward_s",
+    formula="state_flops at state_quality of the rate of products in 16 bits",
+    reference="Dao and Gu 2024, arXiv:2405.21060",
+)
+def states_forward_s(
+    state_flops: Array,
     bf16_peak_flops: Array,
     half_product_efficiency: Array,
     state_quality: Array,
     sustained_share: Array,
 ) -> Array:
-    """States of recurrent layers and the indexer of sparse attention, a layer and micro-batch, forward [s]."""
-    scores = 2 * attention_layers * indexer_width * kernels.attention_scores(seq_len) / seq_len
-    flops = (recurrent_flops_per_token / 3 + scores) / layers * micro_tokens / tp
+    """Time of the states and the indexer of a layer and micro-batch, forward [s]."""
     rate = bf16_peak_flops * half_product_efficiency * state_quality * sustained_share
-    return flops / rate
+    return state_flops / rate
 
 
 @rule(

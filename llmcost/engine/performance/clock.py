@@ -14,7 +14,7 @@ _KERNELS = "watts of products measured by NVIDIA aiconfigurator, fitted by bench
 @rule(
     "burst_layer_s",
     formula="3 * 2 * micro_tokens * active_layer_params / tp at product_efficiency * peak_flops, the scores of"
-    " attention at theirs, 3 * elementwise_bytes through memory",
+    " attention and 3 * state_flops at theirs, 3 * elementwise_bytes through memory",
     reference=_KERNELS,
 )
 def burst_layer_s(
@@ -28,6 +28,9 @@ def burst_layer_s(
     bf16_peak_flops: Array,
     attention_efficiency: Array,
     attention_quality: Array,
+    state_flops: Array,
+    half_product_efficiency: Array,
+    state_quality: Array,
     elementwise_bytes: Array,
     memory_bytes_s: Array,
 ) -> Array:
@@ -36,7 +39,8 @@ def burst_layer_s(
     arithmetic = products / (peak_flops * product_efficiency * product_quality)
     attention = score_flops * (1 + BACKWARD_FLOPS)
     scores = attention / (bf16_peak_flops * attention_efficiency * attention_quality)
-    return arithmetic + scores + 3 * elementwise_bytes / memory_bytes_s
+    states = 3 * state_flops / (bf16_peak_flops * half_product_efficiency * state_quality)
+    return arithmetic + scores + states + 3 * elementwise_bytes / memory_bytes_s
 
 
 @rule(
@@ -55,6 +59,7 @@ def demand_w(
     active_layer_params: Array,
     tp: Array,
     score_flops: Array,
+    state_flops: Array,
     elementwise_bytes: Array,
     burst_layer_s: Array,
 ) -> Array:
@@ -69,7 +74,7 @@ def demand_w(
     operand_activity : array_like
         Energy of an operation on a model's numbers over that on the benchmarks' random ones, which
         turn more bits [1].
-    micro_tokens, active_layer_params, tp, score_flops, elementwise_bytes : array_like
+    micro_tokens, active_layer_params, tp, score_flops, state_flops, elementwise_bytes : array_like
         Work of a layer [1], [FLOP], [B].
     burst_layer_s : array_like
         Time of that work at full clock [s].
@@ -85,8 +90,8 @@ def demand_w(
     arithmetic = kernels.power_demand_w(
         products / burst_layer_s, bytes_s, idle, operand_activity * flop_pj, byte_pj
     )
-    scores = score_flops * (1 + BACKWARD_FLOPS) / burst_layer_s
-    return arithmetic + 1e-12 * scores * operand_activity * half_flop_pj
+    half = (score_flops * (1 + BACKWARD_FLOPS) + 3 * state_flops) / burst_layer_s
+    return arithmetic + 1e-12 * half * operand_activity * half_flop_pj
 
 
 @rule(

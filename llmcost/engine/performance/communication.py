@@ -9,6 +9,7 @@ from llmcost.engine.kernels.collectives import collective_s, send_s, span_bytes_
 from llmcost.engine.papers import KORTHIKANTI, NARAYANAN
 
 _NCCL = "nccl-tests, performance: bus bandwidth of ring collectives"
+_TORUS = "Austin et al. 2025, How to Scale Your Model, part 3: a collective over one axis of a torus has that axis' links"
 
 
 @rule("scale_up_bytes_s", formula="scale_up_gb_s_each_way * 1e9", reference="definition")
@@ -18,13 +19,44 @@ def scale_up_bytes_s(scale_up_gb_s_each_way: Array) -> Array:
 
 
 @rule(
+    "torus_axes",
+    formula="scale_up_axes, 1 where nothing says that the fast network is a torus",
+    reference="Google Cloud, TPU system architecture",
+)
+def torus_axes(scale_up_axes: Array) -> Array:
+    """Axes of the torus that the fast network is, 1 where any device reaches any other [1]."""
+    return np.fmax(scale_up_axes, 1.0)  # of several devices some are none, and say nothing
+
+
+@rule(
+    "tensor_bytes_s",
+    formula="scale_up_bytes_s / torus_axes",
+    reference=_TORUS,
+)
+def tensor_bytes_s(scale_up_bytes_s: Array, torus_axes: Array) -> Array:
+    """Bandwidth of a device to its group of tensor or context parallelism: one axis of a torus [B/s]."""
+    return scale_up_bytes_s / torus_axes
+
+
+@rule(
+    "data_bytes_s",
+    formula="scale_up_bytes_s; where tp > 1 in a torus, (1 - 1 / torus_axes) of it",
+    reference=_TORUS,
+)
+def data_bytes_s(scale_up_bytes_s: Array, torus_axes: Array, tp: Array) -> Array:
+    """Bandwidth of a device to those that share its states: the axes that tensor parallelism leaves [B/s]."""
+    left = (torus_axes > 1) & (tp > 1)
+    return scale_up_bytes_s * np.where(left, 1 - 1 / torus_axes, 1.0)
+
+
+@rule(
     "scale_out_bytes_s",
-    formula="scale_out_gbit_s_per_device / 8 * 1e9, next to nothing where there is no such network",
+    formula="scale_out_gbit_s_per_device / 8 * 1e9; what crosses it takes an unknown time where nobody knows it",
     reference="definition",
 )
 def scale_out_bytes_s(scale_out_gbit_s_per_device: Array) -> Array:
-    """Bandwidth of a device between nodes, each way [B/s]."""
-    return np.maximum(np.nan_to_num(scale_out_gbit_s_per_device) / 8 * 1e9, 1.0)
+    """Bandwidth of a device between nodes, each way, NaN where it is not known [B/s]."""
+    return scale_out_gbit_s_per_device / 8 * 1e9
 
 
 @rule(
@@ -133,7 +165,7 @@ def tensor_forward_s(
     micro_tokens: Array,
     hidden_size: Array,
     tp: Array,
-    scale_up_bytes_s: Array,
+    tensor_bytes_s: Array,
     scale_up_domain: Array,
     node_bytes_s: Array,
     scale_out_bytes_s: Array,
@@ -157,7 +189,7 @@ def tensor_forward_s(
         activation_width * micro_tokens * hidden_size,
         tp,
         np.ones(()),
-        scale_up_bytes_s,
+        tensor_bytes_s,
         scale_up_domain,
         node_bytes_s,
         scale_out_bytes_s,
@@ -241,7 +273,7 @@ def context_ring_s(
     attention_forward_s: Array,
     attention_backward_s: Array,
     layer_recompute_share: Array,
-    scale_up_bytes_s: Array,
+    tensor_bytes_s: Array,
     scale_up_domain: Array,
     node_bytes_s: Array,
     node_devices: Array,
@@ -252,7 +284,7 @@ def context_ring_s(
 ) -> Array:
     """Context-parallel exchange of keys and values that attention does not hide [s]."""
     bandwidth = span_bytes_s(
-        cp * tp, scale_up_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s
+        cp * tp, tensor_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s
     )
     shown = np.where(kv_lora_rank > 0, heads, kv_heads)
     part = 2 * activation_width * micro_tokens * shown * head_dim / tp
@@ -263,12 +295,29 @@ def context_ring_s(
 
 
 @rule(
-    "layer_collectives_s",
-    formula="tensor_collectives_s + expert_exchange_s + context_ring_s",
+    "model_exchange_s",
+    formula="tensor_collectives_s + context_ring_s, beyond host_wait_s",
     reference=NARAYANAN,
 )
-def layer_collectives_s(
-    tensor_collectives_s: Array, expert_exchange_s: Array, context_ring_s: Array
+def model_exchange_s(
+    tensor_collectives_s: Array, context_ring_s: Array, host_wait_s: Array
 ) -> Array:
-    """Exposed communication of a layer and micro-batch: tensor, expert, context parallelism [s]."""
-    return tensor_collectives_s + expert_exchange_s + context_ring_s
+    """Exposed tensor and context parallelism of a layer and micro-batch [s].
+
+    A device that waits for its host has time for it.
+    """
+    return np.maximum(tensor_collectives_s + context_ring_s - host_wait_s, 0.0)
+
+
+@rule(
+    "layer_collectives_s",
+    formula="model_exchange_s + expert_exchange_s",
+    reference=NARAYANAN,
+)
+def layer_collectives_s(model_exchange_s: Array, expert_exchange_s: Array) -> Array:
+    """Exposed communication of a layer and micro-batch: tensor, context, expert parallelism [s].
+
+    A host that waits for the device does not hide the exchange between experts, whose sizes are
+    known on the device alone.
+    """
+    return model_exchange_s + expert_exchange_s

@@ -27,7 +27,7 @@ def gather_s(
     ep: Array,
     expert_tp: Array,
     gathered_bytes: Array,
-    scale_up_bytes_s: Array,
+    data_bytes_s: Array,
     scale_up_domain: Array,
     node_bytes_s: Array,
     scale_out_bytes_s: Array,
@@ -54,7 +54,7 @@ def gather_s(
         Replicas of each, and how far apart they are [1].
     gathered_bytes : array_like
         Bytes of a parameter on the way [B].
-    scale_up_bytes_s, scale_up_domain, node_bytes_s, scale_out_bytes_s, node_devices : array_like
+    data_bytes_s, scale_up_domain, node_bytes_s, scale_out_bytes_s, node_devices : array_like
         The networks, as :func:`llmcost.engine.performance.communication.gather`.
     gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline : array_like
         As there.
@@ -73,7 +73,7 @@ def gather_s(
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     """
     network = (
-        scale_up_bytes_s,
+        data_bytes_s,
         scale_up_domain,
         node_bytes_s,
         scale_out_bytes_s,
@@ -97,13 +97,87 @@ def gather_s(
     return stages_per_device * stage_layers * found
 
 
+# Below, `gather_s` is the time.
+_gathers = gather_s
+
+
+@rule(
+    "trained_gather_s",
+    formula="gather_s of trained_share of the parameters",
+    reference=ZERO,
+)
+def trained_gather_s(
+    gather_s: Array,
+    trained_share: Array,
+    device_dense_params: Array,
+    device_expert_params: Array,
+    stage_layers: Array,
+    sharers: Array,
+    expert_sharers: Array,
+    tp: Array,
+    ep: Array,
+    expert_tp: Array,
+    gathered_bytes: Array,
+    scale_up_bytes_s: Array,
+    scale_up_domain: Array,
+    node_bytes_s: Array,
+    scale_out_bytes_s: Array,
+    node_devices: Array,
+    gather_domain_share: Array,
+    gather_base_s: Array,
+    gather_hop_s: Array,
+    gather_pipeline: Array,
+    net_ring_share: Array,
+    net_quick_share: Array,
+    net_ring_net_hop_s: Array,
+    net_quick_net_hop_s: Array,
+    net_ring_hop_s: Array,
+    net_quick_hop_s: Array,
+    stages_per_device: Array,
+) -> Array:
+    """Gathering once what is trained of a device's parameters, before overlap [s].
+
+    Adapters are few bytes, and as many messages as the layers that they stand in.
+    """
+    if np.all(trained_share == 1):
+        return gather_s
+    adapters = _gathers(
+        trained_share * device_dense_params,
+        trained_share * device_expert_params,
+        stage_layers,
+        sharers,
+        expert_sharers,
+        tp,
+        ep,
+        expert_tp,
+        gathered_bytes,
+        scale_up_bytes_s,
+        scale_up_domain,
+        node_bytes_s,
+        scale_out_bytes_s,
+        node_devices,
+        gather_domain_share,
+        gather_base_s,
+        gather_hop_s,
+        gather_pipeline,
+        net_ring_share,
+        net_quick_share,
+        net_ring_net_hop_s,
+        net_quick_net_hop_s,
+        net_ring_hop_s,
+        net_quick_hop_s,
+        stages_per_device,
+    )
+    return np.where(trained_share == 1, gather_s, adapters)
+
+
 @rule(
     "reduce_s",
-    formula="trained_share of: gather_s with reduced_bytes a gradient, and gradients of own_params between groups of sharers",
+    formula="trained_gather_s with reduced_bytes a gradient, and trained_share of the gradients of own_params between groups of sharers",
     reference=ZERO,
 )
 def reduce_s(
-    gather_s: Array,
+    trained_gather_s: Array,
     gathered_bytes: Array,
     reduced_bytes: Array,
     own_params: Array,
@@ -119,20 +193,45 @@ def reduce_s(
     (slices of TPUs) then sum what each looks after [s].
     """
     groups = dp * cp / sharers
-    between = 2 * (groups - 1) / groups * reduced_bytes * own_params
-    whole = gather_s * reduced_bytes / gathered_bytes + between / scale_out_bytes_s
-    return trained_share * whole
+    between = 2 * (groups - 1) / groups * reduced_bytes * trained_share * own_params
+    apart = np.where(groups > 1, between / scale_out_bytes_s, 0.0)
+    return trained_gather_s * reduced_bytes / gathered_bytes + apart
+
+
+@rule(
+    "forward_window_s",
+    formula="stage_layers * (forward_pass_s + its share of layer_collectives_s, by the length of the passes)",
+    reference=_FSDP,
+)
+def forward_window_s(
+    stage_layers: Array, forward_pass_s: Array, layer_s: Array, layer_collectives_s: Array
+) -> Array:
+    """Forward of a micro-batch, beside which traffic on other links runs: exposed collectives too [s]."""
+    return stage_layers * forward_pass_s * (1 + layer_collectives_s / layer_s)
+
+
+@rule(
+    "backward_window_s",
+    formula="stage_layers * (layer_s + layer_collectives_s) - forward_window_s",
+    reference=_FSDP,
+)
+def backward_window_s(
+    stage_layers: Array, layer_s: Array, layer_collectives_s: Array, forward_window_s: Array
+) -> Array:
+    """Backward of a micro-batch with what is done again, beside which traffic on other links runs [s]."""
+    return stage_layers * (layer_s + layer_collectives_s) - forward_window_s
 
 
 @rule(
     "data_parallel_s",
-    formula="what the backward pass of the last micro-batch does not hide of reduce_s, and the forward of the first"
-    " of gather_s, its trained_share below zero3; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
+    formula="what backward_window_s of the last micro-batch does not hide of reduce_s, and forward_window_s of the first"
+    " of gather_s, below zero3 of trained_gather_s; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
     " a layer's share never hides; what is hidden takes comm_steal of the computation",
     reference=f"{ZERO}; {_FSDP}",
 )
 def data_parallel_s(
     gather_s: Array,
+    trained_gather_s: Array,
     reduce_s: Array,
     dp: Array,
     cp: Array,
@@ -140,33 +239,32 @@ def data_parallel_s(
     sharding: Array,
     micro_batches: Array,
     stage_layers: Array,
-    layer_s: Array,
-    layer_forward_s: Array,
+    forward_window_s: Array,
+    backward_window_s: Array,
     data_overlap: Array,
     comm_steal: Array,
     sums_whole: Array,
-    trained_share: Array,
 ) -> Array:
     """Exposed data-parallel communication of a step.
 
     Parameters
     ----------
-    gather_s, reduce_s : array_like
-        All-gather of a device's parameters, reduce-scatter of its gradients [s].
+    gather_s, trained_gather_s, reduce_s : array_like
+        All-gather of a device's parameters, and of those that are stepped, reduce-scatter of its gradients [s].
     dp, cp, pp : array_like
         Replicas, which share gradients, and stages [1].
     sharding : array_like
         0 none, 1 to 3 as ZeRO [1].
     micro_batches, stage_layers : array_like
         Micro-batches of a step, layers of the fullest stage [1].
-    layer_s, layer_forward_s : array_like
-        Time of a layer and micro-batch, all passes and forward [s].
+    forward_window_s, backward_window_s : array_like
+        Passes of a micro-batch that it can hide under [s].
     data_overlap : array_like
         Share of the communication that the software runs beside computation [1].
     comm_steal : array_like
         Share of the processors that communication takes from what runs beside it [1].
-    sums_whole, trained_share : array_like
-        1 where micro-batches sum whole gradients, which the last of them reduces; parameters that are stepped over all [1].
+    sums_whole : array_like
+        1 where micro-batches sum whole gradients, which the last of them reduces [1].
 
     Returns
     -------
@@ -178,8 +276,6 @@ def data_parallel_s(
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     .. [2] Zhao et al. (2023), arXiv:2304.11277.
     """
-    forward = stage_layers * layer_forward_s
-    backward = np.maximum(stage_layers * layer_s - forward, 0.0)  # a layer that is done again, too
 
     def exposed(busy: Array, window: Array) -> Array:
         """What does not fit under the window, and what is hidden at its price."""
@@ -192,12 +288,14 @@ def data_parallel_s(
     every = np.where(frees, micro_batches, 1.0)
     # Parameters are gathered again for the backward pass where each layer frees them.
     again = np.where(frees, gather_s, 0.0)
-    apart = (every - rounds) * exposed(again, backward)  # rounds that gather, and reduce nothing
+    apart = (every - rounds) * exposed(
+        again, backward_window_s
+    )  # rounds that gather, and reduce nothing
     # Where weights are whole, only those that were stepped are gathered.
-    first = np.where(sharding > 2, gather_s, trained_share * gather_s)
+    first = np.where(sharding > 2, gather_s, trained_gather_s)
     found = (
-        every * exposed(first, forward)
-        + rounds * exposed(reduce_s + again, backward)
+        every * exposed(first, forward_window_s)
+        + rounds * exposed(reduce_s + again, backward_window_s)
         + np.maximum(apart, 0.0)
     )
     return np.where(dp * cp > 1, found, 0.0)

@@ -9,6 +9,23 @@ from llmcost.engine.kernels.collectives import expert_exchange_s as exchange_s
 
 
 @rule(
+    "exchange_bytes_s",
+    formula="scale_up_bytes_s; in a torus over a quarter of the way around all its axes, torus_axes * ep ^ (1 / torus_axes) / 4,"
+    " at least 1",
+    reference="Austin et al. 2025, How to Scale Your Model, part 3: all-to-all on a ring",
+)
+def exchange_bytes_s(scale_up_bytes_s: Array, torus_axes: Array, ep: Array) -> Array:
+    """Bandwidth at which a device exchanges tokens with others of a fast network [B/s].
+
+    In a torus what a device sends passes other devices' links: along a ring of `n` a quarter of `n`
+    on average, on every axis.
+    """
+    side = np.power(ep, 1 / torus_axes)
+    passed = np.where(torus_axes > 1, np.maximum(torus_axes * side / 4, 1.0), 1.0)
+    return scale_up_bytes_s / passed
+
+
+@rule(
     "expert_forward_s",
     formula="per layer with experts and micro-batch, forward: dispatch and combine, each the slower of what goes to"
     " devices of the scale-up domain and what crosses to others: a copy of a token for each chosen expert where"
@@ -26,7 +43,7 @@ def expert_forward_s(
     tp: Array,
     expert_tp: Array,
     expert_imbalance: Array,
-    scale_up_bytes_s: Array,
+    exchange_bytes_s: Array,
     scale_up_domain: Array,
     node_bytes_s: Array,
     node_devices: Array,
@@ -54,7 +71,7 @@ def expert_forward_s(
         Devices that share the experts, the tokens, and an expert [1].
     expert_imbalance : array_like
         Rows of the busiest device over the mean [1].
-    scale_up_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s : array_like
+    exchange_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s : array_like
         The networks, as :func:`gather`.
     dispatch_domain_share, dispatch_base_s, combine_domain_share, combine_base_s, exchange_nic_share, exchange_copies : array_like
         Constants of :func:`llmcost.engine.kernels.collectives.expert_exchange_s`.
@@ -78,7 +95,7 @@ def expert_forward_s(
         return np.zeros(())
     near = np.minimum(ep, np.maximum(node_devices / expert_tp, 1.0))
     joined = near * expert_tp <= scale_up_domain
-    link = np.where(joined, scale_up_bytes_s, node_bytes_s)
+    link = np.where(joined, exchange_bytes_s, node_bytes_s)
     found: Array = np.zeros(())
     for share, base, width in (
         (dispatch_domain_share, dispatch_base_s, dispatch_bytes),
@@ -132,12 +149,13 @@ def paired_share(pp: Array, micro_batches: Array, schedule: Array) -> Array:
 @rule(
     "expert_exchange_s",
     formula="expert_forward_s in each of 2 passes (3 where the layer is done again), less expert_overlap of it in"
-    " paired_share of the micro-batches, as far as it fits under layer_busy_s; what is hidden takes exchange_steal of the processors",
+    " paired_share of the micro-batches, as far as it fits under layer_s + model_exchange_s; what is hidden takes exchange_steal of the processors",
     reference="DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1",
 )
 def expert_exchange_s(
     expert_forward_s: Array,
-    layer_busy_s: Array,
+    layer_s: Array,
+    model_exchange_s: Array,
     layer_recompute_share: Array,
     expert_overlap: Array,
     exchange_steal: Array,
@@ -147,8 +165,8 @@ def expert_exchange_s(
 
     Parameters
     ----------
-    expert_forward_s, layer_busy_s : array_like
-        The exchange of a forward, and what a device computes in all passes [s].
+    expert_forward_s, layer_s, model_exchange_s : array_like
+        The exchange of a forward, and a layer in all passes with its other collectives [s].
     layer_recompute_share : array_like
         Share of a forward that is done again [1].
     expert_overlap : array_like
@@ -168,5 +186,5 @@ def expert_exchange_s(
     .. [1] DeepSeek-AI (2024), arXiv:2412.19437, section 3.2.1 (DualPipe).
     """
     whole = (2 + layer_recompute_share) * expert_forward_s
-    hidden = paired_share * np.minimum(expert_overlap * whole, layer_busy_s)
+    hidden = paired_share * np.minimum(expert_overlap * whole, layer_s + model_exchange_s)
     return whole - hidden * (1 - exchange_steal)

@@ -11,11 +11,6 @@ _RAJBHANDARI = "Rajbhandari et al. 2021, ZeRO-Infinity, arXiv:2104.07857"
 _DETTMERS = "Dettmers et al. 2023, arXiv:2305.14314"
 
 
-def _backward_s(layer_s: Array, layer_forward_s: Array) -> Array:
-    """Time of a layer's passes but the first [s]."""
-    return np.maximum(layer_s - layer_forward_s, 0.0)
-
-
 def _waits_s(each: Array, forward: Array, backward: Array) -> Array:
     """What the link takes once in each pass beyond the time of the pass [s]."""
     return np.maximum(each - forward, 0.0) + np.maximum(each - backward, 0.0)
@@ -24,8 +19,7 @@ def _waits_s(each: Array, forward: Array, backward: Array) -> Array:
 @rule(
     "host_step_s",
     formula="where the optimizer is on the host: the larger of optimizer_traffic_bytes over host_memory_gb_s and param_bytes"
-    " over the link, of a trained parameter, and what a backward pass does not hide of grad_bytes over the link, every"
-    " micro-batch without a gradient_buffer; else 0",
+    " over the link, of a trained parameter; else 0",
     reference=_REN,
 )
 def host_step_s(
@@ -35,55 +29,67 @@ def host_step_s(
     stepped_params: Array,
     trained_share: Array,
     param_bytes: Array,
-    grad_bytes: Array,
     optimizer_traffic_bytes: Array,
+) -> Array:
+    """Optimizer's step on the host, whose weights return while it steps the next ones [s]."""
+    updated = stepped_params * trained_share
+    adam = optimizer_traffic_bytes * updated / (host_memory_gb_s * 1e9)
+    back = param_bytes * updated / (host_link_gb_s_each_way * 1e9)
+    return np.where(offloads_optimizer > 0, np.maximum(adam, back), 0.0)
+
+
+@rule(
+    "gradient_link_s",
+    formula="where the optimizer is on the host: what backward_window_s does not hide of grad_bytes of a trained parameter"
+    " over the link, every micro-batch without a gradient_buffer; else 0",
+    reference=_REN,
+)
+def gradient_link_s(
+    offloads_optimizer: Array,
+    host_link_gb_s_each_way: Array,
+    stepped_params: Array,
+    trained_share: Array,
+    grad_bytes: Array,
     gradient_buffer: Array,
     micro_batches: Array,
-    stage_layers: Array,
-    layer_s: Array,
-    layer_forward_s: Array,
+    backward_window_s: Array,
 ) -> Array:
-    """Optimizer's step on the host, with its gradients and weights on the link.
+    """Waiting for gradients to reach the host, beside the backward pass that makes them.
 
     Parameters
     ----------
     offloads_optimizer : array_like
         1 where the optimizer's states are in the host's memory [1].
-    host_link_gb_s_each_way, host_memory_gb_s : array_like
-        Bandwidth of a device's link to its host, and its share of that of the host's memory [GB/s].
+    host_link_gb_s_each_way : array_like
+        Bandwidth of a device's link to its host [GB/s].
     stepped_params, trained_share : array_like
         Parameters that the device steps, and the share of them that is trained [1].
-    param_bytes, grad_bytes, optimizer_traffic_bytes : array_like
-        Bytes of a weight, of a gradient, and that a step moves for a parameter [B].
+    grad_bytes : array_like
+        Bytes of a gradient [B].
     gradient_buffer, micro_batches : array_like
         1 where gradients are summed on the device, else each micro-batch sends its own [1].
-    stage_layers, layer_s, layer_forward_s : array_like
-        Layers of the device, time of one in all passes and forward [1], [s].
+    backward_window_s : array_like
+        Backward of a micro-batch [s].
 
     Returns
     -------
     ndarray
-        Time [s]. Weights return while the host steps the next ones; gradients leave beside the
-        backward pass that makes them.
+        Time [s].
 
     References
     ----------
     .. [1] Ren et al. (2021), arXiv:2101.06840, section 4.
     """
-    updated = stepped_params * trained_share
-    link = host_link_gb_s_each_way * 1e9
-    adam = optimizer_traffic_bytes * updated / (host_memory_gb_s * 1e9)
-    backward = stage_layers * _backward_s(layer_s, layer_forward_s)
+    each = grad_bytes * stepped_params * trained_share / (host_link_gb_s_each_way * 1e9)
     rounds = np.where(gradient_buffer > 0, 1.0, micro_batches)
-    leaving = rounds * np.maximum(grad_bytes * updated / link - backward, 0.0)
-    found = np.maximum(adam, param_bytes * updated / link) + leaving
-    return np.where(offloads_optimizer > 0, found, 0.0)
+    leaving = rounds * np.maximum(each - backward_window_s, 0.0)
+    return np.where(offloads_optimizer > 0, leaving, 0.0)
 
 
 @rule(
     "activation_link_s",
-    formula="where activations are on the host: micro_batches * stage_layers * what the forward pass of a layer does not hide of"
-    " layer_activation_bytes over the link, and what its backward pass does not; else 0",
+    formula="where activations are on the host: micro_batches * what forward_window_s does not hide of stage_layers *"
+    " layer_activation_bytes over the link, and what backward_window_s does not; else 0",
     reference=f"{_REN}; torchtune, OffloadActivations",
 )
 def activation_link_s(
@@ -92,19 +98,19 @@ def activation_link_s(
     layer_activation_bytes: Array,
     micro_batches: Array,
     stage_layers: Array,
-    layer_s: Array,
-    layer_forward_s: Array,
+    forward_window_s: Array,
+    backward_window_s: Array,
 ) -> Array:
     """Waiting for activations to reach the host, and to return [s]."""
-    each = layer_activation_bytes / (host_link_gb_s_each_way * 1e9)
-    waits = _waits_s(each, layer_forward_s, _backward_s(layer_s, layer_forward_s))
-    return np.where(offloads_activations > 0, micro_batches * stage_layers * waits, 0.0)
+    each = stage_layers * layer_activation_bytes / (host_link_gb_s_each_way * 1e9)
+    waits = _waits_s(each, forward_window_s, backward_window_s)
+    return np.where(offloads_activations > 0, micro_batches * waits, 0.0)
 
 
 @rule(
     "parameter_link_s",
-    formula="where weights of zero3 are on the host: micro_batches * what the forward pass does not hide of gathered_bytes * own_params over"
-    " the link, and what the backward pass does not; else 0",
+    formula="where weights of zero3 are on the host: micro_batches * what forward_window_s does not hide of gathered_bytes * own_params over"
+    " the link, and what backward_window_s does not; else 0",
     reference=f"{_RAJBHANDARI}; PyTorch, FSDP's CPUOffload",
 )
 def parameter_link_s(
@@ -114,9 +120,8 @@ def parameter_link_s(
     own_params: Array,
     gathered_bytes: Array,
     micro_batches: Array,
-    stage_layers: Array,
-    layer_s: Array,
-    layer_forward_s: Array,
+    forward_window_s: Array,
+    backward_window_s: Array,
 ) -> Array:
     """Waiting for weights from the host: a device fetches its shard, which its replicas then gather.
 
@@ -128,8 +133,8 @@ def parameter_link_s(
         Bandwidth of a device's link to its host [GB/s].
     own_params, gathered_bytes : array_like
         Parameters that a device keeps, and bytes of one on the way [1], [B].
-    micro_batches, stage_layers, layer_s, layer_forward_s : array_like
-        Passes of a step [1]; layers of the device, time of one in all passes and forward [1], [s].
+    micro_batches, forward_window_s, backward_window_s : array_like
+        Micro-batches of a step [1], and passes of one [s].
 
     Returns
     -------
@@ -141,8 +146,7 @@ def parameter_link_s(
     .. [1] Rajbhandari et al. (2021), arXiv:2104.07857.
     """
     each = gathered_bytes * own_params / (host_link_gb_s_each_way * 1e9)
-    backward = stage_layers * _backward_s(layer_s, layer_forward_s)
-    waits = _waits_s(each, stage_layers * layer_forward_s, backward)
+    waits = _waits_s(each, forward_window_s, backward_window_s)
     leaves = (offloads_parameters > 0) & (sharding > 2)
     return np.where(leaves, micro_batches * waits, 0.0)
 
@@ -177,11 +181,21 @@ def paged_link_s(
 
 @rule(
     "offload_s",
-    formula="host_step_s + activation_link_s + parameter_link_s + paged_link_s",
+    formula="host_step_s + paged_link_s + the longer of gradient_link_s and activation_link_s + parameter_link_s, beyond"
+    " data_parallel_s",
     reference=_REN,
 )
 def offload_s(
-    host_step_s: Array, activation_link_s: Array, parameter_link_s: Array, paged_link_s: Array
+    host_step_s: Array,
+    gradient_link_s: Array,
+    activation_link_s: Array,
+    parameter_link_s: Array,
+    paged_link_s: Array,
+    data_parallel_s: Array,
 ) -> Array:
-    """What the host's memory adds to a step [s]."""
-    return host_step_s + activation_link_s + parameter_link_s + paged_link_s
+    """What the host's memory adds to a step [s].
+
+    A link runs both ways at once, and while a device waits for its replicas.
+    """
+    waits = np.maximum(gradient_link_s, activation_link_s + parameter_link_s)
+    return host_step_s + paged_link_s + np.maximum(waits - data_parallel_s, 0.0)

@@ -106,37 +106,6 @@ def layer_busy_s(layer_forward_s: Array, layer_again_s: Array, layer_backward_s:
 
 
 @rule(
-    "layer_s",
-    formula="the longer of layer_busy_s and the time in which a host issues (kernels_per_layer + in layers with"
-    " experts expert_kernels + kernels_per_expert * experts / ep) * (3 + layer_recompute_share) kernels; their sum with synchronous launches",
-    reference="PyTorch documentation: CUDA semantics, asynchronous execution; CUDA graphs",
-)
-def layer_s(
-    layer_busy_s: Array,
-    layer_recompute_share: Array,
-    kernels_per_layer: Array,
-    expert_kernels: Array,
-    kernels_per_expert: Array,
-    experts: Array,
-    ep: Array,
-    moe_layers: Array,
-    layers: Array,
-    fused_experts: Array,
-    kernel_launch_s: Array,
-    synchronous_launch: Array,
-) -> Array:
-    """A layer and micro-batch, all passes: the device waits for the host where kernels are short.
-
-    The host issues kernels while the device works, unless it must wait for each
-    (CUDA_LAUNCH_BLOCKING). Fused experts come with a graph of the whole step, which no host issues [s].
-    """
-    routed = (expert_kernels + kernels_per_expert * experts / ep) * moe_layers / layers
-    kernels = (kernels_per_layer + routed) * (1 - fused_experts)
-    issue = kernels * (3 + layer_recompute_share) * kernel_launch_s
-    return np.where(synchronous_launch > 0, layer_busy_s + issue, np.maximum(layer_busy_s, issue))
-
-
-@rule(
     "head_s",
     formula="(2 + trains_base) * head_forward_s * (output_head + mtp_layers) + mtp_layers * (layer_s + layer_collectives_s)",
     reference=f"{NARAYANAN}; DeepSeek-AI 2024, arXiv:2412.19437, section 2.2",
@@ -299,8 +268,8 @@ def bubble_share(pp: Array, vpp: Array, schedule: Array) -> Array:
 
 @rule(
     "pipeline_bubble_s",
-    formula="bubble_share * ((layers - busiest_layers) * (layer_s + layer_collectives_s) + head_s where it is"
-    " on another stage)",
+    formula="bubble_share * ((layers - busiest_layers) * (layer_s + layer_collectives_s) + head_s, without head_device_s"
+    " where it is on that stage)",
     reference=NARAYANAN,
 )
 def pipeline_bubble_s(
@@ -310,6 +279,7 @@ def pipeline_bubble_s(
     layer_s: Array,
     layer_collectives_s: Array,
     head_s: Array,
+    head_device_s: Array,
     head_is_busiest: Array,
 ) -> Array:
     """Time in which the busiest stage waits for the pipeline to fill and to drain.
@@ -318,7 +288,7 @@ def pipeline_bubble_s(
     (pp - 1) / (vpp * micro_batches) of their time [s].
     """
     others = (layers - busiest_layers) * (layer_s + layer_collectives_s)
-    return bubble_share * (others + head_s * (1 - head_is_busiest))
+    return bubble_share * (others + head_s - head_device_s * head_is_busiest)
 
 
 @rule(

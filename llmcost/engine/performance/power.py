@@ -28,6 +28,7 @@ def step_energy_j(
     layer_recompute_share: Array,
     trains_base: Array,
     score_flops: Array,
+    state_flops: Array,
     elementwise_bytes: Array,
     vocab_size: Array,
     hidden_size: Array,
@@ -42,8 +43,8 @@ def step_energy_j(
         Work of a device [1].
     layer_recompute_share, trains_base : array_like
         Share of a layer's forward that is done again, 1 where weights have gradients [1].
-    score_flops, elementwise_bytes : array_like
-        Scores and element-wise traffic of a layer and micro-batch, forward [FLOP], [B].
+    score_flops, state_flops, elementwise_bytes : array_like
+        Scores, states and element-wise traffic of a layer and micro-batch, forward [FLOP], [B].
 
     Returns
     -------
@@ -53,9 +54,10 @@ def step_energy_j(
     passes = 2 + trains_base + layer_recompute_share
     products = 2 * passes * micro_tokens * active_layer_params / tp * flop_pj
     scores = score_flops * (1 + BACKWARD_FLOPS + layer_recompute_share) * half_flop_pj
+    states = (3 + layer_recompute_share) * state_flops * half_flop_pj
     traffic = (3 + layer_recompute_share) * elementwise_bytes * byte_pj
     head = 2 * (2 + trains_base) * micro_tokens * vocab_size * hidden_size / tp * half_flop_pj
-    each = layers / pp * (products + scores + traffic) + head / pp
+    each = layers / pp * (products + scores + states + traffic) + head / pp
     return 1e-12 * micro_batches * each
 
 

@@ -19,6 +19,7 @@ _DEVICE_FIELDS = {
     "cluster.tdp_w": "tdp_w",
     "cluster.scale_up_gb_s_each_way": "scale_up_gb_s_each_way",
     "cluster.scale_up_domain": "scale_up_domain",
+    "cluster.scale_up_axes": "scale_up_axes",
     "cluster.scale_out_gbit_s_per_device": "scale_out_gbit_s_per_device",
     "cost.device_price_usd": "price_usd",
     "cost.price_includes_server": "price_includes_server",

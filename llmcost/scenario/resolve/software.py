@@ -335,6 +335,7 @@ def _rates(inputs: Inputs) -> None:
     known.setdefault("matmul_ceiling_flops", math.nan)
     known.setdefault("tdp_w", math.nan)
     known.setdefault("scale_up_domain", known["devices_per_node"])
+    known.setdefault("scale_up_axes", 1.0)
     known.setdefault("synchronous_launch", 0.0)
     device = "catalog: accelerators"
     if isinstance(accelerator, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from llmcost.engine.kernels.collectives import (
@@ -165,3 +166,32 @@ def test_slow_links_cost_tensor_parallelism_its_gain() -> None:
 
     assert step(450 / 16) > 1.15 * step(450)
     assert step(450 / 64) > 2 * step(450)
+
+
+def _torus(accelerator: str, **layout: Any) -> dict[str, float]:
+    written = scenario(
+        model={"preset": "mixtral-8x7b"},
+        cluster={"accelerator": accelerator, "devices": 512},
+        parallelism={"micro_batch": 1, "global_batch_seqs": 512, "sharding": "zero3", **layout},
+    )
+    values = run(**written).values
+    return {name: float(value) for name, value in values.items() if np.ndim(value) == 0}
+
+
+@pytest.mark.parametrize(("accelerator", "axes"), [("tpu-v5e", 2), ("tpu-v5p", 3), ("h100-sxm", 1)])
+def test_a_group_has_the_links_of_its_axes_of_a_torus(accelerator: str, axes: int) -> None:
+    found, alone = _torus(accelerator, tp=4), _torus(accelerator, tp=1)
+    whole = found["scale_up_gb_s_each_way"] * 1e9
+    assert found["tensor_bytes_s"] == pytest.approx(whole / axes)
+    # Those that share states have what is left, all of it where there is no tensor parallelism.
+    assert found["data_bytes_s"] == pytest.approx(whole * (1 if axes == 1 else 1 - 1 / axes))
+    assert alone["data_bytes_s"] == pytest.approx(whole)
+
+
+def test_an_exchange_in_a_torus_passes_a_quarter_of_each_axis() -> None:
+    whole = _torus("tpu-v5p", tp=1, ep=8)["scale_up_bytes_s"]
+    # 8 devices are 2 x 2 x 2, 64 are 4 x 4 x 4: half a hop, and a hop, on each of three axes.
+    assert _torus("tpu-v5p", tp=1, ep=8)["exchange_bytes_s"] == pytest.approx(whole / 1.5)
+    assert _torus("tpu-v5e", tp=1, ep=4)["exchange_bytes_s"] == pytest.approx(200e9)
+    switched = _torus("h100-sxm", tp=1, ep=8)
+    assert switched["exchange_bytes_s"] == pytest.approx(switched["scale_up_bytes_s"])

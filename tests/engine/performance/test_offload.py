@@ -90,10 +90,12 @@ def test_the_host_steps_by_bytes() -> None:
         software="megatron-core",
         cluster={"host_link_gb_s_each_way": 0.1, "host_memory_gb_s": 1e6},
     )
-    layers = value(slow, "stage_layers")
-    backward = layers * (value(slow, "layer_s") - value(slow, "layer_forward_s"))
-    bytes_of_both = (2 + value(slow, "grad_bytes")) * owned
-    assert value(slow, "host_step_s") == pytest.approx(bytes_of_both / 0.1e9 - backward)
+    assert value(slow, "host_step_s") == pytest.approx(2 * owned / 0.1e9)
+    leaving = value(slow, "grad_bytes") * owned / 0.1e9 - value(slow, "backward_window_s")
+    assert value(slow, "gradient_link_s") == pytest.approx(leaving)
+    # The gradients leave while the device waits for its replicas, too.
+    both = 2 * owned / 0.1e9 + leaving - value(slow, "data_parallel_s")
+    assert value(slow, "offload_s") == pytest.approx(both)
 
 
 def test_activations_wait_for_a_slow_link_alone() -> None:
@@ -126,13 +128,15 @@ def test_weights_on_the_host_come_over_the_link(layout: dict[str, Any], rate: fl
     lighter = value(plain, MEMORY) - value(plain, "memory_parameters_gb")
     assert value(moved, MEMORY) == pytest.approx(lighter)
     each = value(moved, "gathered_bytes") * value(moved, "own_params") / (rate * 1e9)
-    layers = value(moved, "stage_layers")
-    forward = layers * value(moved, "layer_forward_s")
-    backward = layers * value(moved, "layer_s") - forward
-    waits = max(each - forward, 0.0) + max(each - backward, 0.0)
+    windows = [value(moved, f"{name}_window_s") for name in ("forward", "backward")]
+    waits = sum(max(each - window, 0.0) for window in windows)
     found = value(moved, "parameter_link_s")
     assert found == pytest.approx(value(moved, "micro_batches") * waits)
-    assert value(moved, "offload_s") == pytest.approx(value(plain, "offload_s") + found)
+    # Gradients leave beside it, and while the device waits for its replicas nothing else is waited for.
+    longest = max(found, value(moved, "gradient_link_s")) - value(moved, "data_parallel_s")
+    assert value(moved, "offload_s") == pytest.approx(
+        value(moved, "host_step_s") + max(longest, 0.0)
+    )
 
 
 def test_whole_weights_do_not_come_from_the_host() -> None:

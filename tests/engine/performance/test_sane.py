@@ -15,6 +15,7 @@ from tests.layouts import CATALOG
 
 ACCELERATORS = sorted(CATALOG.kind("accelerators"))
 PEAKS = ("bf16_tflops", "fp16_tflops")
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp4")
 TIMED = [
     name for name in ACCELERATORS if any(p in CATALOG.entry("accelerators", name) for p in PEAKS)
 ]
@@ -26,6 +27,11 @@ def layout(devices: int) -> dict[str, Any]:
         "tp": tp, "pp": 1, "vpp": 1, "micro_batch": 1, "sharding": "zero3",
         "global_batch_seqs": max(devices // tp, 1) * 2,
     }  # fmt: skip
+
+
+def precisions(accelerator: str) -> list[str]:
+    entry = CATALOG.entry("accelerators", accelerator)
+    return [name for name in PRECISIONS if f"{name}_tflops" in entry]
 
 
 def table(accelerator: str, devices: int, **more: Any) -> dict[str, Any]:
@@ -40,34 +46,50 @@ def table(accelerator: str, devices: int, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("accelerator", TIMED)
 def test_every_accelerator_from_1_to_100000_devices(accelerator: str) -> None:
     entry = CATALOG.entry("accelerators", accelerator)
-    steps = []
-    for devices in (1, 8, 96, 1024, 100_000):
-        found = estimate(parse_scenario(table(accelerator, devices)), CATALOG)
-        step = found.result("step_time_s")
-        if step is None:  # the catalog lacks a bandwidth, which is said
-            assert any("predicts nothing" in note for note in found.warnings), accelerator
-            return
-        steps.append(step)
-        mfu = found.result("predicted_mfu") or 0
-        ceiling = float(entry.get("matmul_ceiling_tflops", 0)) or max(
-            float(entry.get(peak, 0)) for peak in PEAKS
-        )
-        peak = float(found.values["peak_flops"]) / 1e12
-        assert 0 < mfu <= ceiling / peak
-        assert 0 < (found.result("memory_gb_per_device") or 0) < 1e4
-    # Twice the batch goes with twice the devices: nothing gets faster by being larger.
-    assert all(later >= 0.99 * step for step, later in itertools.pairwise(steps[1:]))
+    for precision in precisions(accelerator):
+        peak = float(entry[f"{precision}_tflops"])
+        ceiling = float(entry.get(f"{precision}_matmul_tflops", peak)) / peak
+        steps = []
+        for devices in (1, 8, 96, 1024, 100_000):
+            written = table(accelerator, devices)
+            written["training"]["precision"] = precision
+            found = estimate(parse_scenario(written), CATALOG)
+            step = found.result("step_time_s")
+            if (
+                found.result("predicted_mfu") is None
+            ):  # the catalog lacks a bandwidth: it says which
+                said = [note for note in found.warnings if "predicts nothing" in note]
+                assert "give cluster." in "".join(said), accelerator
+                break
+            steps.append(step)
+            assert 0 < (found.result("predicted_mfu") or 0) <= ceiling, (precision, devices)
+            assert step < 3600, (precision, devices)  # two sequences of each replica
+            assert 0 < (found.result("memory_gb_per_device") or 0) < 1e4
+        # Twice the batch goes with twice the devices: nothing gets faster by being larger.
+        assert all(later >= 0.99 * step for step, later in itertools.pairwise(steps[1:]))
 
 
 PARTS = (
     "memory_tb_s", "scale_up_gb_s_each_way", "scale_out_gbit_s_per_device", "scale_up_domain", "tdp_w", "peak_flops",
 )  # fmt: skip
+#: Models, and what their layouts have beside the usual: tensor, pipeline and context parallel, fully sharded, experts.
+LAYOUTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("llama-3.1-8b", {"tp": 8, "pp": 4, "sharding": "zero1", "global_batch_seqs": 256}),
+    ("llama-3.1-70b", {"tp": 1, "global_batch_seqs": 1024}),
+    ("llama-2-7b", {"tp": 4, "cp": 4, "global_batch_seqs": 1024}),
+    ("mixtral-8x7b", {"tp": 2, "ep": 8, "global_batch_seqs": 1024}),
+    ("deepseek-v3", {"tp": 1, "pp": 4, "ep": 32, "sharding": "zero1", "global_batch_seqs": 1024}),
+)
 
 
 @pytest.mark.parametrize("accelerator", TIMED)
-def test_a_slower_part_is_never_faster(accelerator: str) -> None:
+@pytest.mark.parametrize(("model", "laid_out"), LAYOUTS, ids=[name for name, _ in LAYOUTS])
+def test_a_slower_part_is_never_faster(
+    model: str, laid_out: dict[str, Any], accelerator: str
+) -> None:
     written = table(accelerator, 512)
-    written["parallelism"] |= {"tp": 8, "pp": 4, "sharding": "zero1", "global_batch_seqs": 256}
+    written["model"]["preset"] = model
+    written["parallelism"] |= laid_out
     known = dict(resolve(parse_scenario(written), CATALOG).known)
     for part in PARTS:
         if np.isnan(known.get(part, np.nan)):
@@ -79,8 +101,8 @@ def test_a_slower_part_is_never_faster(accelerator: str) -> None:
         # A clock has one peak for every precision.
         parts = ("peak_flops", "bf16_peak_flops") if part == "peak_flops" else (part,)
         slower = {name: known[name] * factors for name in parts}
-        values, _ = evaluate({**known, **slower}, ["step_time_s"])
-        step = np.broadcast_to(values["step_time_s"], factors.shape)
+        values, _ = evaluate({**known, **slower}, ["predicted_step_s"])
+        step = np.broadcast_to(values["predicted_step_s"], factors.shape)
         if np.isnan(step).all():  # the catalog lacks a bandwidth, which is said elsewhere
             return
         assert np.isfinite(step).all(), part
@@ -92,8 +114,8 @@ def test_time_is_continuous_in_sequence_batch_and_devices(accelerator: str) -> N
     known = dict(resolve(parse_scenario(table(accelerator, 64)), CATALOG).known)
 
     def steps(**more: Any) -> Any:
-        values, _ = evaluate({**known, **more}, ["step_time_s"])
-        return np.broadcast_to(values["step_time_s"], next(iter(more.values())).shape)
+        values, _ = evaluate({**known, **more}, ["predicted_step_s"])
+        return np.broadcast_to(values["predicted_step_s"], next(iter(more.values())).shape)
 
     step = steps(seq_len=np.arange(1024, 32768, 8, dtype=float))
     if np.isnan(step).all():
