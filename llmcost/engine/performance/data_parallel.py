@@ -128,7 +128,7 @@ def reduce_s(
     "data_parallel_s",
     formula="what the backward pass of the last micro-batch does not hide of reduce_s, and the forward of the first"
     " of gather_s, its trained_share below zero3; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
-    " a layer's share never hides; what is hidden takes comm_steal of the computation",
+    " where vpp > 1, those of the parts of a stage for a group of pp micro-batches; a layer's share never hides; what is hidden takes comm_steal of the computation",
     reference=f"{ZERO}; {_FSDP}",
 )
 def data_parallel_s(
@@ -137,6 +137,7 @@ def data_parallel_s(
     dp: Array,
     cp: Array,
     pp: Array,
+    vpp: Array,
     sharding: Array,
     micro_batches: Array,
     stage_layers: Array,
@@ -153,8 +154,8 @@ def data_parallel_s(
     ----------
     gather_s, reduce_s : array_like
         All-gather of a device's parameters, reduce-scatter of its gradients [s].
-    dp, cp, pp : array_like
-        Replicas, which share gradients, and stages [1].
+    dp, cp, pp, vpp : array_like
+        Replicas, which share gradients, stages and their parts on a device [1].
     sharding : array_like
         0 none, 1 to 3 as ZeRO [1].
     micro_batches, stage_layers : array_like
@@ -177,6 +178,7 @@ def data_parallel_s(
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     .. [2] Zhao et al. (2023), arXiv:2304.11277.
+    .. [3] Narayanan et al. (2021), arXiv:2104.04473, section 2.2.
     """
     forward = stage_layers * layer_forward_s
     backward = np.maximum(stage_layers * layer_s - forward, 0.0)  # a layer that is done again, too
@@ -185,6 +187,9 @@ def data_parallel_s(
         """What does not fit under the window, and what is hidden at its price."""
         hidden = np.minimum(data_overlap * busy * (1 - 1 / stage_layers), window)
         return busy - hidden * (1 - comm_steal)
+
+    # An interleaved schedule runs a part of the stage for a group of micro-batches before the next part [3].
+    group = 1 + (np.minimum(pp, micro_batches) - 1) * (vpp - 1) / vpp
 
     # In a pipeline, layers stay gathered and gradients are summed on the device until its last micro-batch.
     rounds = np.where((sharding > 1) & (pp == 1) & (sums_whole <= 0), micro_batches, 1.0)
@@ -196,8 +201,8 @@ def data_parallel_s(
     # Where weights are whole, only those that were stepped are gathered.
     first = np.where(sharding > 2, gather_s, trained_share * gather_s)
     found = (
-        every * exposed(first, forward)
-        + rounds * exposed(reduce_s + again, backward)
+        every * exposed(first, group * forward)
+        + rounds * exposed(reduce_s + again, group * backward)
         + np.maximum(apart, 0.0)
     )
     return np.where(dp * cp > 1, found, 0.0)
