@@ -128,7 +128,7 @@ def layout_scenario(row: Mapping[str, str]) -> dict[str, Any]:
         **number("tdp_w"),
     }
     layout: dict[str, Any] = {}
-    for name in ("tp", "pp", "vpp", "cp", "ep", "micro_batch", "global_batch_seqs"):
+    for name in ("tp", "pp", "vpp", "cp", "ep", "expert_tp", "micro_batch", "global_batch_seqs"):
         layout |= number(name)
     layout["sharding"] = _SHARDING[int(row["sharding"])]
     layout["sequence_parallel"] = row["sequence_parallel"] == "1"

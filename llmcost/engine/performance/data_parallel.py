@@ -226,7 +226,7 @@ def backward_window_s(
     "data_parallel_s",
     formula="what backward_window_s of the last micro-batch does not hide of reduce_s, and forward_window_s of the first"
     " of gather_s, below zero3 of trained_gather_s; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
-    " a layer's share never hides; what is hidden takes comm_steal of the computation",
+    " where vpp > 1, those of the parts of a stage for a group of pp micro-batches; a layer's share never hides; what is hidden takes comm_steal of the computation",
     reference=f"{ZERO}; {_FSDP}",
 )
 def data_parallel_s(
@@ -236,6 +236,7 @@ def data_parallel_s(
     dp: Array,
     cp: Array,
     pp: Array,
+    vpp: Array,
     sharding: Array,
     micro_batches: Array,
     stage_layers: Array,
@@ -251,8 +252,8 @@ def data_parallel_s(
     ----------
     gather_s, trained_gather_s, reduce_s : array_like
         All-gather of a device's parameters, and of those that are stepped, reduce-scatter of its gradients [s].
-    dp, cp, pp : array_like
-        Replicas, which share gradients, and stages [1].
+    dp, cp, pp, vpp : array_like
+        Replicas, which share gradients, stages and their parts on a device [1].
     sharding : array_like
         0 none, 1 to 3 as ZeRO [1].
     micro_batches, stage_layers : array_like
@@ -275,12 +276,16 @@ def data_parallel_s(
     ----------
     .. [1] Rajbhandari et al. (2020), arXiv:1910.02054.
     .. [2] Zhao et al. (2023), arXiv:2304.11277.
+    .. [3] Narayanan et al. (2021), arXiv:2104.04473, section 2.2.
     """
 
     def exposed(busy: Array, window: Array) -> Array:
         """What does not fit under the window, and what is hidden at its price."""
         hidden = np.minimum(data_overlap * busy * (1 - 1 / stage_layers), window)
         return busy - hidden * (1 - comm_steal)
+
+    # An interleaved schedule runs a part of the stage for a group of micro-batches before the next part [3].
+    group = 1 + (np.minimum(pp, micro_batches) - 1) * (vpp - 1) / vpp
 
     # In a pipeline, layers stay gathered and gradients are summed on the device until its last micro-batch.
     rounds = np.where((sharding > 1) & (pp == 1) & (sums_whole <= 0), micro_batches, 1.0)
@@ -294,8 +299,8 @@ def data_parallel_s(
     # Where weights are whole, only those that were stepped are gathered.
     first = np.where(sharding > 2, gather_s, trained_gather_s)
     found = (
-        every * exposed(first, forward_window_s)
-        + rounds * exposed(reduce_s + again, backward_window_s)
+        every * exposed(first, group * forward_window_s)
+        + rounds * exposed(reduce_s + again, group * backward_window_s)
         + np.maximum(apart, 0.0)
     )
     return np.where(dp * cp > 1, found, 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from llmcost.analysis.estimate import estimate
-from llmcost.engine.performance.data_parallel import reduce_s
+from llmcost.engine.performance.data_parallel import data_parallel_s, reduce_s
 from llmcost.scenario import parse_scenario
 from tests.layouts import CATALOG, mixture, run, scenario
 
@@ -54,6 +54,23 @@ def test_accumulation_reduces_once_or_every_micro_batch() -> None:
     once, every, freed = (_exposed(sharding=word) for word in ("zero1", "zero2", "zero3"))
     assert every > 3 * once  # eight micro-batches, as far as none hides
     assert freed > every
+
+
+@pytest.mark.parametrize(
+    ("pp", "vpp", "micro_batches", "windows"),
+    [(4, 1, 16, 1), (4, 2, 16, 2.5), (4, 4, 16, 3.25), (4, 4, 2, 1.75), (1, 1, 16, 1)],
+)
+def test_parts_of_a_stage_hide_each_other_s_communication(
+    pp: int, vpp: int, micro_batches: int, windows: float
+) -> None:
+    # A stage of 10 layers, 1 s of forward and 2 s of backward a micro-batch, that never hides all.
+    found = data_parallel_s(
+        gather_s=np.asarray(100.0), reduce_s=np.asarray(100.0), dp=np.asarray(8), cp=np.asarray(1),
+        pp=np.asarray(pp), vpp=np.asarray(vpp), sharding=np.asarray(1), micro_batches=np.asarray(micro_batches),
+        stage_layers=np.asarray(10), forward_window_s=np.asarray(1.0), backward_window_s=np.asarray(2.0),
+        data_overlap=np.asarray(1.0), comm_steal=np.asarray(0.0), sums_whole=np.asarray(0), trained_gather_s=np.asarray(100.0),
+    )  # fmt: skip
+    assert float(found) == pytest.approx(200 - 3 * windows, rel=1e-12)
 
 
 def test_sharding_of_gradients_changes_no_software() -> None:
