@@ -64,6 +64,9 @@ def fill(inputs: Inputs) -> None:
     known["shared_output_bytes"] = np.where(is_narrow, known["fp8_shared_output_bytes"], 0.0)
     known.setdefault("recompute_share", math.nan)
     known.setdefault("schedule", 0.0)
+    known.setdefault("context_exchange", 0.0)
+    known.setdefault("dp_shard", math.nan)
+    known.setdefault("reshard", math.nan)
     known.setdefault("loss_chunks", 1.0)
     for name in (
         "param_bytes",

@@ -46,7 +46,7 @@ def test_every_accelerator_from_1_to_100000_devices(accelerator: str) -> None:
         step = found.result("step_time_s")
         if found.result("predicted_mfu") is None:  # the catalog lacks a bandwidth, which is said
             said = [note for note in found.warnings if "predicts nothing" in note]
-            assert said and "give cluster." in said[0], accelerator
+            assert any("give cluster." in note for note in said), accelerator
             return
         steps.append(step)
         mfu = found.result("predicted_mfu") or 0
