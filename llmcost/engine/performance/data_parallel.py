@@ -189,14 +189,19 @@ def reduce_s(
 
 @rule(
     "forward_window_s",
-    formula="stage_layers * (forward_pass_s + its share of layer_collectives_s, by the length of the passes)",
+    formula="stage_layers * (forward_pass_s + layer_collectives_s * layer_forward_s / layer_busy_s)",
     reference=_FSDP,
 )
 def forward_window_s(
-    stage_layers: Array, forward_pass_s: Array, layer_s: Array, layer_collectives_s: Array
+    stage_layers: Array,
+    forward_pass_s: Array,
+    layer_forward_s: Array,
+    layer_busy_s: Array,
+    layer_collectives_s: Array,
 ) -> Array:
     """Forward of a micro-batch, beside which traffic on other links runs: exposed collectives too [s]."""
-    return stage_layers * forward_pass_s * (1 + layer_collectives_s / layer_s)
+    shown = layer_collectives_s * layer_forward_s / layer_busy_s
+    return stage_layers * (forward_pass_s + shown)
 
 
 @rule(

@@ -106,9 +106,8 @@ def test_a_slower_part_is_never_faster(made: list[tuple[dict[str, Any], Estimate
                 continue
             step = _steps(item, **{name: known[name] * factors for name in names})
             assert (np.diff(step) <= SLACK * step[1:]).all(), (part, table)
-        if (
-            float(known.get("slice_sharding", 0.0)) == 0
-        ):  # slices of TPUs share states by their size
+        # Slices of TPUs share states by their size; a domain of one is PCIe, slower than some networks.
+        if float(known["slice_sharding"]) == 0 and float(known["scale_up_domain"]) > 1:
             domains = 2.0 ** np.arange(1, 10)
             step = _steps(item, scale_up_domain=domains)
             assert (np.diff(step) <= SLACK * step[1:]).all(), ("scale_up_domain", table)
