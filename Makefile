@@ -19,8 +19,8 @@ test:  ## all tests
 test-docs:  ## only the commands and outputs of README and docs
 	$(BIN)/python -m pytest tests/test_structure.py tests/test_tutorial.py
 
-fuzz:  ## look longer for input that breaks the command line; minutes
-	FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/cli/test_fuzz_cli.py
+fuzz:  ## look longer for input that breaks the command line, and for layouts out of order; minutes
+	FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/cli/test_fuzz_cli.py tests/engine/performance/test_random.py
 
 lint:  ## style, format and types
 	$(BIN)/ruff check .

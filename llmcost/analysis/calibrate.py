@@ -83,6 +83,10 @@ class _Row(NamedTuple):
     measured: float
 
 
+#: A step so many times off is in another unit, or of another run.
+_FAR = 50
+
+
 def calibrate(path: str, catalog: Catalog) -> Calibration:
     """Fit constants to measured steps.
 
@@ -127,12 +131,18 @@ def calibrate(path: str, catalog: Catalog) -> Calibration:
         raise InputError(
             f"{path}: no time is predicted of step {which} of {len(rows)}: the accelerator lacks a bandwidth or memory figure, or the layout cannot be"
         )
+    far = np.flatnonzero(np.abs(error(start)) > np.log(_FAR)) + 1
+    if far.size:
+        which = ", ".join(map(str, far[:20]))
+        raise InputError(
+            f"{path}: {MEASURED} of step {which} of {len(rows)} is more than {_FAR} times, or less than 1/{_FAR} of, what is predicted; it is the time of a whole step, all micro-batches, in seconds"
+        )
     theta, covariance = _fit(error, start, deviation, low, high)
     left = np.sqrt(np.diag(covariance))
     told = left < _TOLD * deviation
     if not told.any():
         raise NoAnswerError(
-            f"{path}: its {len(rows)} steps tell none of the constants ({', '.join(t.field for t in TUNABLES)}); measure layouts that differ in tp, micro_batch, seq_len or devices"
+            f"{path}: its {len(rows)} step{'s tell' if len(rows) > 1 else ' tells'} none of the constants ({', '.join(t.field for t in TUNABLES)}); measure layouts that differ in tp, micro_batch, seq_len or devices"
         )
     # What is not told goes back, and the rest is fitted beside it.
     held = np.where(told, deviation, deviation * 1e-6)
@@ -249,7 +259,10 @@ def _read(path: str, catalog: Catalog) -> tuple[list[_Row], list[str]]:
         except ValueProblem as problem:
             problems.append(f"{where}: {problem}")
         except (InputError, NoAnswerError) as error:
-            problems += [f"{where}: {text}" for text in error.problems]
+            # What reads a scenario names the place itself.
+            problems += [
+                text if text.startswith(where) else f"{where}: {text}" for text in error.problems
+            ]
     if not problems and not rows:
         problems.append(f"{path}: has no rows")
     if problems:

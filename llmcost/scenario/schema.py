@@ -95,6 +95,8 @@ RECOMPUTE = ("none", "selective", "full")
 SHARDINGS = ("none", "zero1", "zero2", "zero3")
 TRAINING_METHODS = ("full", "lora", "qlora")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
+#: How the devices of context parallelism share keys and values: blocks that go around, or heads for tokens.
+CONTEXT_EXCHANGES = ("ring", "all-to-all")
 ATTENTION_FLOPS = ("full", "causal")
 OFFLOADS = ("none", "optimizer", "activations", "parameters", "paged")
 PARAM_PRECISIONS = ("bf16", "fp8")
@@ -232,6 +234,9 @@ _KEYS = [
     _whole("parallelism.global_batch_seqs", "Sequences of a global batch"),
     Key("parallelism.schedule", CHOICE, "Schedule of the pipeline", choices=SCHEDULES, quantity="schedule"),
     Key("parallelism.sharding", CHOICE, "What data parallelism shards", choices=SHARDINGS, quantity="sharding"),
+    _whole("parallelism.dp_shard", "Replicas that share states where they are sharded, copied in all others (HSDP); all if not given"),
+    Key("parallelism.reshard", FLAG, "Whether zero3 frees weights after the forward pass and gathers them again for the backward (reshard_after_forward); not in a pipeline if not given", quantity="reshard"),
+    Key("parallelism.context_exchange", CHOICE, "How context parallelism shares keys and values: blocks around a ring, or heads for tokens in an all-to-all (Ulysses)", choices=CONTEXT_EXCHANGES, quantity="context_exchange"),
     Key("parallelism.sequence_parallel", FLAG, "Whether tensor parallelism also splits the sequence", quantity="sequence_parallel"),
     # cost
     Key("cost.currency", TEXT, "Currency of the tables, by its code of three letters; JSON stays in USD"),

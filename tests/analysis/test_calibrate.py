@@ -104,10 +104,18 @@ def test_wrong_rows_are_named_and_rows_that_tell_nothing_refused(tmp_path: Path)
         calibrate(str(tmp_path / "b.csv"), load_catalog())
     (tmp_path / "c.csv").write_text(
         "model.preset,cluster.accelerator,cluster.devices,parallelism.tp,parallelism.pp,parallelism.global_batch_seqs,step_time_s\n"
-        "gpt2-124m,h100-sxm,1,1,1,1,60\n"
+        "gpt2-124m,h100-sxm,1,1,1,1,0.05\n"
     )
-    with pytest.raises(NoAnswerError, match="tell none"):
+    with pytest.raises(NoAnswerError, match="1 step tells none"):
         calibrate(str(tmp_path / "c.csv"), load_catalog())
+    text = (tmp_path / "c.csv").read_text()
+    (tmp_path / "ms.csv").write_text(text.replace("0.05", "50"))
+    with pytest.raises(InputError, match=r"more than 50 times.*in seconds"):
+        calibrate(str(tmp_path / "ms.csv"), load_catalog())
+    (tmp_path / "d.csv").write_text(text.replace(",1,1,1,1,", ",3,2,1,1,"))
+    with pytest.raises(InputError) as error:
+        calibrate(str(tmp_path / "d.csv"), load_catalog())
+    assert all(problem.count("line 2") == 1 for problem in error.value.problems)
 
 
 def test_a_file_that_cannot_be_written_leaves_standard_output_empty(

@@ -12,8 +12,8 @@ _FSDP = "Zhao et al. 2023, arXiv:2304.11277"
 
 
 _FORMULA = (
-    "zero2: gradients of a layer; zero3: weights of two layers and of embedding and head, gradients of a layer; in a pipeline weights and gradients"
-    " of the whole stage"
+    "zero2: gradients of a layer; zero3: weights of two layers and of embedding and head where frees_weights, else of the whole stage, and"
+    " gradients of a layer, in a pipeline of the whole stage"
 )
 
 
@@ -30,6 +30,7 @@ def gathered(
     layer_device_params: Array,
     sharding: Array,
     pp: Array,
+    frees_weights: Array,
     grad_bytes: Array,
     gathered_bytes: Array,
     reduced_bytes: Array,
@@ -41,8 +42,9 @@ def gathered(
     ----------
     params, own_params, table_params, layer_device_params : array_like
         Parameters of the device, its shard of them, those of embedding and head, those of a layer [1].
-    sharding, pp : array_like
-        2 where gradients are sharded, 3 where layers are gathered for their use; stages [1].
+    sharding, pp, frees_weights : array_like
+        2 where gradients are sharded, 3 where layers are gathered for their use; stages; 1 where weights are freed
+        after each pass [1].
     grad_bytes, gathered_bytes, reduced_bytes : array_like
         Bytes of a gradient, of a gathered weight, and of a gradient before it is reduced [B].
     trains_base : array_like
@@ -51,10 +53,9 @@ def gathered(
     Returns
     -------
     ndarray
-        Memory [B]. zero2: a layer's gradients until they are reduced. zero3: two layers (one is fetched meanwhile), a layer's gradients, and embedding and
-        head, which stay whole from the first use to the last. In a pipeline all that the stage
-        holds stays whole: its weights would be gathered for each micro-batch, and its gradients
-        are reduced after the last.
+        Memory [B]. zero2: a layer's gradients until they are reduced. zero3: two layers (one is fetched meanwhile), or all where they are not freed, a layer's gradients, and embedding and
+        head, which stay whole from the first use to the last. In a pipeline gradients are reduced
+        after the last micro-batch, and weights, unless they are freed, gathered once.
 
     References
     ----------
@@ -62,9 +63,9 @@ def gathered(
     .. [2] torchtitan, `apply_fsdp`: no resharding after the forward pass in a pipeline.
     """
     reduced = np.where(trains_base > 0, reduced_bytes, 0.0)
-    layerwise = (2 * gathered_bytes + reduced) * layer_device_params + gathered_bytes * table_params
-    whole = (gathered_bytes + reduced) * params
-    sharded = np.where(pp > 1, whole, np.minimum(layerwise, whole))
+    layerwise = np.minimum(2 * layer_device_params + table_params, params)
+    weights = gathered_bytes * np.where(frees_weights > 0, layerwise, params)
+    sharded = weights + reduced * np.where(pp > 1, params, np.minimum(layer_device_params, params))
     layer = np.where(trains_base > 0, grad_bytes, 0.0) * np.minimum(
         layer_device_params, params - own_params
     )

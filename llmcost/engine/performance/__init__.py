@@ -17,10 +17,12 @@ from llmcost.engine.performance import clock  # noqa: F401
 from llmcost.engine.performance import products  # noqa: F401
 from llmcost.engine.performance import experts  # noqa: F401
 from llmcost.engine.performance import remade  # noqa: F401
+from llmcost.engine.performance import context  # noqa: F401
 from llmcost.engine.performance import communication  # noqa: F401
 from llmcost.engine.performance import exchange  # noqa: F401
 from llmcost.engine.performance import host  # noqa: F401
 from llmcost.engine.performance import pipeline  # noqa: F401
+from llmcost.engine.performance import hybrid_sharding  # noqa: F401
 from llmcost.engine.performance import data_parallel  # noqa: F401
 from llmcost.engine.performance import offload  # noqa: F401
 from llmcost.engine.performance import step  # noqa: F401

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmcost.engine.chain import Array, rule
-from llmcost.engine.kernels.collectives import collective_s, send_s, span_bytes_s
+from llmcost.engine.kernels.collectives import collective_s
 from llmcost.engine.papers import KORTHIKANTI, NARAYANAN
 
 _NCCL = "nccl-tests, performance: bus bandwidth of ring collectives"
@@ -257,56 +257,18 @@ def tensor_collectives_s(
 
 
 @rule(
-    "context_ring_s",
-    formula="per layer and micro-batch: keys and values once around the ring of cp devices, forward and"
-    " backward with their gradients, beyond what attention hides",
-    reference="Liu et al. 2023, arXiv:2310.01889",
-)
-def context_ring_s(
-    micro_tokens: Array,
-    kv_heads: Array,
-    head_dim: Array,
-    kv_lora_rank: Array,
-    heads: Array,
-    cp: Array,
-    tp: Array,
-    attention_forward_s: Array,
-    attention_backward_s: Array,
-    layer_recompute_share: Array,
-    tensor_bytes_s: Array,
-    scale_up_domain: Array,
-    node_bytes_s: Array,
-    node_devices: Array,
-    scale_out_bytes_s: Array,
-    send_share: Array,
-    send_latency_s: Array,
-    activation_width: Array,
-) -> Array:
-    """Context-parallel exchange of keys and values that attention does not hide [s]."""
-    bandwidth = span_bytes_s(
-        cp * tp, tensor_bytes_s, scale_up_domain, node_bytes_s, node_devices, scale_out_bytes_s
-    )
-    shown = np.where(kv_lora_rank > 0, heads, kv_heads)
-    part = 2 * activation_width * micro_tokens * shown * head_dim / tp
-    once = (cp - 1) * send_s(part, bandwidth, send_share, send_latency_s)
-    forward = np.maximum(once - attention_forward_s, 0.0) * (1 + layer_recompute_share)
-    backward = np.maximum(2 * once - attention_backward_s, 0.0)
-    return np.where(cp > 1, forward + backward, 0.0)
-
-
-@rule(
     "model_exchange_s",
-    formula="tensor_collectives_s + context_ring_s, beyond host_wait_s",
+    formula="tensor_collectives_s + context_exchange_s, beyond host_wait_s",
     reference=NARAYANAN,
 )
 def model_exchange_s(
-    tensor_collectives_s: Array, context_ring_s: Array, host_wait_s: Array
+    tensor_collectives_s: Array, context_exchange_s: Array, host_wait_s: Array
 ) -> Array:
     """Exposed tensor and context parallelism of a layer and micro-batch [s].
 
     A device that waits for its host has time for it.
     """
-    return np.maximum(tensor_collectives_s + context_ring_s - host_wait_s, 0.0)
+    return np.maximum(tensor_collectives_s + context_exchange_s - host_wait_s, 0.0)
 
 
 @rule(

@@ -118,7 +118,7 @@ def trained_gather_s(
     ep: Array,
     expert_tp: Array,
     gathered_bytes: Array,
-    scale_up_bytes_s: Array,
+    data_bytes_s: Array,
     scale_up_domain: Array,
     node_bytes_s: Array,
     scale_out_bytes_s: Array,
@@ -151,7 +151,7 @@ def trained_gather_s(
         ep,
         expert_tp,
         gathered_bytes,
-        scale_up_bytes_s,
+        data_bytes_s,
         scale_up_domain,
         node_bytes_s,
         scale_out_bytes_s,
@@ -173,41 +173,35 @@ def trained_gather_s(
 
 @rule(
     "reduce_s",
-    formula="trained_gather_s with reduced_bytes a gradient, and trained_share of the gradients of own_params between groups of sharers",
+    formula="trained_gather_s with reduced_bytes a gradient, and copies_sum_s",
     reference=ZERO,
 )
 def reduce_s(
-    trained_gather_s: Array,
-    gathered_bytes: Array,
-    reduced_bytes: Array,
-    own_params: Array,
-    dp: Array,
-    cp: Array,
-    sharers: Array,
-    scale_out_bytes_s: Array,
-    trained_share: Array,
+    trained_gather_s: Array, gathered_bytes: Array, reduced_bytes: Array, copies_sum_s: Array
 ) -> Array:
     """Reducing and scattering the gradients of a device once, before overlap.
 
-    The volume of a gather, in the gradients' own width; replicas that do not share states
-    (slices of TPUs) then sum what each looks after [s].
+    The volume of a gather, in the gradients' own width; groups that do not share states then sum
+    what each looks after [s].
     """
-    groups = dp * cp / sharers
-    between = 2 * (groups - 1) / groups * reduced_bytes * trained_share * own_params
-    apart = np.where(groups > 1, between / scale_out_bytes_s, 0.0)
-    return trained_gather_s * reduced_bytes / gathered_bytes + apart
+    return trained_gather_s * reduced_bytes / gathered_bytes + copies_sum_s
 
 
 @rule(
     "forward_window_s",
-    formula="stage_layers * (forward_pass_s + its share of layer_collectives_s, by the length of the passes)",
+    formula="stage_layers * (forward_pass_s + layer_collectives_s * layer_forward_s / layer_busy_s)",
     reference=_FSDP,
 )
 def forward_window_s(
-    stage_layers: Array, forward_pass_s: Array, layer_s: Array, layer_collectives_s: Array
+    stage_layers: Array,
+    forward_pass_s: Array,
+    layer_forward_s: Array,
+    layer_busy_s: Array,
+    layer_collectives_s: Array,
 ) -> Array:
     """Forward of a micro-batch, beside which traffic on other links runs: exposed collectives too [s]."""
-    return stage_layers * forward_pass_s * (1 + layer_collectives_s / layer_s)
+    shown = layer_collectives_s * layer_forward_s / layer_busy_s
+    return stage_layers * (forward_pass_s + shown)
 
 
 @rule(
@@ -225,7 +219,7 @@ def backward_window_s(
 @rule(
     "data_parallel_s",
     formula="what backward_window_s of the last micro-batch does not hide of reduce_s, and forward_window_s of the first"
-    " of gather_s, below zero3 of trained_gather_s; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s twice and reduce_s every micro-batch (not in a pipeline);"
+    " of gather_s, below zero3 of trained_gather_s; with zero2 reduce_s every micro-batch (not where sums_whole); with zero3 gather_s and reduce_s every micro-batch (not in a pipeline that keeps weights), and again for the backward where frees_weights;"
     " where vpp > 1, those of the parts of a stage for a group of pp micro-batches; a layer's share never hides; what is hidden takes comm_steal of the computation",
     reference=f"{ZERO}; {_FSDP}",
 )
@@ -245,6 +239,7 @@ def data_parallel_s(
     data_overlap: Array,
     comm_steal: Array,
     sums_whole: Array,
+    frees_weights: Array,
 ) -> Array:
     """Exposed data-parallel communication of a step.
 
@@ -264,8 +259,8 @@ def data_parallel_s(
         Share of the communication that the software runs beside computation [1].
     comm_steal : array_like
         Share of the processors that communication takes from what runs beside it [1].
-    sums_whole : array_like
-        1 where micro-batches sum whole gradients, which the last of them reduces [1].
+    sums_whole, frees_weights : array_like
+        1 where micro-batches sum whole gradients, which the last of them reduces; where weights are freed after each pass [1].
 
     Returns
     -------
@@ -289,8 +284,8 @@ def data_parallel_s(
 
     # In a pipeline, layers stay gathered and gradients are summed on the device until its last micro-batch.
     rounds = np.where((sharding > 1) & (pp == 1) & (sums_whole <= 0), micro_batches, 1.0)
-    frees = (sharding > 2) & (pp == 1)
-    every = np.where(frees, micro_batches, 1.0)
+    frees = frees_weights > 0
+    every = np.where((sharding > 2) & (frees | (pp == 1)), micro_batches, 1.0)
     # Parameters are gathered again for the backward pass where each layer frees them.
     again = np.where(frees, gather_s, 0.0)
     apart = (every - rounds) * exposed(

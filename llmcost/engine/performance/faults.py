@@ -49,6 +49,18 @@ def heads_split(heads: Array, tp: Array) -> Any:
     return heads % tp != 0
 
 
+@_fault("cp * tp does not divide the heads, which an all-to-all shares", "cp", "context_exchange")
+def heads_shared(heads: Array, tp: Array, cp: Array, context_exchange: Array) -> Any:
+    """Heads that devices of context parallelism would cut where each takes some for all tokens."""
+    return (context_exchange > 0) & (heads % (tp * cp) != 0)
+
+
+@_fault("dp_shard does not divide dp", "dp_shard", "dp")
+def shards_split(dp_shard: Array, dp: Array) -> Any:
+    """Replicas that are no whole number of groups that share states."""
+    return (dp_shard > dp) | (dp % dp_shard != 0)
+
+
 @_fault("of kv_heads and tp neither divides the other", "tp")
 def key_value_heads_split(kv_heads: Array, tp: Array) -> Any:
     """Key-value heads that tensor parallelism would cut; fewer than tp are copied."""

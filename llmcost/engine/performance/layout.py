@@ -226,11 +226,18 @@ def device_expert_params(
 
 @rule(
     "sharers",
-    formula="dp * cp; with zero3 those of a slice where slice_sharding: min(dp * cp, scale_up_domain / tp)",
-    reference=f"{ZERO}; MaxText documentation: sharded inside a slice, replicated between slices",
+    formula="dp_shard * cp where given, else dp * cp; with zero3 those of a slice where slice_sharding: min(dp * cp, scale_up_domain / tp)",
+    reference=f"{ZERO}; Zhao et al. 2023, arXiv:2304.11277, section 3.2.2 (hybrid sharding); MaxText documentation: sharded"
+    " inside a slice, replicated between slices",
 )
 def sharers(
-    dp: Array, cp: Array, tp: Array, scale_up_domain: Array, sharding: Array, slice_sharding: Array
+    dp: Array,
+    cp: Array,
+    tp: Array,
+    scale_up_domain: Array,
+    sharding: Array,
+    slice_sharding: Array,
+    dp_shard: Array,
 ) -> Array:
     """Replicas that share states where they are sharded [1].
 
@@ -238,7 +245,19 @@ def sharers(
     """
     group = dp * cp
     slices = (slice_sharding > 0) & (sharding > 2)
-    return np.where(slices, np.minimum(group, np.maximum(scale_up_domain / tp, 1.0)), group)
+    usual = np.where(slices, np.minimum(group, np.maximum(scale_up_domain / tp, 1.0)), group)
+    return np.where(np.isnan(dp_shard), usual, np.minimum(dp_shard * cp, group))
+
+
+@rule(
+    "frees_weights",
+    formula="1 with zero3 where reshard; where that is not given, without a pipeline",
+    reference="Zhao et al. 2023, arXiv:2304.11277; torchtitan, apply_fsdp: no resharding after the forward in a pipeline",
+)
+def frees_weights(sharding: Array, pp: Array, reshard: Array) -> Array:
+    """Whether gathered weights are freed after the forward pass and gathered again for the backward [1]."""
+    wanted = np.where(np.isnan(reshard), pp == 1, reshard > 0)
+    return np.where((sharding > 2) & wanted, 1.0, 0.0)
 
 
 @rule(

@@ -27,6 +27,7 @@ def deepspeed(layout: Layout, catalog: Catalog) -> str:
         raise layout.cannot(
             "DeepSpeed", "parallelism.sequence_parallel", "true", "its AutoTP does not"
         )
+    layout.only_usual("DeepSpeed")
     if words["recompute"] == "selective":
         raise layout.cannot("DeepSpeed", "training.activation_recompute", "selective")
     if words["recompute"] == "share":

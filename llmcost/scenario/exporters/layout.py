@@ -79,6 +79,14 @@ class Layout(NamedTuple):
         """The name, as a comment can hold it."""
         return "".join(char if char.isprintable() else "?" for char in self.name)
 
+    def only_usual(self, trainer: str) -> None:
+        """Refuse what a trainer's files have no words for: copies of a sharded state, weights that stay."""
+        shard = self.degrees.get("dp_shard", self.degrees["dp"])
+        if shard != self.degrees["dp"]:
+            raise self.cannot(trainer, "parallelism.dp_shard", shard)
+        if self.words["sharding"] == "zero3" and self.words["reshard"] == "false":
+            raise self.cannot(trainer, "parallelism.reshard", "false")
+
     def cannot(self, trainer: str, key: str, value: object, instead: str = "") -> NoAnswerError:
         """The error of a setting that a trainer does not have."""
         more = f"; {instead}" if instead else ""
@@ -127,10 +135,14 @@ def layout_of(name: str, inputs: Mapping[str, Mapping[str, Any]]) -> Layout:
         "optimizer": value("training.optimizer", "adamw"),
         "offload": value("training.offload", "none"),
         "in_backward": "true" if value("training.optimizer_in_backward") else "none",
+        "context_exchange": value("parallelism.context_exchange", "ring"),
+        "reshard": str(value("parallelism.reshard", "")).lower(),
     }
     degrees = {short: value(f"parallelism.{short}") for short in _DEGREES}
     if value("model.experts") and isinstance(value("parallelism.expert_tp"), int):
         degrees["expert_tp"] = value("parallelism.expert_tp")
+    if isinstance(value("parallelism.dp_shard"), int):
+        degrees["dp_shard"] = value("parallelism.dp_shard")
     sizes = {short: value(f"model.{short}") for short in _SIZES}
     model = {key.partition(".")[2]: value(key) for key in inputs if key.startswith("model.")}
     said = {key for key, entry in inputs.items() if entry.get("source") != "derived"}

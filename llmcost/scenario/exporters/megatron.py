@@ -21,6 +21,7 @@ def megatron(layout: Layout, catalog: Catalog) -> str:
         raise NoAnswerError(
             f"{layout.name}: {layout.devices} devices are no whole nodes of {layout.devices_per_node}"
         )
+    layout.only_usual("Megatron-LM")
     options = [*_megatron_model(layout)]
     for name, key in (
         ("tensor-model-parallel-size", "tp"),
@@ -34,6 +35,8 @@ def megatron(layout: Layout, catalog: Catalog) -> str:
     options += _megatron_stages(layout)
     if one["tp"] > 1 and layout.sequence_parallel:
         options.append("--sequence-parallel")
+    if one["cp"] > 1 and layout.words["context_exchange"] == "all-to-all":
+        options.append("--cp-comm-type a2a")
     sharding = layout.words["sharding"]
     if sharding != "none":
         options.append("--use-distributed-optimizer")

@@ -36,6 +36,9 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
     whole = {"none": "none", "zero2": "optimizer", "zero3": "parameters"}[sharding]
     if words["offload"] not in ("none", whole):
         raise layout.cannot("torchtitan", "training.offload", words["offload"])
+    if words["context_exchange"] != "ring":
+        raise layout.cannot("torchtitan", "parallelism.context_exchange", words["context_exchange"])
+    shard = 1 if sharding == "none" else one.get("dp_shard", one["dp"])
     name, flavor = _flavor(layout, catalog)
     model = {"name": name, "flavor": flavor} if name else {}
     local = one["global_batch_seqs"] // one["dp"] if pp > 1 else one["micro_batch"]
@@ -49,8 +52,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
             "mixed_precision_param": "float32" if words["precision"] == "fp32" else "bfloat16",
         },
         "parallelism": {
-            "data_parallel_replicate_degree": one["dp"] if sharding == "none" else 1,
-            "data_parallel_shard_degree": 1 if sharding == "none" else one["dp"],
+            "data_parallel_replicate_degree": one["dp"] // shard,
+            "data_parallel_shard_degree": shard,
             "tensor_parallel_degree": one["tp"],
             "pipeline_parallel_degree": pp,
             "context_parallel_degree": one["cp"],
@@ -64,7 +67,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
         "activation_checkpoint": {"mode": words["recompute"]},
     }
     if sharding != "none":
-        policy = "never" if sharding == "zero2" else "always"
+        keeps = sharding == "zero2" or words["reshard"] == "false"
+        policy = "never" if keeps else "always"
         sections["parallelism"]["fsdp_reshard_after_forward"] = policy
     if words["in_backward"] == "true":
         sections["optimizer"]["early_step_in_backward"] = True

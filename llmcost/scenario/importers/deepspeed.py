@@ -162,6 +162,8 @@ def _layout(keys: Keys, run: Run) -> None:
         run.put(
             "parallelism.dp", (replicate or 1) * (shard or 1), "dp_replicate_size · dp_shard_size"
         )
+    if (replicate or 1) > 1 and (shard or 1) > 1:
+        run.put("parallelism.dp_shard", shard, "dp_shard_size")
     if run.get("parallelism.tp", 1) > 1:
         run.put("parallelism.sequence_parallel", False, "AutoTP does not split the sequence")
     read_sharding(keys, run)

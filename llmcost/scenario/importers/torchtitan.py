@@ -129,10 +129,12 @@ def _replicas(keys: Keys, run: Run, pp: int, cp: int) -> None:
         run.put("parallelism.sharding", "none", label)
         return
     run.put("parallelism.sharding", "zero2" if kept else "zero3", f"FSDP, {label}")
-    if copies > 1:
+    if copies > 1 and shard >= 1:
+        run.put("parallelism.dp_shard", int(shard), label)
+    elif copies > 1:
         run.note(
             f"data_parallel_replicate_degree = {copies}: states are sharded inside each of the copies; "
-            "the scenario shards them across all"
+            "parallelism.dp_shard says over how many replicas"
         )
 
 

@@ -149,6 +149,8 @@ def _layout(keys: Keys, run: Run) -> None:
     if shard is not None and shard > 0:
         label = keys.label("data_parallel_shard_dim", "data_parallel_replicate_dim")
         run.put("parallelism.dp", int(shard) * copies, label)
+        if copies > 1:
+            run.put("parallelism.dp_shard", int(shard), label)
     reshard = keys.flag("fsdp_reshard_after_forward")
     if several:
         run.put("parallelism.sharding", "zero2" if reshard is False else "zero3", "FSDP")

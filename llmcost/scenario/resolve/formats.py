@@ -41,10 +41,10 @@ def fill(inputs: Inputs) -> None:
     # Weights of 32 bits are their own master copy, and so are those of an optimizer in 16 bits: there is no other
     # copy among the states that a shard could compute with.
     trains = np.asarray(known["trains_base"]) > 0  # adapters are counted as weights of 16 bits
-    known["optimizer_bytes"] = np.asarray(states) - np.where(is_wide & trains, 4.0, 0.0)
     copies = ~is_wide & (np.asarray(known["master_bytes"]) > 2)
     beside = np.where(np.asarray(known["master_bytes"]) > 2, known["master_bytes"], 0.0)
     known["moment_bytes"] = np.asarray(states) - beside
+    known["optimizer_bytes"] = np.asarray(states) - np.where(is_wide & trains, beside, 0.0)
     known["master_is_weight"] = np.where(copies, known["master_is_weight"], 0.0)
     known["optimizer_traffic_bytes"] = traffic
     known["grad_bytes"] = np.where(is_wide, 4.0, known["gradient_bytes"])
@@ -64,6 +64,9 @@ def fill(inputs: Inputs) -> None:
     known["shared_output_bytes"] = np.where(is_narrow, known["fp8_shared_output_bytes"], 0.0)
     known.setdefault("recompute_share", math.nan)
     known.setdefault("schedule", 0.0)
+    known.setdefault("context_exchange", 0.0)
+    known.setdefault("dp_shard", math.nan)
+    known.setdefault("reshard", math.nan)
     known.setdefault("loss_chunks", 1.0)
     for name in (
         "param_bytes",

@@ -19,6 +19,7 @@ from llmcost.engine.cost import ItemParts
 from llmcost.engine.distributions import quantile
 from llmcost.scenario.read import Scenario
 from llmcost.scenario.schema import (
+    CONTEXT_EXCHANGES,
     EXPERT_DISPATCH,
     KEYS,
     NUMBER,
@@ -36,6 +37,7 @@ _CODES: dict[str, tuple[str, ...]] = {
     "training.activation_recompute": RECOMPUTE,
     "parallelism.sharding": SHARDINGS,
     "parallelism.schedule": SCHEDULES,
+    "parallelism.context_exchange": CONTEXT_EXCHANGES,
     "training.attention_flops": ("full", "causal"),
     "training.expert_dispatch": EXPERT_DISPATCH,
     "cost.method": ("amortized", "cloud", "purchase"),

@@ -77,6 +77,12 @@ _KERNELS = {
     "hybrid_combine_domain_share": ("hybrid-combine", "domain_share"),
     "hybrid_combine_base_s": ("hybrid-combine", "base_s"),
     "copies_domain_share": ("all-to-all", "domain_share"),
+    "copies_base_s": ("all-to-all", "base_s"),
+    "copies_hop_s": ("all-to-all", "hop_s"),
+    "copies_pipeline": ("all-to-all", "pipeline"),
+    "copies_nic_share": ("network-all-to-all", "nic_share"),
+    "copies_net_base_s": ("network-all-to-all", "base_s"),
+    "copies_peer_s": ("network-all-to-all", "peer_s"),
     "flop_pj": ("power", "flop_pj_{format}"),
     "half_flop_pj": ("power", "flop_pj_bf16"),
     "byte_pj": ("power", "byte_pj"),
@@ -396,8 +402,8 @@ def _dispatcher(inputs: Inputs) -> None:
     copies = np.asarray(known["exchange_copies"]) > 0
     hybrid = (np.asarray(known["hybrid_exchange"]) > 0) & ~copies
     host = 1 - np.asarray(known["fused_experts"])
-    all_to_all = known.pop("copies_domain_share")
-    origin = constants.pop("copies_domain_share")
+    all_to_all = known["copies_domain_share"]
+    origin = constants["copies_domain_share"]
     for way in ("dispatch", "combine"):
         own = {name: known.pop(f"hybrid_{way}_{name}") for name in ("domain_share", "base_s")}
         places = {name: constants.pop(f"hybrid_{way}_{name}") for name in own}

@@ -143,7 +143,8 @@ def test_each_weight_is_counted_once(optimizer: str, precision: str, software: s
     entry = CATALOG.entry("optimizers", optimizer)
     width = 4 if precision == "fp32" else 2
     apart = entry["weight_bytes"] > 2 and width < 4  # a 32-bit copy beside the weight that computes
-    states = entry["state_bytes"] - (4 if width == 4 else 0)
+    master = entry["weight_bytes"] if entry["weight_bytes"] > 2 else 0  # of the states
+    states = entry["state_bytes"] - (master if width == 4 else 0)
     params = 3.2127e9
     found = made(dp=8, sharding="zero3", **more)
     held = value(found, "memory_parameters_gb") + value(found, "memory_optimizer_gb")

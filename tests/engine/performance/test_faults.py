@@ -62,6 +62,7 @@ def test_every_fault_has_remedies_by_its_own_test() -> None:
     values = {
         "devices": 500.0, "dp": 15.625, "tp": 8.0, "pp": 4.0, "cp": 1.0, "vpp": 1.0, "ep": 1.0, "heads": 64.0, "kv_heads": 8.0,
         "ffn_hidden_size": 28672.0, "layers": 80.0, "experts": 0.0, "expert_tp": 1.0, "expert_ffn_hidden_size": 28672.0, "micro_batch": 1.0, "global_batch_seqs": 512.0,
+        "context_exchange": 0.0, "dp_shard": 1.0,
     }  # fmt: skip
     assert all(set(item.needs) <= values.keys() for item in FAULTS)
     del values["dp"]
