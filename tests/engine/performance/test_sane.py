@@ -94,6 +94,8 @@ def test_a_slower_part_is_never_faster(
     for part in PARTS:
         if np.isnan(known.get(part, np.nan)):
             continue
+        if part == "scale_up_domain" and known["slice_sharding"]:
+            continue  # a slice of TPUs is what states are shared over: another slice is another sharding
         least = 1 / 64
         if part == "scale_up_domain":  # of one, the figure is that of the link into the server
             least = 1.01 / max(float(known[part]), 1.01)
