@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import llmcost.scenario.resolve.accuracy as accuracy
+import llmcost.scenario.resolve.experts as experts
 import llmcost.scenario.resolve.finetune as finetune
 import llmcost.scenario.resolve.offload as offload
 import llmcost.scenario.resolve.software as software
@@ -50,6 +51,7 @@ def fill(inputs: Inputs) -> None:
     import llmcost.engine.performance  # noqa: F401
 
     software.fill(inputs)
+    experts.fill(inputs)
     finetune.gathered(inputs.known)
     offload.fill(inputs)
     accuracy.fill(inputs)
