@@ -56,6 +56,7 @@ PROFILE = (
     "gradient_buffer", "packed_inputs", "keeps_graph", "joined_adapters", "sums_whole", "repeats_heads", "whole_logit_bytes",
     "hybrid_exchange", "fused_exchange_overlap", "fp8_quality", "exchange_processors", "fp8_dispatch_bytes",
     "remakes_cheap", "fp8_saved_gate_bytes", "fp8_shared_output_bytes", "weighs_inside",
+    "hidden_passes", "gradient_overlap", "sums_in_product",
 )  # fmt: skip
 #: Constants that profiles of users from before them do without, and what then holds.
 LATER = {
@@ -63,6 +64,7 @@ LATER = {
     "repeats_heads": 0.0, "whole_logit_bytes": 4.0, "hybrid_exchange": 0.0, "fused_exchange_overlap": 0.0,
     "fp8_quality": 1.0, "exchange_processors": 0.0, "fp8_dispatch_bytes": 2.0, "remakes_cheap": 0.0,
     "fp8_saved_gate_bytes": 2.0, "fp8_shared_output_bytes": 0.0, "weighs_inside": 0.0,
+    "hidden_passes": 8.0, "gradient_overlap": 0.0, "sums_in_product": 0.0,
 }  # fmt: skip
 #: The constants of a profile of software that serves.
 SERVING = (

@@ -108,7 +108,7 @@ def layer_busy_s(layer_forward_s: Array, layer_again_s: Array, layer_backward_s:
 @rule(
     "layer_s",
     formula="the longer of layer_busy_s and the time in which a host issues (kernels_per_layer + in layers with"
-    " experts expert_kernels + kernels_per_expert * experts / ep) * (3 + layer_recompute_share) kernels; their sum with synchronous launches",
+    " experts expert_kernels + kernels_per_expert * experts / ep) * (3 + layer_recompute_share) kernels; with synchronous launches layer_busy_s and launch_wait_s for each",
     reference="PyTorch documentation: CUDA semantics, asynchronous execution; CUDA graphs",
 )
 def layer_s(
@@ -123,6 +123,7 @@ def layer_s(
     layers: Array,
     fused_experts: Array,
     kernel_launch_s: Array,
+    launch_wait_s: Array,
     synchronous_launch: Array,
 ) -> Array:
     """A layer and micro-batch, all passes: the device waits for the host where kernels are short.
@@ -132,8 +133,13 @@ def layer_s(
     """
     routed = (expert_kernels + kernels_per_expert * experts / ep) * moe_layers / layers
     kernels = (kernels_per_layer + routed) * (1 - fused_experts)
-    issue = kernels * (3 + layer_recompute_share) * kernel_launch_s
-    return np.where(synchronous_launch > 0, layer_busy_s + issue, np.maximum(layer_busy_s, issue))
+    issued = kernels * (3 + layer_recompute_share)
+    waits = np.maximum(launch_wait_s, kernel_launch_s)
+    return np.where(
+        synchronous_launch > 0,
+        layer_busy_s + issued * waits,
+        np.maximum(layer_busy_s, issued * kernel_launch_s),
+    )
 
 
 @rule(

@@ -59,6 +59,10 @@ _KERNELS = {
     "gather_base_s": ("all-gather", "base_s"),
     "gather_hop_s": ("all-gather", "hop_s"),
     "gather_pipeline": ("all-gather", "pipeline"),
+    "reduce_domain_share": ("all-reduce", "domain_share"),
+    "reduce_base_s": ("all-reduce", "base_s"),
+    "reduce_hop_s": ("all-reduce", "hop_s"),
+    "reduce_pipeline": ("all-reduce", "pipeline"),
     "send_share": ("send", "share"),
     "send_latency_s": ("send", "latency_s"),
     "net_ring_share": ("network", "ring_share"),
@@ -93,6 +97,7 @@ _HARDWARE = (
     "straggler_share",
     "expert_imbalance",
     "misaligned_factor",
+    "launch_wait_s",
     "node_link_gb_s",
 )
 
