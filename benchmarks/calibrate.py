@@ -72,15 +72,15 @@ _HARDWARE = ("general", *_FAMILIES, "tpu-v6e")
 def _constants() -> list[Constant]:
     """The constants and their priors.
 
-    Qualities: 0.95 of the best kernels for plain cuBLAS and PyTorch, 1 for tuned stacks.
-    FlashAttention 2 reaches about half of what kernels written for Hopper do (Shah et al. 2024,
-    figure 5). Passes: 3 for norms in 32 bits and separate kernels, 1.3 to 1.6 where they are fused
-    or compiled. Overlaps: none where the software has no such switch.
+    Qualities: 0.95 of the best kernels for plain cuBLAS and PyTorch, 1 for tuned stacks. FlashAttention 2 reaches half
+    of what kernels for Hopper do (Shah et al. 2024, figure 5). Passes: 3 for norms in 32 bits and separate kernels, 1.3
+    to 1.6 where they are fused, near 1 where their bytes are counted. Overlaps: none where there is no switch.
     """
     found = [
         Constant("general", "straggler_share", 0.008, 0.004, 0.0, 0.03),
         Constant("general", "comm_steal", 0.12, 0.05, 0.0, 0.3),
         Constant("general", "operand_activity", 0.85, 0.1, 0.6, 1.0),
+        Constant("general", "launch_wait_s", 3e-5, 1.5e-5, 6e-6, 1e-4),
         Constant("general", "state_quality", 0.1, 0.1, 0.005, 1.0),
         Constant("tpu", "product_efficiency", 0.93, 0.03, 0.8, 0.99),
         Constant("tpu-v6e", "product_efficiency", 0.8, 0.1, 0.5, 0.99),
@@ -95,8 +95,8 @@ def _constants() -> list[Constant]:
         ("fsdp1-2023", "data_overlap", 0.85, 0.1, 0.0, 1.0),
         ("fsdp1-2023", "kernels_per_layer", 45.0, 15.0, 15.0, 120.0),
         ("megatron-2021", "product_quality", 0.92, 0.05, 0.7, 1.0),
-        ("megatron-2021", "elementwise_passes", 1.6, 0.4, 1.0, 4.0),
-        ("megatron-2021", "score_bytes", 12.0, 3.0, 6.0, 30.0),
+        ("megatron-2021", "elementwise_passes", 1.15, 0.15, 0.8, 2.0),
+        ("megatron-2021", "score_bytes", 13.0, 2.0, 8.0, 20.0),
         ("megatron-2021", "loss_bytes", 30.0, 8.0, 8.0, 80.0),
         ("megatron-2021", "kernels_per_layer", 40.0, 12.0, 15.0, 120.0),
         ("megatron-2021", "optimizer_passes", 2.0, 0.5, 1.0, 4.0),

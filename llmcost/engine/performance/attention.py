@@ -10,6 +10,9 @@ from llmcost.engine.kernels import attention as kernels
 from llmcost.engine.papers import KORTHIKANTI
 
 _DAO = "Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691; Shah et al. 2024, arXiv:2407.08608"
+#: Bytes that a score costs in the backward pass over those of the forward, counted with dropout: 19 (products 8,
+#: dropout 5, softmax 6) where the forward has 13 (products 4, softmax 4, dropout 5).
+BACKWARD_BYTES = 19 / 13
 #: Products of the backward pass over those of the forward: 5 where the forward does 2.
 BACKWARD_FLOPS = 2.5
 
@@ -180,26 +183,39 @@ def fused_forward_s(
 
 
 @rule(
-    "unfused_forward_s",
-    formula="2 * micro_tokens * seq_len * score_width at the rate of products in 16 bits"
-    " + score_bytes * heads * seq_len * micro_tokens / tp / memory_bytes_s",
+    "score_traffic_s",
+    formula="score_bytes * heads * seq_len * micro_tokens / tp at elementwise_memory_share of memory_bytes_s",
     reference=KORTHIKANTI,
 )
-def unfused_forward_s(
-    score_flops: Array,
-    micro_tokens: Array,
-    seq_len: Array,
-    bf16_peak_flops: Array,
-    half_product_efficiency: Array,
-    product_quality: Array,
-    sustained_share: Array,
+def score_traffic_s(
     score_bytes: Array,
     heads: Array,
-    head_dim: Array,
+    seq_len: Array,
+    micro_tokens: Array,
     attending_share: Array,
     windowed_share: Array,
     tp: Array,
     memory_bytes_s: Array,
+    elementwise_memory_share: Array,
+) -> Array:
+    """Scores of a layer and micro-batch through memory, forward: written, masked, exponentiated, dropped, read [s]."""
+    stored = (attending_share + windowed_share) * heads * seq_len * micro_tokens / tp
+    return score_bytes * stored / (memory_bytes_s * elementwise_memory_share)
+
+
+@rule(
+    "unfused_forward_s",
+    formula="2 * micro_tokens * seq_len * score_width at the rate of products in 16 bits + score_traffic_s",
+    reference=KORTHIKANTI,
+)
+def unfused_forward_s(
+    score_flops: Array,
+    score_traffic_s: Array,
+    bf16_peak_flops: Array,
+    half_product_efficiency: Array,
+    product_quality: Array,
+    sustained_share: Array,
+    head_dim: Array,
     misaligned_factor: Array,
 ) -> Array:
     """Attention whose scores go through memory, forward, the whole matrix.
@@ -208,14 +224,12 @@ def unfused_forward_s(
     ----------
     score_flops : array_like
         FLOPs of the whole matrix [FLOP].
-    micro_tokens, seq_len, heads, head_dim, attending_share, windowed_share, tp : array_like
-        Sizes; blocks of attention a layer [1].
+    score_traffic_s : array_like
+        Scores through memory [s].
     bf16_peak_flops, half_product_efficiency, product_quality, sustained_share : array_like
         Rate of products in 16 bits [FLOP/s], [1].
-    score_bytes : array_like
-        Bytes that a score costs: written, masked, scaled, exponentiated, dropped, read [B].
-    memory_bytes_s : array_like
-        Memory bandwidth [B/s].
+    head_dim : array_like
+        Width of a head [1].
     misaligned_factor : array_like
         Slowdown of the products where 8 does not divide the width of a head [1].
 
@@ -230,9 +244,7 @@ def unfused_forward_s(
     """
     slow = np.where(head_dim % 8 > 0, misaligned_factor, 1.0)
     rate = bf16_peak_flops * half_product_efficiency * product_quality * sustained_share
-    products = score_flops / rate * slow
-    stored = (attending_share + windowed_share) * heads * seq_len * micro_tokens / tp
-    return products + score_bytes * stored / memory_bytes_s
+    return score_flops / rate * slow + score_traffic_s
 
 
 @rule(
@@ -286,14 +298,15 @@ def states_forward_s(
 
 @rule(
     "attention_backward_s",
-    formula="attention_backward_s of fused_forward_s, or 2 * unfused_forward_s and the scores once more where"
-    " selective recompute threw them away",
+    formula="attention_backward_s of fused_forward_s, or twice the products of unfused_forward_s, 19 / 13 of"
+    " score_traffic_s, and the scores once more where selective recompute threw them away",
     reference=_DAO,
 )
 def attention_backward_s(
     fused_attention: Array,
     fused_forward_s: Array,
     unfused_forward_s: Array,
+    score_traffic_s: Array,
     attention_backward_rate: Array,
     attention_launch_s: Array,
     recompute_level: Array,
@@ -304,8 +317,8 @@ def attention_backward_s(
     ----------
     fused_attention : array_like
         1 where the scores never leave the chip [1].
-    fused_forward_s, unfused_forward_s : array_like
-        The forward of each kind [s].
+    fused_forward_s, unfused_forward_s, score_traffic_s : array_like
+        The forward of each kind, and what of the second is traffic [s].
     attention_backward_rate, attention_launch_s : array_like
         Rate of the fused backward over that of the forward [1], time to start it [s].
     recompute_level : array_like
@@ -324,4 +337,6 @@ def attention_backward_s(
     fused = kernels.attention_backward_s(
         fused_forward_s, attention_backward_rate, attention_launch_s
     )
-    return np.where(fused_attention > 0, fused, 2 * unfused_forward_s + again)
+    products = 2 * (unfused_forward_s - score_traffic_s)
+    apart = products + BACKWARD_BYTES * score_traffic_s + again
+    return np.where(fused_attention > 0, fused, apart)

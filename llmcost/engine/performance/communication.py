@@ -106,8 +106,9 @@ def gather(
     net_quick_net_hop_s: Array,
     net_ring_hop_s: Array,
     net_quick_hop_s: Array,
+    kind: str = "all_gather",
 ) -> Array:
-    """Time of an all-gather, or of a reduce-scatter; an all-reduce is both.
+    """Time of an all-gather, of a reduce-scatter or, by its kind, of an all-reduce.
 
     Parameters
     ----------
@@ -124,6 +125,8 @@ def gather(
         Constants of :func:`llmcost.engine.kernels.collectives.domain_collective_s`.
     net_ring_share, net_quick_share, net_ring_net_hop_s, net_quick_net_hop_s, net_ring_hop_s, net_quick_hop_s : array_like
         Constants of :func:`llmcost.engine.kernels.collectives.network_collective_s`.
+    kind : str
+        all_gather, which a reduce-scatter takes as long as, or all_reduce.
 
     Returns
     -------
@@ -149,16 +152,14 @@ def gather(
     here = np.maximum(node_devices / stride, 1.0)
     joined = np.minimum(group, here) * stride <= scale_up_domain
     inside = np.where(joined, scale_up_bytes_s, node_bytes_s)
-    found = collective_s(
-        "all_gather", size, group, here, inside, scale_out_bytes_s, domain, network
-    )
+    found = collective_s(kind, size, group, here, inside, scale_out_bytes_s, domain, network)
     return np.where(group > 1, found, 0.0)
 
 
 @rule(
     "tensor_forward_s",
-    formula="per layer and micro-batch, forward: 2 all-gathers and 2 reduce-scatters of micro_tokens *"
-    " hidden_size numbers over tp devices",
+    formula="per layer and micro-batch, forward: 2 all-reduces of micro_tokens * hidden_size numbers over tp"
+    " devices; with sequence_parallel 2 all-gathers and 2 reduce-scatters",
     reference=f"{NARAYANAN}; {KORTHIKANTI}; {_NCCL}",
 )
 def tensor_forward_s(
@@ -174,6 +175,10 @@ def tensor_forward_s(
     gather_base_s: Array,
     gather_hop_s: Array,
     gather_pipeline: Array,
+    reduce_domain_share: Array,
+    reduce_base_s: Array,
+    reduce_hop_s: Array,
+    reduce_pipeline: Array,
     net_ring_share: Array,
     net_quick_share: Array,
     net_ring_net_hop_s: Array,
@@ -181,23 +186,13 @@ def tensor_forward_s(
     net_ring_hop_s: Array,
     net_quick_hop_s: Array,
     activation_width: Array,
+    sequence_parallel: Array,
 ) -> Array:
     """Tensor-parallel collectives of a layer and micro-batch, forward, before overlap [s]."""
     if not np.any(tp > 1):
         return np.zeros(())
-    return 4 * gather(
-        activation_width * micro_tokens * hidden_size,
-        tp,
-        np.ones(()),
-        tensor_bytes_s,
-        scale_up_domain,
-        node_bytes_s,
-        scale_out_bytes_s,
-        node_devices,
-        gather_domain_share,
-        gather_base_s,
-        gather_hop_s,
-        gather_pipeline,
+    links = tensor_bytes_s, scale_up_domain, node_bytes_s, scale_out_bytes_s, node_devices
+    network = (
         net_ring_share,
         net_quick_share,
         net_ring_net_hop_s,
@@ -205,13 +200,22 @@ def tensor_forward_s(
         net_ring_hop_s,
         net_quick_hop_s,
     )
+    group = activation_width * micro_tokens * hidden_size, tp, np.ones(()), *links
+    gathers = gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline
+    reduces = reduce_domain_share, reduce_base_s, reduce_hop_s, reduce_pipeline
+    return np.where(
+        sequence_parallel > 0,
+        4 * gather(*group, *gathers, *network),
+        2 * gather(*group, *reduces, *network, kind="all_reduce"),
+    )
 
 
 @rule(
     "tensor_collectives_s",
     formula="tensor_forward_s in each of 2 passes (3 where the layer is done again, by recompute_share),"
     " less tensor_overlap of it, as far as it fits under the products; with sequence_parallel the backward gathers the"
-    " inputs again, half of tensor_forward_s, under half of its products; what is hidden takes comm_steal of them",
+    " inputs again, half of tensor_forward_s, under half of its products; gradient_overlap of its sums of gradients, with"
+    " sequence_parallel half of its communication, under the other half; what is hidden takes comm_steal of them",
     reference=f"{NARAYANAN}; {KORTHIKANTI}, section 4.2.2; Jangda et al. 2022, arXiv:2105.05720",
 )
 def tensor_collectives_s(
@@ -220,6 +224,7 @@ def tensor_collectives_s(
     products_backward_s: Array,
     layer_recompute_share: Array,
     tensor_overlap: Array,
+    gradient_overlap: Array,
     comm_steal: Array,
     sequence_parallel: Array,
 ) -> Array:
@@ -233,6 +238,8 @@ def tensor_collectives_s(
         Share of a forward that is done again [1].
     tensor_overlap : array_like
         Share of the communication that the software runs beside products [1].
+    gradient_overlap : array_like
+        Share of the sums of gradients of inputs that runs beside products of those of weights [1].
     comm_steal : array_like
         Share of the processors that communication takes from what runs beside it [1].
     sequence_parallel : array_like
@@ -252,6 +259,8 @@ def tensor_collectives_s(
     products = (1 + layer_recompute_share) * products_forward_s + products_backward_s
     again = np.where(sequence_parallel > 0, tensor_forward_s / 2, 0.0)
     beside = np.minimum(again, products_backward_s / 2)
+    sums = np.where(sequence_parallel > 0, 0.5, 1.0) * tensor_forward_s
+    beside = beside + np.minimum(gradient_overlap * sums, products_backward_s / 2)
     hidden = np.minimum(tensor_overlap * whole + beside, products)
     return whole + again - hidden * (1 - comm_steal)
 

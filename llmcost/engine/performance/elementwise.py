@@ -11,7 +11,7 @@ from llmcost.engine.papers import KORTHIKANTI
 
 @rule(
     "elementwise_bytes",
-    formula="elementwise_passes * activation_width * (8 hidden_size, rotary positions, activations; the widths of"
+    formula="elementwise_passes * activation_width * (hidden_passes * hidden_size, rotary positions, activations; the widths of"
     " recurrent mixers, read and written), mean over the layers",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841",
 )
@@ -36,6 +36,7 @@ def elementwise_bytes(
     tp: Array,
     sequence_parallel: Array,
     fused_experts: Array,
+    hidden_passes: Array,
     elementwise_passes: Array,
     activation_width: Array,
 ) -> Array:
@@ -54,8 +55,11 @@ def elementwise_bytes(
         Devices of tensor parallelism, and whether it also splits norms and residuals [1].
     fused_experts : array_like
         1 where the products of the experts do their part themselves [1].
+    hidden_passes : array_like
+        Numbers that norms, dropouts and residuals of the software read and write for each of the
+        model's width [1].
     elementwise_passes : array_like
-        Bytes moved over those of perfectly fused kernels [1].
+        Bytes moved over those counted [1].
     activation_width : array_like
         Bytes of a number [B].
 
@@ -69,7 +73,7 @@ def elementwise_bytes(
     .. [1] Korthikanti et al. (2022), arXiv:2205.05198, section 4.
     """
     mixtures = moe_layers / layers
-    outer = 8 / np.where(sequence_parallel > 0, tp, 1.0)
+    outer = hidden_passes / np.where(sequence_parallel > 0, tp, 1.0)
     routed = experts_per_token * (1 - fused_experts)
     width = (ffn_layers - moe_layers) / layers * ffn_hidden_size
     width = width + mixtures * (shared_experts + routed) * expert_ffn_hidden_size

@@ -12,7 +12,7 @@ _ASYNCHRONOUS = "PyTorch documentation: CUDA semantics, asynchronous execution; 
 @rule(
     "host_issue_s",
     formula="(kernels_per_layer + in layers with experts expert_kernels + kernels_per_expert * experts / ep) *"
-    " kernel_launch_s; 0 with fused_experts",
+    " kernel_launch_s, with synchronous launches launch_wait_s; 0 with fused_experts",
     reference=_ASYNCHRONOUS,
 )
 def host_issue_s(
@@ -25,13 +25,17 @@ def host_issue_s(
     layers: Array,
     fused_experts: Array,
     kernel_launch_s: Array,
+    launch_wait_s: Array,
+    synchronous_launch: Array,
 ) -> Array:
     """Time in which a host issues the kernels of a layer and micro-batch, in one pass [s].
 
     Fused experts come with a graph of the whole step, which no host issues.
     """
     routed = (expert_kernels + kernels_per_expert * experts / ep) * moe_layers / layers
-    return (kernels_per_layer + routed) * (1 - fused_experts) * kernel_launch_s
+    waits = np.maximum(launch_wait_s, kernel_launch_s)
+    each = np.where(synchronous_launch > 0, waits, kernel_launch_s)
+    return (kernels_per_layer + routed) * (1 - fused_experts) * each
 
 
 def _pass_s(busy: Array, issue: Array, synchronous: Array) -> Array:

@@ -125,6 +125,8 @@ def _layer_products(backward: bool) -> None:
         product_input_bytes: Array,
         product_cast_bytes: Array,
         trains_base: Array,
+        sums_in_product: Array,
+        gradient_bytes: Array,
     ) -> Array:
         """Matrix products of a layer and micro-batch that every token goes through, on average [s]."""
         kernel = (
@@ -162,7 +164,8 @@ def _layer_products(backward: bool) -> None:
             gated_ffn,
             tp,
         )
-        return passes_s(shapes, micro_tokens, backward, kernel, trains_base)
+        written = np.where(sums_in_product > 0, 2 * gradient_bytes, 2.0)
+        return passes_s(shapes, micro_tokens, backward, kernel, trains_base, written)
 
 
 _layer_products(backward=False)
@@ -171,14 +174,28 @@ _layer_products(backward=True)
 
 @rule(
     "gradient_writes_s",
-    formula="2 * gradient_bytes * trained_share * layer_device_params / memory_bytes_s",
-    reference="Narayanan et al. 2021 (gradient accumulation); Megatron-LM, gradient accumulation fusion",
+    formula="2 * gradient_bytes * trained_share * layer_device_params / memory_bytes_s, of experts alone where"
+    " sums_in_product",
+    reference="Narayanan et al. 2021 (gradient accumulation); Megatron-LM 83b1e42f30, gradient accumulation fusion",
 )
 def gradient_writes_s(
-    layer_device_params: Array, gradient_bytes: Array, memory_bytes_s: Array, trained_share: Array
+    layer_dense_params: Array,
+    layer_expert_params: Array,
+    tp: Array,
+    ep: Array,
+    expert_tp: Array,
+    gradient_bytes: Array,
+    memory_bytes_s: Array,
+    trained_share: Array,
+    sums_in_product: Array,
 ) -> Array:
-    """Reading and writing the sum of gradients of a layer, once a micro-batch [s]."""
-    return 2 * gradient_bytes * layer_device_params * trained_share / memory_bytes_s
+    """Reading and writing the sum of gradients of a layer, once a micro-batch.
+
+    Where the products of gradients do it themselves, it hides under their arithmetic [s].
+    """
+    dense = np.where(sums_in_product > 0, 0.0, layer_dense_params / tp)
+    apart = dense + layer_expert_params / (ep * expert_tp)
+    return 2 * gradient_bytes * apart * trained_share / memory_bytes_s
 
 
 @rule(

@@ -124,6 +124,7 @@ def passes_s(
     backward: bool,
     kernel: tuple[Any, ...],
     of_weights: Array | float = 1.0,
+    written: Array | float = 2.0,
 ) -> Array:
     """Time of products, forward, or of the gradients of their inputs and weights.
 
@@ -141,6 +142,8 @@ def passes_s(
         Constants of :func:`llmcost.engine.kernels.products.product_s`, in its order, the cast last.
     of_weights : array_like
         0 where the weights are frozen and have no gradients [1].
+    written : array_like
+        Bytes that a gradient of a weight costs: written, or added to the sum [B].
 
     Returns
     -------
@@ -148,11 +151,11 @@ def passes_s(
         Time [s].
     """
     found: Array = np.zeros(())
-    uncast: tuple[Any, ...] = (*kernel[:-1], 0.0)
+    weights: tuple[Any, ...] = (*kernel[:-2], written, 0.0)
     for weight, columns, depth in shapes:
         if backward:
             time = product_s(tokens, depth, columns, *kernel)
-            time = time + of_weights * product_s(depth, columns, tokens, *uncast)
+            time = time + of_weights * product_s(depth, columns, tokens, *weights)
         else:
             time = product_s(tokens, columns, depth, *kernel)
         found = found + np.where(weight > 0, weight * time, 0.0)

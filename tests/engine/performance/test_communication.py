@@ -155,6 +155,29 @@ def test_tensor_parallelism_by_hand() -> None:
     assert found["tensor_collectives_s"] == pytest.approx(shown, rel=1e-12)
 
 
+def test_sums_of_gradients_run_beside_products_of_those_of_weights() -> None:
+    """Megatron-LM from September 2021: the all-reduces of the backward pass, or half of what replaces them."""
+    for split in (False, True):
+        values = run(
+            parallelism={**LAYOUT_8, "sequence_parallel": split},
+            training={"software": "megatron-2022"},
+        ).values
+        found = {name: float(value) for name, value in values.items() if value.ndim == 0}
+        if not split:
+            once = domain_collective_s(
+                "all_reduce", 2 * 8192 * 8192, 8.0, found["scale_up_bytes_s"], found["reduce_domain_share"],
+                found["reduce_base_s"], found["reduce_hop_s"], found["reduce_pipeline"],
+            )  # fmt: skip
+            assert found["tensor_forward_s"] == pytest.approx(2 * float(once), rel=1e-12)
+        forward = found["tensor_forward_s"]
+        assert forward < found["products_backward_s"] / 2
+        # Split: two gathers forward, two in the backward and half a forward under each half of the products.
+        hidden = forward
+        whole = (2.5 if split else 2) * forward
+        shown = whole - hidden * (1 - found["comm_steal"])
+        assert found["tensor_collectives_s"] == pytest.approx(shown, rel=1e-12)
+
+
 def test_slow_links_cost_tensor_parallelism_its_gain() -> None:
     def step(gb_s: float) -> float:
         return float(

@@ -36,6 +36,20 @@ def test_products_of_a_dense_layer_by_hand() -> None:
     assert found["products_backward_s"] == pytest.approx(inputs + weights, rel=1e-12)
 
 
+def test_sums_of_gradients_in_their_products() -> None:
+    """Each gradient of a weight is added to a 32-bit sum by the product that makes it: no pass of its own."""
+    found = {}
+    for software in ("megatron-2021", "megatron-2022"):
+        values = run(parallelism=LAYOUT, training={"software": software}).values
+        found[software] = {n: float(v) for n, v in values.items() if v.ndim == 0}
+    apart, inside = found["megatron-2021"], found["megatron-2022"]
+    weights = apart["layer_dense_params"] / 8
+    assert apart["gradient_writes_s"] == pytest.approx(8 * weights / apart["memory_bytes_s"])
+    assert inside["gradient_writes_s"] == 0
+    more = inside["products_backward_s"] - apart["products_backward_s"]
+    assert 0 < more < apart["gradient_writes_s"] / 2  # most of it hides under the arithmetic
+
+
 def test_the_rate_stays_below_the_measured_ceiling() -> None:
     for accelerator in ("h100-sxm", "b200-sxm", "mi300x"):
         values = run(
