@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from llmcost.engine.architecture import value_width
@@ -233,111 +231,6 @@ def layer_activation_bytes(
     start = activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
     share = layer_recompute_share
     return micro_tokens * ((1 - share) * (kept_token_bytes + stale_token_bytes) + share * start)
-
-
-@rule(
-    "flight",
-    formula="chunks that the schedule lets run ahead of their backward pass, min(vpp pp + pp - 1, vpp micro_batches)"
-    " over vpp; without interleaving min(pp, micro_batches); pp + 1 with DualPipe",
-    reference=f"{KORTHIKANTI}, section 4.2.3; DeepSeek-AI 2024, arXiv:2412.19437, table 2",
-)
-def flight(pp: Array, vpp: Array, micro_batches: Array, schedule: Array) -> Array:
-    """Micro-batches whose activations the first stage keeps at once [1]."""
-    return in_flight(0.0, pp, vpp, micro_batches, schedule)
-
-
-def in_flight(stage: Any, pp: Array, vpp: Array, micro_batches: Array, schedule: Array) -> Array:
-    """Micro-batches whose activations a stage keeps at once.
-
-    Parameters
-    ----------
-    stage : array_like
-        Number of the stage, the first is 0 [1].
-    pp, vpp, micro_batches : array_like
-        Stages, virtual ones on each, micro-batches of a step [1].
-    schedule : array_like
-        0 1F1B, 1 zero-bubble, 2 DualPipe [1].
-
-    Returns
-    -------
-    ndarray
-        Micro-batches [1]. With interleaving a stage runs (vpp - 1) pp + 2 (pp - stage - 1) chunks
-        before its first backward pass, and each is 1 / vpp of its layers.
-
-    References
-    ----------
-    .. [1] Narayanan et al. (2021), arXiv:2104.04473, section 2.2.
-    """
-    rest = pp - stage - 1
-    chunks = np.where(vpp > 1, (vpp - 1) * pp + 2 * rest + 1, rest + 1)
-    plain = np.minimum(chunks, vpp * micro_batches) / vpp
-    return np.where((schedule > 1) & (pp > 1), np.minimum(pp + 1, micro_batches), plain)
-
-
-def _on_device(kept: Array, layer: Array, offloads: Array) -> Array:
-    """What of the activations stays: of the layer at work, and of the one on the link [B]."""
-    return np.where(offloads > 0, np.minimum(kept, 2 * layer), kept)
-
-
-@rule(
-    "activation_bytes",
-    formula="first_stage_layers (with DualPipe head_device_layers) * layer_activation_bytes * flight; at most two layers'"
-    " where offloaded",
-    reference=KORTHIKANTI,
-)
-def activation_bytes(
-    first_stage_layers: Array,
-    head_device_layers: Array,
-    layer_activation_bytes: Array,
-    flight: Array,
-    stages_per_device: Array,
-    offloads_activations: Array,
-) -> Array:
-    """Activations on the first stage, which keeps most micro-batches in flight [B]."""
-    layers = np.where(stages_per_device > 1, head_device_layers, first_stage_layers)
-    kept = layers * layer_activation_bytes * flight
-    return _on_device(kept, layer_activation_bytes, offloads_activations)
-
-
-@rule(
-    "middle_activation_bytes",
-    formula="stage_layers * layer_activation_bytes * flight of the second stage; 0 below three stages",
-    reference=KORTHIKANTI,
-)
-def middle_activation_bytes(
-    stage_layers: Array,
-    layer_activation_bytes: Array,
-    pp: Array,
-    vpp: Array,
-    micro_batches: Array,
-    schedule: Array,
-    offloads_activations: Array,
-) -> Array:
-    """Activations on the second of three or more stages [B]."""
-    kept = stage_layers * layer_activation_bytes * in_flight(1.0, pp, vpp, micro_batches, schedule)
-    kept = _on_device(kept, layer_activation_bytes, offloads_activations)
-    return np.where(pp > 2, kept, 0.0)
-
-
-@rule(
-    "last_activation_bytes",
-    formula="(head_device_layers * flight of the last stage + mtp_layers) * layer_activation_bytes",
-    reference=KORTHIKANTI,
-)
-def last_activation_bytes(
-    head_device_layers: Array,
-    mtp_layers: Array,
-    layer_activation_bytes: Array,
-    pp: Array,
-    vpp: Array,
-    micro_batches: Array,
-    schedule: Array,
-    offloads_activations: Array,
-) -> Array:
-    """Activations on the last stage: one micro-batch, more where it is interleaved [B]."""
-    kept = head_device_layers * in_flight(pp - 1, pp, vpp, micro_batches, schedule)
-    kept = (kept + mtp_layers) * layer_activation_bytes
-    return _on_device(kept, layer_activation_bytes, offloads_activations)
 
 
 @rule(
