@@ -10,7 +10,10 @@ from llmcost.catalog import Catalog
 
 GROUP = "memory, measured"
 #: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
-_LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention"}
+_LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention", "lora_dropout": 0.1}
+#: What of a pipeline a log speaks of, by the stage of the device that wrote it: MLPerf's is rank 0's, of the first stage,
+#: torchtitan's table that of the fullest device.
+_STAGES = {"first": "first_stage_bytes"}
 _GIB = 2**30 / 1e9
 
 
@@ -51,7 +54,10 @@ def measured_memory_cases(catalog: Catalog) -> Iterator[Case]:
 def case_of(row: Mapping[str, str], scenario: dict[str, Any], catalog: Catalog) -> Case:
     """The case of a measured memory, in GB, and of the scenario that stands for it."""
     found = estimate_of(scenario, catalog)
+    stage = _STAGES.get(row.get("stage", ""))
     predicted = None if found is None else found.result("memory_gb_per_device")
+    if found is not None and stage is not None:
+        predicted = float(found.values[stage]) / 1e9
     measured = float(row["memory_gib"]) * _GIB
     ends = memory_interval(found, predicted)
     return Case(GROUP, row["id"], row["source"], "memory_gb_per_device", measured, predicted, *ends)

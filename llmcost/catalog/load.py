@@ -55,14 +55,16 @@ PROFILE = (
     "logit_memory_bytes", "master_is_weight", "recompute_stops_early", "selective_products", "saves_gathered",
     "gradient_buffer", "packed_inputs", "keeps_graph", "joined_adapters", "sums_whole", "repeats_heads", "whole_logit_bytes",
     "hybrid_exchange", "fused_exchange_overlap", "fp8_quality", "exchange_processors", "fp8_dispatch_bytes",
-    "remakes_cheap", "fp8_saved_gate_bytes", "fp8_shared_output_bytes", "weighs_inside",
+    "remakes_cheap", "fp8_saved_gate_bytes", "fp8_shared_output_bytes", "weighs_inside", "turned_copies",
+    "fp8_saved_attention_bytes", "joined_gates", "keeps_joined", "keeps_normed",
 )  # fmt: skip
 #: Constants that profiles of users from before them do without, and what then holds.
 LATER = {
     "gradient_buffer": 1.0, "packed_inputs": 0.0, "keeps_graph": 0.0, "joined_adapters": 0.0, "sums_whole": 0.0,
     "repeats_heads": 0.0, "whole_logit_bytes": 4.0, "hybrid_exchange": 0.0, "fused_exchange_overlap": 0.0,
     "fp8_quality": 1.0, "exchange_processors": 0.0, "fp8_dispatch_bytes": 2.0, "remakes_cheap": 0.0,
-    "fp8_saved_gate_bytes": 2.0, "fp8_shared_output_bytes": 0.0, "weighs_inside": 0.0,
+    "fp8_saved_gate_bytes": 2.0, "fp8_shared_output_bytes": 0.0, "weighs_inside": 0.0, "turned_copies": 1.0,
+    "fp8_saved_attention_bytes": 2.0, "joined_gates": 0.0, "keeps_joined": 0.0, "keeps_normed": 0.0,
 }  # fmt: skip
 #: The constants of a profile of software that serves.
 SERVING = (
