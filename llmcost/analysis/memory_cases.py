@@ -18,7 +18,10 @@ METERS = {
     "device": (MEMORY_IN_USE,),
 }
 #: What MLPerf's adapters of low rank have: rank 16 beside the products of attention.
-_LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention"}
+_LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention", "lora_dropout": 0.1}
+#: What of a pipeline a log speaks of, by the stage of the device that wrote it: MLPerf's is rank 0's, of the first stage,
+#: torchtitan's table that of the fullest device.
+_STAGES = {"first": "first_stage_bytes"}
 _GIB = 2**30 / 1e9
 #: Memory of the devices of a source, where the catalog has others [GB]: H100s with 96 GB of HBM2e (torchtitan,
 #: benchmarks/llama3_h100_202412_torchtitan.md).
@@ -67,14 +70,19 @@ def measured_memory_cases(catalog: Catalog) -> Iterator[Case]:
 def case_of(row: Mapping[str, str], scenario: dict[str, Any], catalog: Catalog) -> Case:
     """The case of a measured memory, in GB, and of the scenario that stands for it."""
     found = estimate_of(scenario, catalog)
-    predicted = metered(found, row["measure"])
+    predicted = metered(found, row["measure"], row.get("stage", ""))
     measured = float(row["memory_gib"]) * _GIB
     ends = memory_interval(found, predicted)
     return Case(GROUP, row["id"], row["source"], MEMORY, measured, predicted, *ends)
 
 
-def metered(found: Estimate | None, measure: str) -> float | None:
-    """What a meter of memory would show of an estimate [GB]; None where it has no layout."""
+def metered(found: Estimate | None, measure: str, stage: str = "") -> float | None:
+    """What a meter of memory would show of an estimate [GB]; None where it has no layout.
+
+    Where a log says of which stage it speaks, its tensors alone are known.
+    """
+    if stage:
+        return None if found is None else float(found.values[_STAGES[stage]]) / 1e9
     parts = [None if found is None else found.result(name) for name in METERS[measure]]
     known = [part for part in parts if part is not None]
     return sum(known) if len(known) == len(parts) else None

@@ -7,6 +7,7 @@ from llmcost.engine.memory import states  # noqa: F401
 from llmcost.engine.memory import adapted  # noqa: F401
 from llmcost.engine.memory import remade  # noqa: F401
 from llmcost.engine.memory import activations  # noqa: F401
+from llmcost.engine.memory import flight  # noqa: F401
 from llmcost.engine.memory import buffers  # noqa: F401
 from llmcost.engine.memory import total  # noqa: F401
 from llmcost.engine.memory import beside  # noqa: F401

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from llmcost.engine.architecture import value_width
@@ -18,10 +16,10 @@ SUM_BYTES = 4.0
     "full_token_bytes",
     formula="(4 + 2 saved_input_bytes + 2 dropout) hidden_size (/ tp with sequence parallelism; saved inputs are whole"
     " where saves_gathered) + per tp: queries, keys,"
-    " values and output of attention, that output again where saved inputs are 8-bit copies (shared_output_bytes of one"
-    " copy for both), 4 heads of a fused softmax's sums, (1 + gated) saved_gate_bytes + saved_input_bytes a number of the"
+    " values and output of attention, saved_attention_bytes each, that output again where saved inputs are 8-bit copies"
+    " (shared_output_bytes of one copy for both) or attention's own is and an adapter reads it, 4 heads of a fused softmax's sums, (1 + gated) saved_gate_bytes + saved_input_bytes a number of the"
     " feed-forward width, copies of a token for its experts in, and out unless weighs_inside, 5 heads seq_len of unfused scores; times saved_factor where gated. Of"
-    " frozen products only inputs that adapters read, all of 4-bit ones with packed_inputs; dropped_token_bytes; joined_token_bytes",
+    " frozen products only inputs that adapters read, all of 4-bit ones with packed_inputs; dropped_token_bytes; joined_token_bytes; normed_token_bytes",
     reference=f"{KORTHIKANTI}; Gale et al. 2022, arXiv:2211.15841; Dao 2023, arXiv:2307.08691",
 )
 def full_token_bytes(
@@ -55,6 +53,7 @@ def full_token_bytes(
     adapted_query: Array,
     adapted_key: Array,
     adapted_value: Array,
+    adapted_output: Array,
     adapted_gate: Array,
     adapted_up: Array,
     adapted_down: Array,
@@ -63,6 +62,8 @@ def full_token_bytes(
     repeats_heads: Array,
     dropped_token_bytes: Array,
     joined_token_bytes: Array,
+    normed_token_bytes: Array,
+    saved_attention_bytes: Array,
     saved_gate_bytes: Array,
     shared_output_bytes: Array,
     weighs_inside: Array,
@@ -92,16 +93,18 @@ def full_token_bytes(
         What the software keeps over what the backward pass needs [1].
     activation_width : array_like
         Bytes of a number outside products [B].
-    trains_base, adapted_query, adapted_key, adapted_value, adapted_gate, adapted_up, adapted_down : array_like
+    trains_base, adapted_query, adapted_key, adapted_value, adapted_output : array_like
         0 where the weights are frozen, and which products then have adapters [1].
+    adapted_gate, adapted_up, adapted_down : array_like
+        The same of the feed-forward block [1].
     frozen_bytes, packed_inputs : array_like
         Bytes of a frozen weight [B], and 1 where products of 4-bit weights keep their inputs [1].
     repeats_heads : array_like
         1 where keys and values of a group are copied for each of its heads [1].
-    dropped_token_bytes, joined_token_bytes : array_like
-        Inputs of adapters with dropout, which are copies of their own, and what a joined product keeps [B].
-    saved_gate_bytes, shared_output_bytes : array_like
-        Bytes of a number that the activation function reads, and of attention's output where attention
+    dropped_token_bytes, joined_token_bytes, normed_token_bytes : array_like
+        Inputs of adapters with dropout, which are copies of their own, what a joined product keeps, and normalised inputs [B].
+    saved_attention_bytes, saved_gate_bytes, shared_output_bytes : array_like
+        Bytes of a number that attention and the activation function read, and of attention's output where attention
         and the product after it share one copy, 0 where each keeps its own [B].
     weighs_inside : array_like
         1 where the router's weights multiply inside the experts, so that nothing needs their output [1].
@@ -138,8 +141,10 @@ def full_token_bytes(
     # A product whose inputs are saved in 8 bits keeps its own copy of what attention keeps in 16.
     narrow = trains & (saved_input_bytes < activation_width)
     copied = np.where(narrow, saved_input_bytes, 0.0)
-    output = np.where(shared_output_bytes > 0, shared_output_bytes, activation_width + copied)
-    attention = activation_width * (query + key + value) + output * heads * value_dim
+    reads = ~trains & (saved_attention_bytes < activation_width)
+    copied = np.where(reads, activation_width * adapted_output * own, copied)
+    output = np.where(shared_output_bytes > 0, shared_output_bytes, saved_attention_bytes + copied)
+    attention = saved_attention_bytes * (query + key + value) + output * heads * value_dim
     attention = attention + np.where(fused_attention > 0, SUM_BYTES * heads, 0.0)
     attention = attention * (attending_share + windowed_share)
     states = activation_width * recurrent_layers / layers * recurrent_params / hidden_size
@@ -152,7 +157,8 @@ def full_token_bytes(
     kept = (attention + states + inner + copies + stored) / tp
     # What is kept beyond need is the gate's activation and norms in 32 bits, which come with it.
     beyond = 1 + (saved_factor - 1) * gated_ffn
-    return np.asarray(beyond * (outer + kept) + dropped_token_bytes + joined_token_bytes)
+    beside = dropped_token_bytes + joined_token_bytes + normed_token_bytes
+    return np.asarray(beyond * (outer + kept) + beside)
 
 
 @rule(
@@ -233,111 +239,6 @@ def layer_activation_bytes(
     start = activation_width * hidden_size / np.where(sequence_parallel > 0, tp, 1.0)
     share = layer_recompute_share
     return micro_tokens * ((1 - share) * (kept_token_bytes + stale_token_bytes) + share * start)
-
-
-@rule(
-    "flight",
-    formula="chunks that the schedule lets run ahead of their backward pass, min(vpp pp + pp - 1, vpp micro_batches)"
-    " over vpp; without interleaving min(pp, micro_batches); pp + 1 with DualPipe",
-    reference=f"{KORTHIKANTI}, section 4.2.3; DeepSeek-AI 2024, arXiv:2412.19437, table 2",
-)
-def flight(pp: Array, vpp: Array, micro_batches: Array, schedule: Array) -> Array:
-    """Micro-batches whose activations the first stage keeps at once [1]."""
-    return in_flight(0.0, pp, vpp, micro_batches, schedule)
-
-
-def in_flight(stage: Any, pp: Array, vpp: Array, micro_batches: Array, schedule: Array) -> Array:
-    """Micro-batches whose activations a stage keeps at once.
-
-    Parameters
-    ----------
-    stage : array_like
-        Number of the stage, the first is 0 [1].
-    pp, vpp, micro_batches : array_like
-        Stages, virtual ones on each, micro-batches of a step [1].
-    schedule : array_like
-        0 1F1B, 1 zero-bubble, 2 DualPipe [1].
-
-    Returns
-    -------
-    ndarray
-        Micro-batches [1]. With interleaving a stage runs (vpp - 1) pp + 2 (pp - stage - 1) chunks
-        before its first backward pass, and each is 1 / vpp of its layers.
-
-    References
-    ----------
-    .. [1] Narayanan et al. (2021), arXiv:2104.04473, section 2.2.
-    """
-    rest = pp - stage - 1
-    chunks = np.where(vpp > 1, (vpp - 1) * pp + 2 * rest + 1, rest + 1)
-    plain = np.minimum(chunks, vpp * micro_batches) / vpp
-    return np.where((schedule > 1) & (pp > 1), np.minimum(pp + 1, micro_batches), plain)
-
-
-def _on_device(kept: Array, layer: Array, offloads: Array) -> Array:
-    """What of the activations stays: of the layer at work, and of the one on the link [B]."""
-    return np.where(offloads > 0, np.minimum(kept, 2 * layer), kept)
-
-
-@rule(
-    "activation_bytes",
-    formula="first_stage_layers (with DualPipe head_device_layers) * layer_activation_bytes * flight; at most two layers'"
-    " where offloaded",
-    reference=KORTHIKANTI,
-)
-def activation_bytes(
-    first_stage_layers: Array,
-    head_device_layers: Array,
-    layer_activation_bytes: Array,
-    flight: Array,
-    stages_per_device: Array,
-    offloads_activations: Array,
-) -> Array:
-    """Activations on the first stage, which keeps most micro-batches in flight [B]."""
-    layers = np.where(stages_per_device > 1, head_device_layers, first_stage_layers)
-    kept = layers * layer_activation_bytes * flight
-    return _on_device(kept, layer_activation_bytes, offloads_activations)
-
-
-@rule(
-    "middle_activation_bytes",
-    formula="stage_layers * layer_activation_bytes * flight of the second stage; 0 below three stages",
-    reference=KORTHIKANTI,
-)
-def middle_activation_bytes(
-    stage_layers: Array,
-    layer_activation_bytes: Array,
-    pp: Array,
-    vpp: Array,
-    micro_batches: Array,
-    schedule: Array,
-    offloads_activations: Array,
-) -> Array:
-    """Activations on the second of three or more stages [B]."""
-    kept = stage_layers * layer_activation_bytes * in_flight(1.0, pp, vpp, micro_batches, schedule)
-    kept = _on_device(kept, layer_activation_bytes, offloads_activations)
-    return np.where(pp > 2, kept, 0.0)
-
-
-@rule(
-    "last_activation_bytes",
-    formula="(head_device_layers * flight of the last stage + mtp_layers) * layer_activation_bytes",
-    reference=KORTHIKANTI,
-)
-def last_activation_bytes(
-    head_device_layers: Array,
-    mtp_layers: Array,
-    layer_activation_bytes: Array,
-    pp: Array,
-    vpp: Array,
-    micro_batches: Array,
-    schedule: Array,
-    offloads_activations: Array,
-) -> Array:
-    """Activations on the last stage: one micro-batch, more where it is interleaved [B]."""
-    kept = head_device_layers * in_flight(pp - 1, pp, vpp, micro_batches, schedule)
-    kept = (kept + mtp_layers) * layer_activation_bytes
-    return _on_device(kept, layer_activation_bytes, offloads_activations)
 
 
 @rule(

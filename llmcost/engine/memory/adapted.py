@@ -11,8 +11,9 @@ from llmcost.engine.chain import Array, rule
 @rule(
     "dropped_token_bytes",
     formula="where adapters have dropout: (activation_width + 1 byte of mask) * the input of each adapted product, hidden_size"
-    " (once for query, key and value where joined_adapters) or per tp attention's output and feed_forward_width; else 0",
-    reference="Hu et al. 2021, arXiv:2106.09685; PEFT, lora/layer.py: a dropout for each product",
+    " (once for query, key and value where joined_adapters, once for gate and up where joined_gates) or per tp attention's"
+    " output and feed_forward_width; else 0",
+    reference="Hu et al. 2021, arXiv:2106.09685; PEFT, lora/layer.py: a dropout for each product; NeMo 25.04, collections/llm/peft: linear_qkv, linear_fc1",
 )
 def dropped_token_bytes(
     lora_dropout: Array,
@@ -33,12 +34,14 @@ def dropped_token_bytes(
     adapted_up: Array,
     adapted_down: Array,
     joined_adapters: Array,
+    joined_gates: Array,
 ) -> Array:
     """Inputs of a layer's adapters after dropout, and its masks, of a token [B]."""
     value_dim = value_width(head_dim, v_head_dim)
     joined = np.maximum(np.maximum(adapted_query, adapted_key), adapted_value)
     attending = np.where(joined_adapters > 0, joined, adapted_query + adapted_key + adapted_value)
-    entering = attending + adapted_gate * gated_ffn + adapted_up
+    gate, wider = adapted_gate * gated_ffn, np.maximum(adapted_gate * gated_ffn, adapted_up)
+    entering = attending + np.where(joined_gates > 0, wider, gate + adapted_up)
     inner = adapted_output * heads * value_dim + adapted_down * feed_forward_width
     found = (activation_width + 1) * (entering * hidden_size + inner / tp)
     return np.where((trains_base <= 0) & (lora_dropout > 0), found, 0.0)
@@ -46,12 +49,12 @@ def dropped_token_bytes(
 
 @rule(
     "joined_token_bytes",
-    formula="where joined_adapters, of frozen weights: activation_width * (query and key of a joined product, of which value is a"
+    formula="where keeps_joined, of frozen weights: activation_width * (query and key of a joined product, of which value is a"
     " part, where no head is repeated; what is added to them, where not all three have adapters), per tp; else 0",
     reference="litgpt, lora.py: LoRAQKVLinear.zero_pad; model.py: CausalSelfAttention",
 )
 def joined_token_bytes(
-    joined_adapters: Array,
+    keeps_joined: Array,
     repeats_heads: Array,
     trains_base: Array,
     activation_width: Array,
@@ -75,7 +78,42 @@ def joined_token_bytes(
     every = (adapted_query > 0) & (adapted_key > 0) & (adapted_value > 0)
     added = adapted_query * query + adapted_key * key + adapted_value * value
     found = activation_width * (held + np.where(every, 0.0, added)) / tp
-    return np.where((joined_adapters > 0) & (trains_base <= 0), found, 0.0)
+    return np.where((keeps_joined > 0) & (trains_base <= 0), found, 0.0)
+
+
+@rule(
+    "normed_token_bytes",
+    formula="where keeps_normed, of frozen weights: the normalised input of each product behind a norm that has an adapter"
+    " (hidden_size, / tp with sequence parallelism), saved_input_bytes where that is a copy in 8 bits, activation_width"
+    " where dropout gives the adapter a copy of its own; else 0",
+    reference="Transformer Engine 2.2, pytorch/module/layernorm_linear.py: return_layernorm_output",
+)
+def normed_token_bytes(
+    keeps_normed: Array,
+    trains_base: Array,
+    lora_dropout: Array,
+    saved_input_bytes: Array,
+    activation_width: Array,
+    hidden_size: Array,
+    tp: Array,
+    sequence_parallel: Array,
+    adapted_query: Array,
+    adapted_key: Array,
+    adapted_value: Array,
+    adapted_gate: Array,
+    adapted_up: Array,
+) -> Array:
+    """Normalised inputs that frozen products keep of a token because adapters read them too [B].
+
+    Nothing reads them again: the product behind the norm has no gradient of its own, but hands them on.
+    """
+    attending = np.maximum(np.maximum(adapted_query, adapted_key), adapted_value)
+    behind = (attending + np.maximum(adapted_gate, adapted_up)) * hidden_size
+    copies = saved_input_bytes < activation_width
+    same = np.where(lora_dropout > 0, activation_width, 0.0)
+    found = np.where(copies, saved_input_bytes, same) * behind
+    found = found / np.where(sequence_parallel > 0, tp, 1.0)
+    return np.where((keeps_normed > 0) & (trains_base <= 0), found, 0.0)
 
 
 @rule(

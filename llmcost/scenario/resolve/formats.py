@@ -31,7 +31,13 @@ def fill(inputs: Inputs) -> None:
         return WIDTHS[form]
 
     is_wide = np.asarray(wide(inputs)) > 0
-    of_weights = 2.0 if weights is None else inputs.look(width, weights)
+    copies_weights = np.asarray(known["fp8_saved_input_bytes"]) < 2
+    turned = np.asarray(known["turned_copies"]) > 0
+    if weights is None:
+        eighth = np.asarray(inputs.look(lambda form: float(form == "fp8"), precision)) > 0
+        of_weights = np.where(eighth & copies_weights & ~turned, 1.0, 2.0)
+    else:
+        of_weights = inputs.look(width, weights)
     known["param_bytes"] = np.where(is_wide, 4.0, of_weights)
     states = inputs.look(lambda word: inputs.entry("optimizers", word)["state_bytes"], optimizer)
     traffic = inputs.look(lambda word: inputs.entry("optimizers", word)["traffic_bytes"], optimizer)
@@ -50,15 +56,15 @@ def fill(inputs: Inputs) -> None:
     known["grad_bytes"] = np.where(is_wide, 4.0, known["gradient_bytes"])
     narrow = inputs.look(lambda form: float(WIDTHS[form] < 2), precision)
     saved = np.where(np.asarray(narrow) > 0, known["fp8_saved_input_bytes"], 2.0)
-    known["weight_copy_bytes"] = inputs.look(_copies, weights, precision) * (
-        np.asarray(known["fp8_saved_input_bytes"]) < 2
-    )
+    forms = inputs.look(_copies, weights, precision)
+    one = np.maximum(np.asarray(forms) - inputs.look(width, precision), 0.0)
+    known["weight_copy_bytes"] = np.where(turned, forms, one) * copies_weights
     known["activation_width"] = np.where(is_wide, 4.0, 2.0)
     known["saved_input_bytes"] = np.where(is_wide, 4.0, saved)
     known["product_input_bytes"] = inputs.look(width, precision)
     is_narrow = np.asarray(narrow) > 0
     known["narrow_quality"] = np.where(is_narrow, known["fp8_quality"], 1.0)
-    for name in ("dispatch_bytes", "saved_gate_bytes"):
+    for name in ("dispatch_bytes", "saved_gate_bytes", "saved_attention_bytes"):
         own = np.where(is_narrow, known[f"fp8_{name}"], known["activation_width"])
         known[name] = np.minimum(own, known["activation_width"])
     known["shared_output_bytes"] = np.where(is_narrow, known["fp8_shared_output_bytes"], 0.0)
@@ -82,6 +88,7 @@ def fill(inputs: Inputs) -> None:
         "narrow_quality",
         "dispatch_bytes",
         "saved_gate_bytes",
+        "saved_attention_bytes",
         "shared_output_bytes",
     ):
         inputs.constants[name] = "by precision, optimizer and software"
@@ -93,6 +100,7 @@ def _copies(weights: str | None, precision: str) -> float:
     Such a product reads a weight along its rows forward and along its columns backward. Weights in
     8 bits are one of the two forms; beside weights in 16 bits both are kept. Where the scenario does
     not say, weights are in 8 bits: with their second form they take the two bytes of param_bytes.
+    Where hardware reads a weight either way (`turned_copies` is off) there is no second form.
     """
     if WIDTHS[precision] > 1 or weights is None:
         return 0.0

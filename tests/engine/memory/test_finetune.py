@@ -176,3 +176,50 @@ def test_adapters_have_the_states_of_the_optimizer(method: str) -> None:
     }
     assert states["adamw"] == pytest.approx(3 * states["adamw-bf16"])
     assert states["adamw-8bit"] == pytest.approx(states["adamw"] / 2)
+
+
+def mlperf(software: str = "nemo-mlperf-lora", cp: int = 2, **training: Any) -> Estimate:
+    table = {
+        "name": "x", "model": {"preset": "llama-2-70b", "seq_len": 8192}, "data": {"tokens": 1e7},
+        "training": {
+            "software": software, "precision": "fp8", "param_precision": "fp8", "method": "lora", "lora_rank": 16,
+            "lora_targets": "attention", "lora_dropout": 0.1, **training,
+        },
+        "cluster": {"accelerator": "gb200", "devices": 16},
+        "parallelism": {"tp": 1, "pp": 1, "cp": cp, "micro_batch": 1, "global_batch_seqs": 16 // cp},
+    }  # fmt: skip
+    return estimate(parse_scenario(table), CATALOG)
+
+
+def test_what_mlperf_s_fine_tuning_keeps_of_a_token() -> None:
+    """Transformer Engine's frozen layer with adapters beside linear_qkv and linear_proj; attention in 8 bits."""
+    norms = (
+        2 * 2 * 8192 + 8192
+    )  # both inputs in 16 bits, and what linear_qkv shares with its adapter in 8
+    adapters = 2 * 3 * 8192  # dropped inputs in 16 bits, and masks
+    attention = 8192 + 2 * 1024 + 8192 + 4 * 64
+    gates = 2 * 2 * 28672
+    by_hand = norms + adapters + attention + gates
+    assert value(mlperf(), "full_token_bytes") == by_hand
+    assert value(mlperf("nemo-mlperf-lora-1"), "full_token_bytes") == by_hand - gates / 2
+    wide = value(mlperf("nemo-mlperf"), "full_token_bytes")
+    assert wide == by_hand + 8192 + 2 * 1024 + 8192
+
+
+def test_an_adapter_reads_what_attention_keeps_in_8_bits_in_16() -> None:
+    with_output, without = (
+        value(mlperf(lora_targets=targets, lora_dropout=0.0), "full_token_bytes")
+        for targets in ("q_proj,o_proj", "q_proj")
+    )
+    assert with_output - without == 2 * 8192
+
+
+def test_joined_products_drop_their_input_once() -> None:
+    joined, apart = (
+        value(
+            made(method="lora", lora_targets=targets, lora_dropout=0.1, software="megatron-core"),
+            "dropped_token_bytes",
+        )
+        for targets in ("q_proj,k_proj,v_proj,gate_proj,up_proj", "q_proj,up_proj")
+    )
+    assert joined == apart == 3 * 2 * 3072

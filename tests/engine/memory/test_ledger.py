@@ -141,3 +141,20 @@ def test_experts_shared_by_fewer_devices_take_more_room() -> None:
     assert narrow["device_expert_params"] == 4 * wide["device_expert_params"]
     assert narrow["expert_sharers"] == 4 * wide["expert_sharers"]
     assert mixture(tp=4, ep=16, global_batch_seqs=512)["expert_tp"] == 4  # the default
+
+
+def test_blackwell_reads_8_bit_weights_with_one_scale_either_way() -> None:
+    def weights(device: str, software: str = "nemo-mlperf", **training: str) -> float:
+        table = scenario(
+            model={"preset": "llama-3.1-8b"}, training={"precision": "fp8", "software": software, **training},
+            cluster={"accelerator": device, "devices": 8},
+            parallelism={"tp": 1, "pp": 1, "micro_batch": 1, "global_batch_seqs": 8, "sharding": "none"},
+        )  # fmt: skip
+        return estimate(parse_scenario(table), CATALOG).result("memory_parameters_gb") or 0.0
+
+    blocks = 32 * (2 * 4096 * (4096 + 1024) + 3 * 4096 * 14336) / 1e9
+    for said in ({}, {"param_precision": "fp8"}, {"param_precision": "bf16"}):
+        less = weights("h200-sxm", **said) - weights("gb200-nvl72", **said)
+        assert less == pytest.approx(blocks, rel=1e-3)
+    # Blocks of 32 numbers with a scale each are another copy along each side.
+    assert weights("gb200-nvl72", "megatron-bridge") == weights("h200-sxm", "megatron-bridge")
