@@ -23,9 +23,6 @@ _LORA = {"method": "lora", "lora_rank": 16, "lora_targets": "attention", "lora_d
 #: torchtitan's table that of the fullest device.
 _STAGES = {"first": "first_stage_bytes"}
 _GIB = 2**30 / 1e9
-#: Memory of the devices of a source, where the catalog has others [GB]: H100s with 96 GB of HBM2e (torchtitan,
-#: benchmarks/llama3_h100_202412_torchtitan.md).
-_MEMORY_GB = {"torchtitan, docs/performance.md of December 2024": 96.0}
 
 
 def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
@@ -43,7 +40,9 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
         training["param_precision"] = row["param_precision"]
     if row["method"] == "lora":
         training |= _LORA
-    own = _MEMORY_GB.get(row["source"])
+    own = row[
+        "device_memory_gb"
+    ]  # H100s with 96 GB of HBM2e: torchtitan, llama3_h100_202412_torchtitan.md
     degrees = ("tp", "pp", "vpp", "cp", "micro_batch", "global_batch_seqs")
     return {
         "name": row["id"],
@@ -51,7 +50,7 @@ def scenario_of(row: Mapping[str, str]) -> dict[str, Any]:
         "cluster": {
             "accelerator": row["accelerator"],
             "devices": float(row["devices"]),
-            **({"memory_gb": own} if own else {}),
+            **({"memory_gb": float(own)} if own else {}),
         },
         "training": training,
         "parallelism": {
