@@ -99,6 +99,7 @@ _HARDWARE = (
     "misaligned_factor",
     "node_link_gb_s",
     "usable_share",
+    "rated_energy_ratio",
     "context_gb",
     "communicator_gb",
     "exchange_peer_gb",
