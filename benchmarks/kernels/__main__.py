@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.kernels import attention, collectives, elementwise, experts, products, spots
+from benchmarks.kernels import attention, boards, collectives, elementwise, experts, products, spots
 from benchmarks.kernels.raw import PROCESSORS, Fit, device, errors
 from benchmarks.kernels.write import Entry, fitted, stated, write
 from llmcost.catalog import load_catalog
@@ -49,6 +49,7 @@ def dense(folder: Path, entries: list[Entry]) -> tuple[dict[str, experts.Dense],
     bursts, pairs = products.read(folder)
     by_precision: dict[str, experts.Dense] = {}
     pooled: dict[str, list[dict[str, float]]] = {}
+    shapes: dict[tuple[str, str], dict[str, float]] = {}
     for (family, precision), group in products.by_family(bursts).items():
         fit = products.fit_products(group)
         left = []
@@ -63,7 +64,13 @@ def dense(folder: Path, entries: list[Entry]) -> tuple[dict[str, experts.Dense],
             show(f"{p.name}-products-{precision}", own, more)
             if len(group) > 1:
                 entries.append(
-                    fitted(f"{p.name}-products-{precision}", own, AICONFIGURATOR, "high")
+                    fitted(
+                        f"{p.name}-products-{precision}",
+                        own,
+                        AICONFIGURATOR,
+                        "high",
+                        devices=[p.name],
+                    )
                 )
         transfer = {}
         if left:
@@ -71,8 +78,16 @@ def dense(folder: Path, entries: list[Entry]) -> tuple[dict[str, experts.Dense],
             transfer = {"left_out_median": worst[0], "left_out_p90": worst[1]}
         show(f"{family}-products-{precision}", fit)
         entries.append(
-            fitted(f"{family}-products-{precision}", fit, AICONFIGURATOR, "medium", transfer)
+            fitted(
+                f"{family}-products-{precision}",
+                fit,
+                AICONFIGURATOR,
+                "medium",
+                transfer,
+                [p.name for p in group],
+            )
         )
+        shapes[family, precision] = fit.constants
         pooled.setdefault(precision, []).append(fit.constants)
     for precision, held in pooled.items():
         middle = {k: float(np.median([c[k] for c in held])) for k in held[0]}
@@ -89,7 +104,9 @@ def dense(folder: Path, entries: list[Entry]) -> tuple[dict[str, experts.Dense],
     for name, entry in load_catalog().kind("accelerators").items():
         if name not in PROCESSORS and "bf16_matmul_tflops" in entry:
             share = {"efficiency": entry["bf16_matmul_tflops"] / entry["bf16_tflops"]}
-            entries.append(stated(f"{name}-products-bf16", middle | share, *CEILING, "low"))
+            shape = shapes.get((str(entry["family"]), "bf16"), middle)
+            entries.append(stated(f"{name}-products-bf16", shape | share, *CEILING, "low"))
+    entries += boards.entries({family: c for (family, form), c in shapes.items() if form == "bf16"})
     return by_precision, pairs
 
 
@@ -140,7 +157,12 @@ def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry
     # By family alone: chips of a family are one design, and what two of them draw differs by the samples.
     for family in sorted({f for f, _ in table}):
         values = {f"flop_pj_{p}": v for (f, p), v in table.items() if f == family}
-        entries.append(stated(f"{family}-power", values, *AICONFIGURATOR, "medium"))
+        members = sorted(
+            {item["name"] for item in held if device(item["name"])["family"] == family}
+        )
+        members = members or ["a100-sxm-80gb"]  # by the watts of its idle and full clock
+        power_entry = stated(f"{family}-power", values, *AICONFIGURATOR, "medium", members)
+        entries.append(power_entry)
     general = {f"flop_pj_{p}": v for (f, p), v in table.items() if f == "hopper"}
     general |= {
         "power_exponent": exponent,
@@ -186,7 +208,10 @@ def mixtures(folder: Path, dense: dict[str, experts.Dense], entries: list[Entry]
     for precision in ("bf16", "fp8", "fp8-block"):
         fit = experts.fit_experts(groups["hopper", precision], dense[precision])
         show(f"hopper-experts-{precision}", fit)
-        entries.append(fitted(f"hopper-experts-{precision}", fit, AICONFIGURATOR, "medium"))
+        members = [name for name, _, _ in groups["hopper", precision]]
+        entries.append(
+            fitted(f"hopper-experts-{precision}", fit, AICONFIGURATOR, "medium", devices=members)
+        )
         general = stated(f"general-experts-{precision}", fit.constants, *AICONFIGURATOR, "low")
         entries.append(general)
         for name, _, t in groups["blackwell", precision]:
@@ -209,7 +234,8 @@ def attentions(folder: Path, entries: list[Entry]) -> None:
         for item in group if len(group) > 1 else ():
             own = attention.fit_attention([item])
             show(f"{item[0]}-attention-{precision}", own)
-            entries.append(fitted(f"{item[0]}-attention-{precision}", own, AICONFIGURATOR, "high"))
+            name = f"{item[0]}-attention-{precision}"
+            entries.append(fitted(name, own, AICONFIGURATOR, "high", devices=[item[0]]))
         fit = attention.fit_attention(group)
         left = {}
         if len(group) > 1:
@@ -225,7 +251,14 @@ def attentions(folder: Path, entries: list[Entry]) -> None:
         show(f"{family}-attention-{precision}", fit, more)
         pooled.setdefault(precision, []).append(fit.constants)
         entries.append(
-            fitted(f"{family}-attention-{precision}", fit, AICONFIGURATOR, "medium", left)
+            fitted(
+                f"{family}-attention-{precision}",
+                fit,
+                AICONFIGURATOR,
+                "medium",
+                left,
+                [item[0] for item in group],
+            )
         )
     for precision, held in pooled.items():
         middle = {k: float(np.median([c[k] for c in held])) for k in held[0]}
@@ -255,7 +288,8 @@ def communication(folder: Path, entries: list[Entry]) -> None:
             if t[0, 0] > 8:
                 wrong = errors(collectives.domain_times(kind, member, t, fit.constants), t[:, 2])
                 print(f"    of it {t[0, 0]:.0f} devices of {member}: {wrong[0]:.3f} {wrong[1]:.3f}")
-        entries.append(fitted(name, fit, AICONFIGURATOR, "medium"))
+        members = [member for member, _ in group]
+        entries.append(fitted(name, fit, AICONFIGURATOR, "medium", devices=members))
         if family != "blackwell-workstation":
             pooled.setdefault(kind, []).append(fit.constants)
     for kind, held in pooled.items():
@@ -268,7 +302,8 @@ def communication(folder: Path, entries: list[Entry]) -> None:
     for family, group in collectives.send_groups(folder).items():
         fit = collectives.fit_send(group)
         show(f"{family}-send", fit)
-        entries.append(fitted(f"{family}-send", fit, AICONFIGURATOR, "low"))
+        members = [name for name, _ in group]
+        entries.append(fitted(f"{family}-send", fit, AICONFIGURATOR, "low", devices=members))
         sends.append(fit.constants)
     middle = {k: float(np.median([c[k] for c in sends])) for k in sends[0]}
     entries.append(
@@ -278,12 +313,14 @@ def communication(folder: Path, entries: list[Entry]) -> None:
     show("general-network", fit)
     entries.append(fitted("general-network", fit, NETWORK, "medium"))
     shares = []
+    measured: dict[str, list[str]] = {}
     pooled: dict[str, list[dict[str, float]]] = {}
     for (name, way), table in collectives.read_exchange(folder).items():
         fit = collectives.fit_exchange(name, way, table)
         show(f"{name}-{way}", fit)
         source = (f"{AICONFIGURATOR[0]} (DeepEP, normal kernels)", AICONFIGURATOR[1])
-        entries.append(fitted(f"{name}-{way}", fit, source, "medium"))
+        entries.append(fitted(f"{name}-{way}", fit, source, "medium", devices=[name]))
+        measured.setdefault(str(device(name)["family"]), []).append(name)
         shares += [v for k, v in fit.constants.items() if k == "nic_share"]
         for place in (str(device(name)["family"]), "general"):
             pooled.setdefault(f"{place}-{way}", []).append(fit.constants)
@@ -293,7 +330,14 @@ def communication(folder: Path, entries: list[Entry]) -> None:
         if place.startswith("general"):
             middle |= share
         entries.append(
-            stated(place, middle, "median of the devices here", AICONFIGURATOR[1], "low")
+            stated(
+                place,
+                middle,
+                "median of the devices here",
+                AICONFIGURATOR[1],
+                "low",
+                measured.get(place.partition("-")[0], ()),
+            )
         )
     for way in ("dispatch", "combine"):
         fit = collectives.fit_hybrid(way)
@@ -316,7 +360,9 @@ def passes(folder: Path, entries: list[Entry]) -> None:
                 "PrincetonUniversity/LLMCompass 2e015fd",
                 "https://github.com/PrincetonUniversity/LLMCompass",
             )
-        entries.append(fitted(f"{name}-elementwise-{operator}", fit, source, "medium"))
+        entries.append(
+            fitted(f"{name}-elementwise-{operator}", fit, source, "medium", devices=[name])
+        )
         found[name, operator] = fit.constants
     best = {
         "memory_share": found["a100-sxm-80gb", "gelu"]["memory_share"],

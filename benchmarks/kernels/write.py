@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,8 @@ HEAD = """\
 # Constants of single kernels and collectives, made by `python -m benchmarks.kernels`. A name is a device or a family
 # (`general` for all others), the kind of kernel and the precision. Shares are of the device's own peak and bandwidth in
 # the catalog of accelerators. median_error and p90_error are what is left on the points; left_out_*: the worst of a
-# family's devices when its constants come from the others; date: when read and fitted. The functions in llmcost/engine/kernels say what each is.
+# family's devices when its constants come from the others; measured_on: the devices that ran them, which stand in for the
+# family's others; date: when read and fitted. The functions in llmcost/engine/kernels say what each is.
 """
 
 
@@ -26,6 +29,9 @@ class Entry(NamedTuple):
     source: str
     url: str
     confidence: str
+    #: Devices that the points were measured on; none where other entries' median is taken.
+    devices: tuple[str, ...] = ()
+    date: str = DATE
 
 
 def fitted(
@@ -34,15 +40,24 @@ def fitted(
     source: tuple[str, str],
     confidence: str,
     more: dict[str, float] | None = None,
+    devices: Iterable[str] = (),
 ) -> Entry:
     """A table of fitted constants, with the errors that they leave."""
     left = {"median_error": fit.median, "p90_error": fit.p90, "points": fit.points}
-    return Entry(name, fit.constants | left | (more or {}), *source, confidence)
+    values = fit.constants | left | (more or {})
+    return Entry(name, values, *source, confidence, tuple(dict.fromkeys(devices)))
 
 
-def stated(name: str, values: dict[str, float], source: str, url: str, confidence: str) -> Entry:
+def stated(
+    name: str,
+    values: dict[str, float],
+    source: str,
+    url: str,
+    confidence: str,
+    devices: Iterable[str] = (),
+) -> Entry:
     """A table of constants that a rule gives."""
-    return Entry(name, values, source, url, confidence)
+    return Entry(name, values, source, url, confidence, tuple(dict.fromkeys(devices)))
 
 
 def processors() -> list[Entry]:
@@ -83,10 +98,12 @@ def write(entries: list[Entry]) -> None:
         lines.append(f"[{entry.name}]")
         for key, value in entry.values.items():
             lines.append(f"{key} = {value if isinstance(value, int) else float(f'{value:.4g}')}")
+        if entry.devices:
+            lines.append(f"measured_on = {json.dumps(entry.devices)}")
         lines.append(f'source = "{entry.source}"')
         lines += [
             f'url = "{entry.url}"',
-            f"date = {DATE}",
+            f"date = {entry.date}",
             f'confidence = "{entry.confidence}"',
             "",
         ]

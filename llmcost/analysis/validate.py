@@ -12,6 +12,8 @@ from llmcost.analysis.cases import Case, estimate_of, rows, step_interval, what_
 from llmcost.analysis.finetune_cases import MEMORY_GROUP, SPEED_GROUP, finetune_cases
 from llmcost.analysis.memory_cases import GROUP as MEASURED_MEMORY
 from llmcost.analysis.memory_cases import measured_memory_cases
+from llmcost.analysis.power_cases import GROUP as MEASURED_POWER
+from llmcost.analysis.power_cases import measured_power_cases
 from llmcost.analysis.run_cases import CARBON, WHOLE, run_cases, whole_run_cases
 from llmcost.catalog import Catalog
 
@@ -44,6 +46,7 @@ TOLERANCES = {
     "memory": Tolerance(0.05, 0.05),
     # Each by the meter of its source (docs/memory.md).
     MEASURED_MEMORY: Tolerance(0.30, 0.10),
+    MEASURED_POWER: Tolerance(0.08, 0.08),
     # Sources leave open what their software keeps (docs/memory.md).
     MEMORY_GROUP: Tolerance(median=0.12),
     SPEED_GROUP: Tolerance(median=0.25),
@@ -246,8 +249,8 @@ def cost_cases(catalog: Catalog) -> Iterator[Case]:
 def validate(catalog: Catalog, tell: Callable[[str], None] = lambda detail: None) -> list[Case]:
     """Predict every published case, and tell now and then how many are done."""
     kinds = (
-        throughput_cases, unnamed_cases, memory_cases, measured_memory_cases, finetune_cases, cost_cases, run_cases,
-        whole_run_cases, serving.serving_cases,
+        throughput_cases, unnamed_cases, memory_cases, measured_memory_cases, measured_power_cases, finetune_cases, cost_cases,
+        run_cases, whole_run_cases, serving.serving_cases,
     )  # fmt: skip
     found = []
     for case in chain.from_iterable(kind(catalog) for kind in kinds):

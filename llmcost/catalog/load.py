@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import llmcost.catalog.profiles as profiles
 from llmcost.errors import InputError, nearest
 from llmcost.files import packaged, read_text, read_toml
 
@@ -197,6 +198,9 @@ class Catalog:
                     problems.append(f"{where} key: is {known[name]['key']}; it cannot change")
                 problems += _wrong_types(where, entry, samples)
                 problems += _empty_ranges(where, merged)
+                if kind == "software":
+                    problems += profiles.problems(where, entry, PROFILE)
+                    problems += profiles.base_problems(where, name, {**known, **entries}, _plain)
                 self._extra.setdefault(kind, {})[name] = merged
         return problems
 

@@ -97,6 +97,11 @@ _ALL = [
 ]  # fmt: skip
 
 RESULTS: dict[str, Result] = {item.key: item for item in _ALL}
+#: Results, and what published cases are checked on beside them.
+CHECKED = {
+    **RESULTS,
+    "device_power_w": Result("device_power_w", "Power of a device", "W", ENERGY, "Average draw of a device, its share of the server included", _COTTIER),
+}  # fmt: skip
 #: Groups of results by the word that options take.
 GROUPS = {
     "run": RUN, "layout": LAYOUT, "energy": ENERGY, "cost": COST, "service": SERVICE, "lifetime": LIFE,

@@ -10,7 +10,7 @@ from rich.console import Console
 from llmcost.analysis.cases import Case
 from llmcost.analysis.serving import ENERGY, ENERGY_GROUP, SPEED
 from llmcost.analysis.validate import Summary, failures, held_by_kind
-from llmcost.engine.results import RESULTS
+from llmcost.engine.results import CHECKED
 from llmcost.render.data import to_csv, to_markdown
 from llmcost.render.grid import grid
 from llmcost.render.numbers import readable
@@ -97,7 +97,7 @@ def validate_markdown(groups: Sequence[Summary], sources: Sequence[Summary]) -> 
 
 
 #: Results that the name of the group says already.
-_SAID_BY_GROUP = ("step_time_s", "memory_gb_per_device", SPEED, ENERGY)
+_SAID_BY_GROUP = ("step_time_s", "memory_gb_per_device", "device_power_w", SPEED, ENERGY)
 
 
 def validate_table(
@@ -120,11 +120,11 @@ def validate_table(
             right=[1, 2, 3],
         )
         for case in shown:
-            unit = RESULTS[case.result].unit
+            unit = CHECKED[case.result].unit
             label = (
                 case.case
                 if case.result in _SAID_BY_GROUP
-                else f"{case.case}, {RESULTS[case.result].label.lower()}"
+                else f"{case.case}, {CHECKED[case.result].label.lower()}"
             )
             table.add_row(
                 "  " + label,

@@ -26,6 +26,7 @@ def test_validate(llmcost: Run, cases: list[Case]) -> None:
         "throughput, software not named",
         "memory",
         "memory, measured",
+        "power, measured",
         "fine-tuning, memory",
         "fine-tuning, speed",
         "cost",

@@ -33,8 +33,7 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
         )
     if sharding != "none" and one["dp"] * one["cp"] == 1:
         raise layout.cannot("torchtitan", "parallelism.sharding", sharding, "one replica has none")
-    whole = {"none": "none", "zero2": "optimizer", "zero3": "parameters"}[sharding]
-    if words["offload"] not in ("none", whole):
+    if words["offload"] not in ("none", "parameters"):
         raise layout.cannot("torchtitan", "training.offload", words["offload"])
     if words["context_exchange"] != "ring":
         raise layout.cannot("torchtitan", "parallelism.context_exchange", words["context_exchange"])
@@ -67,8 +66,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
         "activation_checkpoint": {"mode": words["recompute"]},
     }
     if sharding != "none":
-        keeps = sharding == "zero2" or words["reshard"] == "false"
-        policy = "never" if keeps else "always"
+        kept = "false" if sharding == "zero2" else words["reshard"]
+        policy = {"false": "never", "true": "always"}.get(kept, "default")
         sections["parallelism"]["fsdp_reshard_after_forward"] = policy
     if words["in_backward"] == "true":
         sections["optimizer"]["early_step_in_backward"] = True
@@ -92,6 +91,8 @@ def torchtitan(layout: Layout, catalog: Catalog) -> str:
         lines.append(
             "# torchtitan registers no model of these sizes: model.name and model.flavor are open"
         )
+    if sharding == "zero2":
+        lines.append("# FSDP without resharding after the forward pass stands for zero2")
     for section, values in sections.items():
         if not values:
             continue

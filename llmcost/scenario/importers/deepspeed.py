@@ -184,9 +184,8 @@ def read_sharding(keys: Keys, run: Run) -> None:
         "fsdp_config.fsdp_sharding_strategy", "fsdp_config.sharding_strategy", "fsdp_sharding_strategy",
     )  # fmt: skip
     strategy = keys.take(*strategy_names)
-    reshard = keys.flag(
-        "fsdp_config.fsdp_reshard_after_forward", "fsdp_config.reshard_after_forward"
-    )
+    policies = "fsdp_config.fsdp_reshard_after_forward", "fsdp_config.reshard_after_forward"
+    reshard = keys.flag(*policies)
     words = keys.take("fsdp")
     listed = " ".join(map(str, words)) if isinstance(words, list) else str(words or "")
     version = keys.take("fsdp_config.fsdp_version", "fsdp_version")
@@ -195,11 +194,10 @@ def read_sharding(keys: Keys, run: Run) -> None:
         found = found or next(
             (w for mark, w in _SHARDINGS.items() if mark in listed.split()), "zero3"
         )
-        found = "zero2" if reshard is False and strategy is None else found
-        label = keys.label(
-            *strategy_names, "fsdp", "fsdp_config.reshard_after_forward", "distributed_type"
-        )
+        label = keys.label(*strategy_names, "fsdp", *policies, "distributed_type")
         run.put("parallelism.sharding", found, label)
+        if found == "zero3":
+            run.put("parallelism.reshard", reshard, keys.label(*policies))
     offload = ("fsdp_config.fsdp_offload_params", "fsdp_config.offload_params")
     if keys.flag(*offload) or "offload" in listed.split():
         whole = run.get("parallelism.sharding") == "zero3"

@@ -213,8 +213,10 @@ def _sharding(keys: Keys, run: Run) -> None:
     kept = keys.flag("torch_fsdp2_no_reshard_after_forward")
     distributed = keys.flag("use_distributed_optimizer")
     if fsdp:
-        word = _STRATEGIES.get(strategy or "", "zero3")
-        run.put("parallelism.sharding", "zero2" if kept else word, label)
+        run.put("parallelism.sharding", _STRATEGIES.get(strategy or "", "zero3"), label)
+        if kept:
+            label = keys.label("torch_fsdp2_no_reshard_after_forward")
+            run.put("parallelism.reshard", False, label)
     elif name.startswith(("mcore_distributed", "distributed_fused", "megatron_distributed")):
         run.put("parallelism.sharding", "zero1", f"{keys.label('optim.name')} = {name}")
     elif stage:

@@ -123,12 +123,13 @@ def _replicas(keys: Keys, run: Run, pp: int, cp: int) -> None:
     shard = -1 if shard is None else shard
     if shard >= 1:
         run.put("parallelism.dp", int(shard) * copies, label)
-    reshard = keys.word("parallelism.fsdp_reshard_after_forward") or "default"
-    kept = reshard == "never" or (reshard == "default" and pp > 1)
+    policy = keys.word("parallelism.fsdp_reshard_after_forward")
     if shard == 1 and cp == 1:
         run.put("parallelism.sharding", "none", label)
         return
-    run.put("parallelism.sharding", "zero2" if kept else "zero3", f"FSDP, {label}")
+    run.put("parallelism.sharding", "zero3", f"FSDP, {label}")
+    reshard = {"never": False, "always": True}.get(policy or "default")
+    run.put("parallelism.reshard", reshard, keys.label("parallelism.fsdp_reshard_after_forward"))
     if copies > 1 and shard >= 1:
         run.put("parallelism.dp_shard", int(shard), label)
     elif copies > 1:

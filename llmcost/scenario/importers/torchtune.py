@@ -153,7 +153,8 @@ def _layout(keys: Keys, run: Run) -> None:
             run.put("parallelism.dp_shard", int(shard), label)
     reshard = keys.flag("fsdp_reshard_after_forward")
     if several:
-        run.put("parallelism.sharding", "zero2" if reshard is False else "zero3", "FSDP")
+        run.put("parallelism.sharding", "zero3", "FSDP")
+        run.put("parallelism.reshard", reshard, keys.label("fsdp_reshard_after_forward"))
     else:
         run.remark(
             "parallelism",

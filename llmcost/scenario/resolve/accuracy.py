@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+import llmcost.scenario.resolve.stand_in as stand_in
 from llmcost.catalog import Catalog
 from llmcost.engine.chain import execute, plan
 from llmcost.scenario.resolve.inputs import Inputs
@@ -41,6 +42,10 @@ def fill(inputs: Inputs) -> None:
         inputs.warnings.append(
             f"no kernels of {accelerator}'s family are measured: the prediction takes the shape of others', and {_in_words(error)}"
         )
+        return
+    other = stand_in.note(inputs.catalog, accelerator, family_of(inputs.catalog, accelerator))
+    if other is not None:
+        inputs.warnings.append(other)
 
 
 def _speed(inputs: Inputs) -> None:

@@ -27,6 +27,7 @@ _DEVICE_FIELDS = {
     "cost.server_cost_ratio": "server_cost_ratio",
     "energy.server_power_ratio": "server_power_ratio",
     "energy.power_utilisation": "power_utilisation",
+    "energy.host_utilisation": "host_utilisation",
     "carbon.embodied_kgco2e_per_device": "embodied_kgco2e",
 }
 #: Bits of number formats narrower than 16.

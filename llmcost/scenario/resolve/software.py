@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import llmcost.scenario.resolve.formats as formats
+import llmcost.scenario.resolve.stand_in as stand_in
 from llmcost.catalog import Catalog
 from llmcost.catalog.load import LATER, PROFILE
 from llmcost.errors import InputError
@@ -103,6 +104,7 @@ _HARDWARE = (
     "launch_wait_s",
     "node_link_gb_s",
     "usable_share",
+    "rated_energy_ratio",
     "context_gb",
     "communicator_gb",
     "exchange_peer_gb",
@@ -246,6 +248,8 @@ def _kernels(inputs: Inputs) -> None:
         own = stated(name, accelerator) if one else None
         found = place(name, accelerator, precision)[0] if one else None
         kernel = f"kernels/{found}" if found else "kernels"
+        other = stand_in.of_entry(inputs.catalog, accelerator, found) if one and not own else None
+        kernel += f", {other.label}" if other else ""
         inputs.constants[name] = f"catalog: {f'performance/{own}' if own else kernel}"
         value = inputs.look(
             lambda device, form, name=name: constant(name, device, form), accelerator, precision

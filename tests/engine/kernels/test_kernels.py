@@ -20,7 +20,7 @@ from llmcost.engine.kernels import attention, collectives, elementwise, experts,
 KERNELS = builtin("kernels")
 CATALOG = load_catalog()
 #: What an entry holds beside its constants.
-NOTES = ("source", "url", "date", "confidence", "points")
+NOTES = ("source", "url", "date", "confidence", "points", "measured_on")
 LEFT = ("median_error", "p90_error", "left_out_median", "left_out_p90")
 #: Lowest and highest that physics allows, by the end of a constant's name.
 BOUNDS = {

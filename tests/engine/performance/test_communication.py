@@ -218,3 +218,21 @@ def test_an_exchange_in_a_torus_passes_a_quarter_of_each_axis() -> None:
     assert _torus("tpu-v5e", tp=1, ep=4)["exchange_bytes_s"] == pytest.approx(200e9)
     switched = _torus("h100-sxm", tp=1, ep=8)
     assert switched["exchange_bytes_s"] == pytest.approx(switched["scale_up_bytes_s"])
+
+
+def test_a_larger_server_around_the_same_domain_is_not_slower() -> None:
+    """Beyond the fast network the adapters are as good as the link through the host, or better."""
+
+    def seconds(devices_per_node: int) -> float:
+        cluster = {
+            "accelerator": "h100-sxm",
+            "devices": 64,
+            "scale_up_domain": 8,
+            "devices_per_node": devices_per_node,
+        }
+        return (
+            run(cluster=cluster, parallelism={"tp": 8, "sharding": "zero3"}).result("step_time_s")
+            or 0
+        )
+
+    assert 0 < seconds(16) <= 1.001 * seconds(8)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llmcost.analysis.estimate import Estimate
+from llmcost.scenario.resolve.layout import _ESTIMATED
 from tests.layouts import LAYOUT_8, run
 
 
@@ -58,12 +59,60 @@ def test_a_scenario_may_say_what_a_device_draws() -> None:
     assert watts(made(energy={"device_power_w": 500})) == 500
 
 
-def test_devices_whose_operations_nobody_measured_draw_the_published_share() -> None:
-    tpu = made("tpu-v5p")
-    values = {
-        name: float(tpu.values[name])
-        for name in ("tdp_w", "server_power_ratio", "rated_utilisation")
-    }
-    assert watts(tpu) == pytest.approx(
-        values["tdp_w"] * values["server_power_ratio"] * values["rated_utilisation"]
-    )
+UNMEASURED = ("v100-sxm-32gb", "mi250x", "mi300x", "tpu-v4", "tpu-v5p", "gaudi2", "trainium2")
+
+
+@pytest.mark.parametrize("accelerator", UNMEASURED)
+def test_devices_whose_operations_nobody_measured_draw_less_where_they_wait(
+    accelerator: str,
+) -> None:
+    busy = made(accelerator)
+    slow = {"accelerator": accelerator, "devices": 512, "scale_out_gbit_s_per_device": 1.0,
+            "scale_up_gb_s_each_way": 5.0}  # fmt: skip
+    waits = run(cluster=slow, parallelism=LAYOUT_8)
+    for result in (busy, waits):
+        assert "estimated from the rated power" in result.inputs.sources["energy.power_model"]
+        device, tdp = (float(result.values[name]) for name in ("activity_power_w", "tdp_w"))
+        assert float(result.values["idle_share"]) * tdp < device <= tdp
+    assert (waits.result("mfu") or 1) < 0.6 * (busy.result("mfu") or 0)
+    assert watts(waits) < 0.9 * watts(busy)
+
+
+def test_the_estimate_holds_where_it_was_measured() -> None:
+    """Measured energies of operations over those by the rated power: all within the stated range."""
+    low, high = _ESTIMATED.low, _ESTIMATED.high
+    found = []
+    for accelerator in (
+        "a100-sxm-80gb",
+        "h100-sxm",
+        "h200-sxm",
+        "b200-sxm",
+        "gb200-nvl72",
+        "b300-sxm",
+    ):
+        for precision in ("bf16", "fp8"):
+            if accelerator == "a100-sxm-80gb" and precision == "fp8":
+                continue
+            v = made(accelerator, training={"precision": precision}).values
+            names = (*_RATED, "drawn_flop_pj")
+            ratio, idle, tdp, share, peak, measured = (float(v[name]) for name in names)
+            found.append(measured / (1e12 * ratio * (1 - idle) * tdp / (share * peak)))
+    assert low < min(found)
+    assert max(found) < high
+    bf16 = [found[0], *found[1::2]]
+    assert sorted(bf16)[len(bf16) // 2] == pytest.approx(1, abs=0.1)
+
+
+_RATED = ("rated_energy_ratio", "idle_share", "tdp_w", "product_efficiency", "peak_flops")
+
+
+def test_an_estimated_power_has_a_range() -> None:
+    error = made("mi300x").inputs.intervals["energy.power_model"]
+    assert error == ("drawn_factor", _ESTIMATED)
+    assert "energy.power_model" not in made("h100-sxm").inputs.intervals
+
+
+def test_tpus_draw_what_google_measured() -> None:
+    """Chips of v3 and v4 in production, their share of the host included (Patterson et al. 2021, table 4)."""
+    assert 245 < watts(made("tpu-v3")) < 310
+    assert 326 * 0.95 < watts(made("tpu-v4")) < 378.5

@@ -108,8 +108,7 @@ def cannot(trainer: str, v: dict[str, Any]) -> bool:
             or p["precision"] in ("tf32", "fp16", "fp4")
             or (p["sharding"] == "none" and p["cp"] > 1)
             or (p["sharding"] != "none" and p["dp"] * p["cp"] == 1)
-            or p["offload"] in ("activations", "paged")
-            or (p["sharding"] != "zero2" and p["offload"] == "optimizer")
+            or p["offload"] in ("optimizer", "activations", "paged")
         )
     return (
         p["pp"] > 1
@@ -147,9 +146,28 @@ def test_round_trip(trainer: str, values: dict[str, Any]) -> None:
         "parallelism.sequence_parallel": False, "training.activation_recompute": "none", "training.offload": "none",
         "model.dense_layers": 0, "model.shared_experts": 0, "model.q_lora_rank": 0,
     }  # fmt: skip
+    if trainer == "torchtitan" and values["parallelism.sharding"] == "zero2":
+        compared |= {"parallelism.sharding": "zero3", "parallelism.reshard": False}
     found = {key: run.get(key, silent.get(key)) for key in compared}
     assert found == compared
     assert not run.unread
+
+
+@pytest.mark.parametrize(
+    ("reshard", "policy"), [(True, "always"), (False, "never"), (None, "default")]
+)
+def test_torchtitan_says_whether_weights_stay_after_the_forward_pass(
+    reshard: bool | None, policy: str
+) -> None:
+    values = {
+        **{f"parallelism.{key}": 1 for key in ("tp", "vpp", "cp", "ep", "micro_batch")},
+        "parallelism.pp": 2, "parallelism.dp": 4, "parallelism.global_batch_seqs": 8,
+        "parallelism.sharding": "zero3", "model.seq_len": 2048, "model.layers": 10,
+    } | ({} if reshard is None else {"parallelism.reshard": reshard})  # fmt: skip
+    job = emit("run", inputs_of(values), "torchtitan", CATALOG)
+    assert tomli.loads(job)["parallelism"]["fsdp_reshard_after_forward"] == policy
+    run = read_back(job, "torchtitan")
+    assert (run.get("parallelism.sharding"), run.get("parallelism.reshard")) == ("zero3", reshard)
 
 
 def test_round_trip_of_the_tokens_and_the_model_s_name() -> None:

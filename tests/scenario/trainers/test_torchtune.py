@@ -74,7 +74,11 @@ _SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ),
     (
         "fsdp_cpu_offload: True\nfsdp_reshard_after_forward: False",
-        {"training.offload": "optimizer", "parallelism.sharding": "zero2"},
+        {
+            "training.offload": "parameters",
+            "parallelism.sharding": "zero3",
+            "parallelism.reshard": False,
+        },
     ),
     (
         "enable_activation_checkpointing: True\nenable_activation_offloading: True",

@@ -175,7 +175,7 @@ def test_wrong_values_are_errors_that_name_the_key(
         ("deepspeed: deepspeed_configs/zero3_bf16_cpuoffload_params.json", "parameters"),
         ("deepspeed: deepspeed_configs/zero2_cpu_offload.json", "optimizer"),
         ("fsdp_config:\n  reshard_after_forward: true\n  offload_params: true", "parameters"),
-        ("fsdp_config:\n  reshard_after_forward: false\n  offload_params: true", "optimizer"),
+        ("fsdp_config:\n  reshard_after_forward: false\n  offload_params: true", "parameters"),
         ("optimizer: paged_adamw_32bit\nactivation_offloading: true", "activations"),
     ],
 )
@@ -184,5 +184,8 @@ def test_axolotl_says_what_is_on_the_host(tmp_path: Path, lines: str, offload: s
     path.write_text(f"base_model: meta-llama/Llama-3.1-8B\nmicro_batch_size: 2\n{lines}\n")
     run = read_run([str(path)])
     assert run.get("training.offload") == offload
+    if "reshard" in lines:  # FSDP shards weights outside of their use, whatever it keeps in between
+        assert run.get("parallelism.sharding") == "zero3"
+        assert run.get("parallelism.reshard") is ("forward: true" in lines)
     if "8bit" in lines:
         assert run.get("training.optimizer") == "adamw-8bit"
