@@ -174,8 +174,7 @@ _layer_products(backward=True)
 
 @rule(
     "gradient_writes_s",
-    formula="2 * gradient_bytes * trained_share * layer_device_params / memory_bytes_s, of experts alone where"
-    " sums_in_product",
+    formula="2 * gradient_bytes * trained_share * layer_device_params / memory_bytes_s; 0 where sums_in_product",
     reference="Narayanan et al. 2021 (gradient accumulation); Megatron-LM 83b1e42f30, gradient accumulation fusion",
 )
 def gradient_writes_s(
@@ -193,8 +192,8 @@ def gradient_writes_s(
 
     Where the products of gradients do it themselves, it hides under their arithmetic [s].
     """
-    dense = np.where(sums_in_product > 0, 0.0, layer_dense_params / tp)
-    apart = dense + layer_expert_params / (ep * expert_tp)
+    here = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
+    apart = np.where(sums_in_product > 0, 0.0, here)
     return 2 * gradient_bytes * apart * trained_share / memory_bytes_s
 
 
