@@ -225,11 +225,13 @@ class Rows:
         """Rows whose profile takes a constant from this entry, its own or by its base."""
         profiles = CATALOG.kind("software")
 
-        def home(name: str) -> str:
+        def home(name: str, family: str) -> str:
             entry = profiles[name]
-            return name if constant.field in entry or "base" not in entry else home(entry["base"])
+            own = {constant.field, f"{family}_{constant.field}"}
+            return name if own & set(entry) or "base" not in entry else home(entry["base"], family)
 
-        return np.isin(self.software, [name for name in profiles if home(name) == constant.entry])
+        pairs = zip(self.software, self.family, strict=True)
+        return np.array([home(name, family) == constant.entry for name, family in pairs])
 
     def error(self, theta: Any) -> Any:
         """Logarithm of predicted over published step time."""

@@ -80,3 +80,22 @@ def test_a_narrower_format_takes_its_share_from_the_same_device() -> None:
         ).values
         found[precision] = float(values["product_efficiency"])
     assert found["fp8"] == found["bf16"]
+
+
+def test_norms_write_what_products_take_in_8_bits() -> None:
+    """Transformer Engine casts in its norms, and each device its part of the sequence before it is gathered."""
+    apart, inside = (
+        run(parallelism=LAYOUT, training={"software": software, "precision": "fp8"}).values
+        for software in ("llama-3", "megatron-core-2023")
+    )
+    kernel = {name: float(value) for name, value in inside.items() if value.ndim == 0}
+    bandwidth = kernel["memory_bytes_s"] * kernel["product_memory_share"]
+    cast = 8192 * kernel["product_cast_bytes"] / bandwidth
+    forward = float(apart["products_forward_s"] - inside["products_forward_s"])
+    assert forward == pytest.approx(
+        2 * 8192 * cast
+    )  # before queries, keys and values, and before gate and up
+    assert float(inside["stream_casts"]) == 1 / 8
+    # Half of the all-gathers' bytes, and none of the reduce-scatters'.
+    shares = float(inside["tensor_forward_s"] / apart["tensor_forward_s"])
+    assert 0.7 < shares < 0.85
