@@ -105,14 +105,15 @@ def _constants() -> list[Constant]:
         ("megatron-core", "elementwise_passes", 1.6, 0.3, 1.0, 4.0),
         ("megatron-core", "tensor_overlap", 0.5, 0.15, 0.0, 0.95),
         ("megatron-core", "data_overlap", 0.85, 0.1, 0.0, 1.0),
-        ("megatron-core", "expert_quality", 0.8, 0.1, 0.4, 1.0),
+        ("megatron-core-ungrouped", "expert_quality", 0.8, 0.1, 0.4, 1.0),
+        ("megatron-bridge", "expert_quality", 0.9, 0.1, 0.4, 1.0),
         ("megatron-bridge", "exchange_overlap", 0.4, 0.15, 0.0, 0.95),
         ("megatron-bridge", "fused_exchange_overlap", 0.8, 0.1, 0.0, 0.98),
         ("megatron-bridge", "product_quality", 0.97, 0.02, 0.85, 1.0),
         ("megatron-bridge", "attention_quality", 0.9, 0.1, 0.4, 1.15),
         ("megatron-bridge", "elementwise_passes", 1.6, 0.3, 1.0, 4.0),
-        ("megatron-bridge", "kernels_per_expert", 20.0, 8.0, 2.0, 60.0),
-        ("megatron-bridge", "kernel_launch_s", 5e-6, 1.5e-6, 2e-6, 1.2e-5),
+        ("megatron-core", "kernels_per_expert", 20.0, 8.0, 2.0, 60.0),
+        ("megatron-core", "kernel_launch_s", 5e-6, 1.5e-6, 2e-6, 1.2e-5),
         ("maxtext", "product_quality", 0.97, 0.03, 0.7, 1.0),
         ("maxtext", "attention_quality", 0.8, 0.15, 0.2, 1.0),
         ("maxtext", "elementwise_passes", 1.5, 0.4, 1.0, 4.0),
@@ -224,11 +225,13 @@ class Rows:
         """Rows whose profile takes a constant from this entry, its own or by its base."""
         profiles = CATALOG.kind("software")
 
-        def home(name: str) -> str:
+        def home(name: str, family: str) -> str:
             entry = profiles[name]
-            return name if constant.field in entry or "base" not in entry else home(entry["base"])
+            own = {constant.field, f"{family}_{constant.field}"}
+            return name if own & set(entry) or "base" not in entry else home(entry["base"], family)
 
-        return np.isin(self.software, [name for name in profiles if home(name) == constant.entry])
+        pairs = zip(self.software, self.family, strict=True)
+        return np.array([home(name, family) == constant.entry for name, family in pairs])
 
     def error(self, theta: Any) -> Any:
         """Logarithm of predicted over published step time."""

@@ -316,5 +316,10 @@ def _smallest(inputs: Inputs, known: Mapping[str, Any]) -> tuple[float, float, S
             best = (count, found)
             break
         count += step
+    while step > node:  # between the sizes tried, down to one server less
+        step /= 2
+        taken, found = days(best[0] - step)
+        if taken <= float(limit):
+            best = (best[0] - step, found)
     assert best[1] is not None
     return best[0], batch(best[0]), best[1]

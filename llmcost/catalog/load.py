@@ -60,7 +60,8 @@ PROFILE = (
     "fp8_saved_attention_bytes", "joined_gates", "keeps_joined", "keeps_normed",
     "sharded_logit_bytes", "keeps_outputs", "receive_buffers", "caching_allocator", "fragment_share", "step_bytes",
     "bucket_gb", "loaded_kernels_gb",
-    "hidden_passes", "gradient_overlap", "sums_in_product",
+    "hidden_passes", "gradient_overlap", "sums_in_product", "expert_streams",
+    "casts_in_norms",
 )  # fmt: skip
 #: Constants that profiles of users from before them do without, and what then holds.
 LATER = {
@@ -73,6 +74,7 @@ LATER = {
     "fragment_share": 0.08, "step_bytes": 0.0, "bucket_gb": 0.0,
     "loaded_kernels_gb": 0.1,
     "hidden_passes": 8.0, "gradient_overlap": 0.0, "sums_in_product": 0.0,
+    "expert_streams": 0.0, "casts_in_norms": 0.0,
 }  # fmt: skip
 #: The constants of a profile of software that serves.
 SERVING = (

@@ -48,8 +48,14 @@ def expert_products_s(
     row_pad: Array,
     move_bytes: Array,
     gated: Array | float = 1.0,
+    streams: Array | float = 0.0,
+    backward: bool = False,
+    of_weights: Array | float = 1.0,
+    written: Array | float = 2.0,
 ) -> Array:
-    """Forward time of the experts that one device holds, both products, in a burst.
+    """Time of the experts that one device holds, both products or the gradients of both, in a burst.
+
+    The gradients of weights have the rows as their depth: none are padded, and nothing is cast again.
 
     Parameters
     ----------
@@ -68,6 +74,13 @@ sharpness, launch_s, input_bytes, cast_bytes, row_pad : array_like
         Traffic to sort a number of a token's input to its expert and back [B].
     gated : array_like
         1 where the first product is twice as wide, for a gate [1].
+    streams : array_like
+        0 where one launch has the products of all experts; else each has its own, and as many run
+        beside one another as there are streams [1].
+    backward : bool
+        Whether the gradients are meant.
+    of_weights, written : array_like
+        0 where the weights are frozen [1]; bytes that a gradient of one costs [B].
 
     Returns
     -------
@@ -80,9 +93,22 @@ sharpness, launch_s, input_bytes, cast_bytes, row_pad : array_like
     """
     held = np.maximum(np.asarray(experts, dtype=float) / ep, 1.0)
     rows = np.asarray(tokens, dtype=float) * topk / experts * imbalance
+    together = np.where(np.asarray(streams) > 0, np.minimum(streams, held), held)
     common = (peak_flops, memory_bytes_s, processors, efficiency, wave_fill, depth_half)
-    rest = (memory_share, sharpness, launch_s, input_bytes, 2.0, cast_bytes, held, row_pad)
-    first = product_s(rows, inter * (1 + gated), hidden, *common, *rest)
-    second = product_s(rows, hidden, inter, *common, *rest)
-    moved = held * rows * hidden * move_bytes / (memory_bytes_s * memory_share)
-    return np.asarray(first + second + moved)
+
+    def product(
+        m: Array, n: Array, k: Array, output: Array | float, cast: Array, pad: Array
+    ) -> Array:
+        rest = (memory_share, sharpness, launch_s, input_bytes, output, cast, together, pad)
+        return product_s(m, n, k, *common, *rest)
+
+    found = held * rows * hidden * move_bytes / (memory_bytes_s * memory_share)
+    none = np.zeros(())
+    for columns, depth in ((inter * (1 + gated), hidden), (hidden, inter)):
+        if backward:
+            inputs = product(rows, depth, columns, 2.0, cast_bytes, row_pad)
+            time = inputs + of_weights * product(depth, columns, rows, written, none, none)
+        else:
+            time = product(rows, columns, depth, 2.0, cast_bytes, row_pad)
+        found = found + held / together * time
+    return np.asarray(found)

@@ -13,7 +13,8 @@ _KERNELS = "watts of products measured by NVIDIA aiconfigurator, fitted by bench
 
 @rule(
     "burst_layer_s",
-    formula="3 * 2 * micro_tokens * active_layer_params / tp at product_efficiency * peak_flops, the scores of"
+    formula="3 * 2 * micro_tokens * active_layer_params / tp at product_efficiency * product_quality * narrow_quality *"
+    " peak_flops, the scores of"
     " attention and 3 * state_flops at theirs, 3 * elementwise_bytes through memory",
     reference=_KERNELS,
 )
@@ -24,6 +25,7 @@ def burst_layer_s(
     peak_flops: Array,
     product_efficiency: Array,
     product_quality: Array,
+    narrow_quality: Array,
     score_flops: Array,
     bf16_peak_flops: Array,
     attention_efficiency: Array,
@@ -36,7 +38,7 @@ def burst_layer_s(
 ) -> Array:
     """Time of a layer and micro-batch at full clock, forward and backward [s]."""
     products = 6 * micro_tokens * active_layer_params / tp
-    arithmetic = products / (peak_flops * product_efficiency * product_quality)
+    arithmetic = products / (peak_flops * product_efficiency * product_quality * narrow_quality)
     attention = score_flops * (1 + BACKWARD_FLOPS)
     scores = attention / (bf16_peak_flops * attention_efficiency * attention_quality)
     states = 3 * state_flops / (bf16_peak_flops * half_product_efficiency * state_quality)

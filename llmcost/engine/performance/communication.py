@@ -166,7 +166,8 @@ def gather(
 @rule(
     "tensor_forward_s",
     formula="per layer and micro-batch, forward: 2 all-reduces of micro_tokens * hidden_size numbers over tp"
-    " devices; with sequence_parallel 2 all-gathers and 2 reduce-scatters",
+    " devices; with sequence_parallel 2 all-gathers, of operands where casts_in_norms, and 2 reduce-scatters, one of each in"
+    " layers with experts but no shared ones",
     reference=f"{NARAYANAN}; {KORTHIKANTI}; {_NCCL}",
 )
 def tensor_forward_s(
@@ -194,8 +195,16 @@ def tensor_forward_s(
     net_quick_hop_s: Array,
     activation_width: Array,
     sequence_parallel: Array,
+    moe_layers: Array,
+    layers: Array,
+    shared_experts: Array,
+    casts_in_norms: Array,
+    product_input_bytes: Array,
 ) -> Array:
-    """Tensor-parallel collectives of a layer and micro-batch, forward, before overlap [s]."""
+    """Tensor-parallel collectives of a layer and micro-batch, forward, before overlap [s].
+
+    Routed experts take each device's own part of the sequence. What is cast before it is gathered travels in fewer bits.
+    """
     if not np.any(tp > 1):
         return np.zeros(())
     links = tensor_bytes_s, scale_up_domain, node_bytes_s, scale_out_bytes_s, node_devices
@@ -207,13 +216,22 @@ def tensor_forward_s(
         net_ring_hop_s,
         net_quick_hop_s,
     )
-    group = activation_width * micro_tokens * hidden_size, tp, np.ones(()), *links
+    numbers = micro_tokens * hidden_size
+    width = np.where(
+        casts_in_norms > 0, np.minimum(product_input_bytes, activation_width), activation_width
+    )
+    group = tp, np.ones(()), *links
     gathers = gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline
     reduces = reduce_domain_share, reduce_base_s, reduce_hop_s, reduce_pipeline
+    routed = np.where(shared_experts > 0, 0.0, moe_layers / layers)
     return np.where(
         sequence_parallel > 0,
-        4 * gather(*group, *gathers, *network),
-        2 * gather(*group, *reduces, *network, kind="all_reduce"),
+        (2 - routed)
+        * (
+            gather(width * numbers, *group, *gathers, *network)
+            + gather(activation_width * numbers, *group, *gathers, *network)
+        ),
+        2 * gather(activation_width * numbers, *group, *reduces, *network, kind="all_reduce"),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from llmcost.engine.chain import Array, rule
 from llmcost.engine.kernels.collectives import expert_exchange_s as exchange_s
+from llmcost.engine.performance.communication import gather
 
 
 @rule(
@@ -121,6 +122,67 @@ def expert_forward_s(
 
 
 @rule(
+    "expert_gather_s",
+    formula="per layer with experts and micro-batch, forward, where expert_tp > 1: an all-gather and a reduce-scatter of the"
+    " tokens that the group got, a copy for each chosen expert where ep > 1; mean over the layers",
+    reference="Liu et al. 2025, arXiv:2504.14960; Megatron-LM, moe/token_dispatcher.py: MoEAlltoAllTokenDispatcher",
+)
+def expert_gather_s(
+    micro_tokens: Array,
+    hidden_size: Array,
+    experts_per_token: Array,
+    moe_layers: Array,
+    layers: Array,
+    ep: Array,
+    tp: Array,
+    expert_tp: Array,
+    tensor_bytes_s: Array,
+    scale_up_domain: Array,
+    node_bytes_s: Array,
+    scale_out_bytes_s: Array,
+    node_devices: Array,
+    gather_domain_share: Array,
+    gather_base_s: Array,
+    gather_hop_s: Array,
+    gather_pipeline: Array,
+    net_ring_share: Array,
+    net_quick_share: Array,
+    net_ring_net_hop_s: Array,
+    net_quick_net_hop_s: Array,
+    net_ring_hop_s: Array,
+    net_quick_hop_s: Array,
+    activation_width: Array,
+) -> Array:
+    """Devices that share an expert share its tokens: collectives of a layer and micro-batch, forward [s]."""
+    mixtures = moe_layers / layers
+    if not np.any((mixtures > 0) & (expert_tp > 1)):
+        return np.zeros(())
+    copies = np.where(ep > 1, experts_per_token, 1.0)
+    whole = micro_tokens / tp * expert_tp * copies * hidden_size * activation_width
+    once = gather(
+        whole,
+        expert_tp,
+        np.ones(()),
+        tensor_bytes_s,
+        scale_up_domain,
+        node_bytes_s,
+        scale_out_bytes_s,
+        node_devices,
+        gather_domain_share,
+        gather_base_s,
+        gather_hop_s,
+        gather_pipeline,
+        net_ring_share,
+        net_quick_share,
+        net_ring_net_hop_s,
+        net_quick_net_hop_s,
+        net_ring_hop_s,
+        net_quick_hop_s,
+    )
+    return np.where(mixtures > 0, 2 * mixtures * once, 0.0)
+
+
+@rule(
     "exchange_steal",
     formula="exchange_processors / processors, comm_steal where the software does not say how many",
     reference="DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.2",
@@ -148,12 +210,13 @@ def paired_share(pp: Array, micro_batches: Array, schedule: Array) -> Array:
 
 @rule(
     "expert_exchange_s",
-    formula="expert_forward_s in each of 2 passes (3 where the layer is done again), less expert_overlap of it in"
+    formula="expert_forward_s + expert_gather_s in each of 2 passes (3 where the layer is done again), less expert_overlap of it in"
     " paired_share of the micro-batches, as far as it fits under layer_s + model_exchange_s; what is hidden takes exchange_steal of the processors",
     reference="DeepSeek-AI 2024, arXiv:2412.19437, section 3.2.1",
 )
 def expert_exchange_s(
     expert_forward_s: Array,
+    expert_gather_s: Array,
     layer_s: Array,
     model_exchange_s: Array,
     layer_recompute_share: Array,
@@ -165,8 +228,8 @@ def expert_exchange_s(
 
     Parameters
     ----------
-    expert_forward_s, layer_s, model_exchange_s : array_like
-        The exchange of a forward, and a layer in all passes with its other collectives [s].
+    expert_forward_s, expert_gather_s, layer_s, model_exchange_s : array_like
+        The exchange of a forward, and among devices that share an expert, and a layer in all passes with its other collectives [s].
     layer_recompute_share : array_like
         Share of a forward that is done again [1].
     expert_overlap : array_like
@@ -185,6 +248,6 @@ def expert_exchange_s(
     ----------
     .. [1] DeepSeek-AI (2024), arXiv:2412.19437, section 3.2.1 (DualPipe).
     """
-    whole = (2 + layer_recompute_share) * expert_forward_s
+    whole = (2 + layer_recompute_share) * (expert_forward_s + expert_gather_s)
     hidden = paired_share * np.minimum(expert_overlap * whole, layer_s + model_exchange_s)
     return whole - hidden * (1 - exchange_steal)

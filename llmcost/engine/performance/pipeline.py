@@ -32,24 +32,23 @@ def layer_forward_s(
 @rule(
     "layer_backward_s",
     formula="products_backward_s + 2 * (elementwise_forward_s + states_forward_s + adapters_forward_s)"
-    " + (1 + trains_base) * experts_forward_s + dequantise_s + attention_backward_s"
+    " + experts_backward_s + dequantise_s + attention_backward_s"
     " + gradient_writes_s",
     reference=ROOFLINE,
 )
 def layer_backward_s(
     products_backward_s: Array,
-    experts_forward_s: Array,
+    experts_backward_s: Array,
     elementwise_forward_s: Array,
     attention_backward_s: Array,
     states_forward_s: Array,
     gradient_writes_s: Array,
     adapters_forward_s: Array,
     dequantise_s: Array,
-    trains_base: Array,
 ) -> Array:
     """Arithmetic and memory traffic of a layer and micro-batch, backward [s]."""
     twice = 2 * (elementwise_forward_s + states_forward_s + adapters_forward_s)
-    experts = (1 + trains_base) * experts_forward_s + dequantise_s
+    experts = experts_backward_s + dequantise_s
     return products_backward_s + twice + experts + attention_backward_s + gradient_writes_s
 
 

@@ -14,6 +14,7 @@ from llmcost.engine.kernels.products import product_s
 from llmcost.engine.performance.shapes import Mixer, passes_s, shapes_of
 
 KERNELS = "products measured by NVIDIA aiconfigurator, fitted by benchmarks/kernels"
+_QUANTISED = "NVIDIA Transformer Engine, pytorch/module/layernorm_linear.py: with_quantized_norm"
 #: How well arithmetic and operand traffic of a product hide each other (benchmarks/kernels).
 SHARPNESS = 4.0
 
@@ -76,6 +77,22 @@ def product_share(
     return np.fmin(found, matmul_ceiling_flops / peak_flops)
 
 
+@rule("norm_casts", formula="0 where casts_in_norms, else 1", reference=_QUANTISED)
+def norm_casts(casts_in_norms: Array) -> Array:
+    """Share of what comes out of a norm that a pass of its own casts to fewer bits [1]."""
+    return np.where(casts_in_norms > 0, 0.0, 1.0)
+
+
+@rule(
+    "stream_casts",
+    formula="1 / tp where casts_in_norms and sequence_parallel, else 1",
+    reference=_QUANTISED,
+)
+def stream_casts(casts_in_norms: Array, sequence_parallel: Array, tp: Array) -> Array:
+    """Share of the gradients of a sum of the residual stream that a device casts: its own part, before they are gathered [1]."""
+    return np.where((casts_in_norms > 0) & (sequence_parallel > 0), 1 / tp, 1.0)
+
+
 def _layer_products(backward: bool) -> None:
     """Enter the rule of the forward or the backward pass: the same products, their places changed."""
     word = "backward" if backward else "forward"
@@ -127,6 +144,8 @@ def _layer_products(backward: bool) -> None:
         trains_base: Array,
         sums_in_product: Array,
         gradient_bytes: Array,
+        norm_casts: Array,
+        stream_casts: Array,
     ) -> Array:
         """Matrix products of a layer and micro-batch that every token goes through, on average [s]."""
         kernel = (
@@ -163,6 +182,8 @@ def _layer_products(backward: bool) -> None:
             experts,
             gated_ffn,
             tp,
+            norm_casts,
+            stream_casts,
         )
         written = np.where(sums_in_product > 0, 2 * gradient_bytes, 2.0)
         return passes_s(shapes, micro_tokens, backward, kernel, trains_base, written)
@@ -174,8 +195,7 @@ _layer_products(backward=True)
 
 @rule(
     "gradient_writes_s",
-    formula="2 * gradient_bytes * trained_share * layer_device_params / memory_bytes_s, of experts alone where"
-    " sums_in_product",
+    formula="2 * gradient_bytes * trained_share * layer_device_params / memory_bytes_s; 0 where sums_in_product",
     reference="Narayanan et al. 2021 (gradient accumulation); Megatron-LM 83b1e42f30, gradient accumulation fusion",
 )
 def gradient_writes_s(
@@ -193,8 +213,8 @@ def gradient_writes_s(
 
     Where the products of gradients do it themselves, it hides under their arithmetic [s].
     """
-    dense = np.where(sums_in_product > 0, 0.0, layer_dense_params / tp)
-    apart = dense + layer_expert_params / (ep * expert_tp)
+    here = layer_dense_params / tp + layer_expert_params / (ep * expert_tp)
+    apart = np.where(sums_in_product > 0, 0.0, here)
     return 2 * gradient_bytes * apart * trained_share / memory_bytes_s
 
 

@@ -78,7 +78,7 @@ def remade_s(
     )
     block = Mixer(attending_share, heads, heads, head_dim)
     sizes = qk_rope_head_dim, v_head_dim, q_lora_rank, kv_lora_rank
-    (share, width, depth), keys = latent_shapes(q_lora_rank, block, *sizes, tp)
-    query = np.where(q_lora_rank > 0, share, 0.0), width, depth
+    query, keys = latent_shapes(q_lora_rank, block, *sizes, tp)
+    query = query._replace(share=np.where(q_lora_rank > 0, query.share, 0.0))
     found = remakes_cheap * passes_s((query, keys), micro_tokens, False, kernel)
     return np.where(trains_base > 0, found, 0.0)

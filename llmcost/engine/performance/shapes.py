@@ -11,8 +11,15 @@ from llmcost.engine.architecture import value_width
 from llmcost.engine.chain import Array
 from llmcost.engine.kernels.products import product_s
 
-#: A product: weight in the sum, columns and depth.
-Shape = tuple[Array, Array, Array]
+
+class Shape(NamedTuple):
+    """A product: weight in the sum, columns and depth; shares of its inputs, and of its result's gradient, that a pass casts [1]."""
+
+    share: Array
+    columns: Array
+    depth: Array
+    casts: Array | float = 1.0
+    gradient_casts: Array | float = 1.0
 
 
 class Mixer(NamedTuple):
@@ -32,6 +39,7 @@ def latent_shapes(
     q_lora_rank: Array,
     kv_lora_rank: Array,
     tp: Array,
+    norm_casts: Array | float = 1.0,
 ) -> tuple[Shape, Shape]:
     """The wide products of latent attention: of queries, and of keys with values.
 
@@ -41,18 +49,21 @@ def latent_shapes(
         As :func:`shapes_of`; queries come from the width of the model where they have no latent.
     mixer : Mixer
         Blocks of attention.
+    norm_casts : array_like
+        As :func:`shapes_of`: latents pass a norm [1].
 
     Returns
     -------
     tuple of Shape
-        Weight in the sum, columns and depth [1].
+        The products.
     """
     here = np.where(kv_lora_rank > 0, mixer.share, 0.0)
     query = mixer.heads * (mixer.head_dim + qk_rope_head_dim) / tp
     value = mixer.heads * value_width(mixer.head_dim, v_head_dim) / tp
+    depth = np.where(q_lora_rank > 0, q_lora_rank, hidden_size)
     return (
-        (here, query, np.where(q_lora_rank > 0, q_lora_rank, hidden_size)),
-        (here, mixer.heads * mixer.head_dim / tp + value, kv_lora_rank),
+        Shape(here, query, depth, norm_casts),
+        Shape(here, mixer.heads * mixer.head_dim / tp + value, kv_lora_rank, norm_casts),
     )
 
 
@@ -69,6 +80,8 @@ def shapes_of(
     experts: Array,
     gated_ffn: Array,
     tp: Array,
+    norm_casts: Array | float = 1.0,
+    stream_casts: Array | float = 1.0,
 ) -> Iterable[Shape]:
     """Products that every token of a layer goes through, on average over the layers.
 
@@ -86,11 +99,14 @@ def shapes_of(
         Weights of recurrent mixers and of other products, a layer [1].
     mixtures, experts, gated_ffn, tp : array_like
         Routers a layer, experts of each, 1 with a gate, devices that share a product [1].
+    norm_casts, stream_casts : array_like
+        Shares of what comes out of a norm, and of gradients of what goes back to the residual stream, that a
+        pass casts to fewer bits; routers stay in 16 [1].
 
     Yields
     ------
     Shape
-        Weight in the sum, columns and depth [1].
+        The products.
     """
     latent = np.asarray(kv_lora_rank > 0)
     for mixer in mixers:
@@ -98,24 +114,25 @@ def shapes_of(
         if not np.any(share > 0):
             continue
         value_dim = value_width(head_dim, v_head_dim)
-        yield share, hidden_size, heads * value_dim / tp
+        yield Shape(share, hidden_size, heads * value_dim / tp, 1.0, stream_casts)
         if not latent.all():
             width = (heads + kv_heads) * head_dim + kv_heads * value_dim
-            yield np.where(latent, 0.0, share), width / tp, hidden_size
+            yield Shape(np.where(latent, 0.0, share), width / tp, hidden_size, norm_casts)
         if latent.any():
             into = q_lora_rank + kv_lora_rank + qk_rope_head_dim
-            yield np.where(latent, share, 0.0), into, hidden_size
+            yield Shape(np.where(latent, share, 0.0), into, hidden_size, norm_casts)
             sizes = qk_rope_head_dim, v_head_dim, q_lora_rank, kv_lora_rank
-            yield from latent_shapes(hidden_size, mixer, *sizes, tp)
+            yield from latent_shapes(hidden_size, mixer, *sizes, tp, norm_casts)
     for share, width in feed_forward:
         if np.any(share > 0):
-            yield share, (1 + gated_ffn) * width / tp, hidden_size
-            yield share, hidden_size, width / tp
+            yield Shape(share, (1 + gated_ffn) * width / tp, hidden_size, norm_casts)
+            yield Shape(share, hidden_size, width / tp, 1.0, stream_casts)
     if np.any(mixtures > 0):
-        yield mixtures, experts, hidden_size
+        yield Shape(mixtures, experts, hidden_size, 0.0, 0.0)
     # Recurrent mixers, gates and projections, as one product of their weights.
     if np.any(other_params > 0):
-        yield np.where(other_params > 0, 1.0, 0.0), other_params / hidden_size / tp, hidden_size
+        width = other_params / hidden_size / tp
+        yield Shape(np.where(other_params > 0, 1.0, 0.0), width, hidden_size, norm_casts)
 
 
 def passes_s(
@@ -151,12 +168,15 @@ def passes_s(
         Time [s].
     """
     found: Array = np.zeros(())
+    alike: tuple[Any, ...] = kernel[:-1]
+    cast = kernel[-1]
     weights: tuple[Any, ...] = (*kernel[:-2], written, 0.0)
-    for weight, columns, depth in shapes:
+    for shape in shapes:
+        share, columns, depth = shape.share, shape.columns, shape.depth
         if backward:
-            time = product_s(tokens, depth, columns, *kernel)
+            time = product_s(tokens, depth, columns, *(*alike, cast * shape.gradient_casts))
             time = time + of_weights * product_s(depth, columns, tokens, *weights)
         else:
-            time = product_s(tokens, columns, depth, *kernel)
-        found = found + np.where(weight > 0, weight * time, 0.0)
+            time = product_s(tokens, columns, depth, *(*alike, cast * shape.casts))
+        found = found + np.where(share > 0, share * time, 0.0)
     return found

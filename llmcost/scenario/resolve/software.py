@@ -45,6 +45,7 @@ _KERNELS = {
     "expert_launch_s": ("experts-{form}", "launch_s"),
     "expert_row_pad": ("experts-{form}", "row_pad"),
     "expert_move_bytes": ("experts-{form}", "move_bytes"),
+    "half_expert_move_bytes": ("experts-bf16", "move_bytes"),
     "attention_efficiency": ("attention-bf16", "efficiency"),
     "attention_seq_half": ("attention-bf16", "seq_half"),
     "attention_fill": ("attention-bf16", "fill"),

@@ -20,7 +20,7 @@ def test_synchronous_launches_add_the_hosts_time() -> None:
 def test_short_layers_wait_for_the_host() -> None:
     """Experts that are launched one by one can keep the host busy longer than the device."""
     longer = set()
-    for software in ("megatron-core", "megatron-bridge"):
+    for software in ("pytorch-compile", "megatron-core"):
         found = mixture(ep=2, training={"software": software})
         kernels = found["kernels_per_layer"]
         kernels += (found["expert_kernels"] + found["kernels_per_expert"] * 128) * 58 / 61

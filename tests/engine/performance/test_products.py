@@ -31,7 +31,9 @@ def test_products_of_a_dense_layer_by_hand() -> None:
     ]
     forward = sum(float(product_s(tokens, n, k, *kernel)) for n, k in shapes)
     inputs = sum(float(product_s(tokens, k, n, *kernel)) for n, k in shapes)
-    weights = sum(float(product_s(k, n, tokens, *kernel)) for n, k in shapes)
+    assert found["sums_in_product"] == 1  # each is added to a sum of 32 bits
+    added = (*kernel[:-2], 2 * found["gradient_bytes"], 0.0)
+    weights = sum(float(product_s(k, n, tokens, *added)) for n, k in shapes)
     assert found["products_forward_s"] == pytest.approx(forward, rel=1e-12)
     assert found["products_backward_s"] == pytest.approx(inputs + weights, rel=1e-12)
 
@@ -61,7 +63,8 @@ def test_the_rate_stays_below_the_measured_ceiling() -> None:
 
 def test_the_experts_of_a_device_are_read() -> None:
     """All 256 experts of a layer on each device take longer than 8 of them."""
-    alone, shared = mixture(ep=1), mixture(ep=32)
+    apart = {"software": "pytorch-compile"}  # sums of gradients are passes of their own
+    alone, shared = mixture(ep=1, training=apart), mixture(ep=32, training=apart)
     assert alone["experts_forward_s"] > 1.3 * shared["experts_forward_s"]
     assert alone["gradient_writes_s"] > 5 * shared["gradient_writes_s"]
 
@@ -77,3 +80,22 @@ def test_a_narrower_format_takes_its_share_from_the_same_device() -> None:
         ).values
         found[precision] = float(values["product_efficiency"])
     assert found["fp8"] == found["bf16"]
+
+
+def test_norms_write_what_products_take_in_8_bits() -> None:
+    """Transformer Engine casts in its norms, and each device its part of the sequence before it is gathered."""
+    apart, inside = (
+        run(parallelism=LAYOUT, training={"software": software, "precision": "fp8"}).values
+        for software in ("llama-3", "megatron-core-2023")
+    )
+    kernel = {name: float(value) for name, value in inside.items() if value.ndim == 0}
+    bandwidth = kernel["memory_bytes_s"] * kernel["product_memory_share"]
+    cast = 8192 * kernel["product_cast_bytes"] / bandwidth
+    forward = float(apart["products_forward_s"] - inside["products_forward_s"])
+    assert forward == pytest.approx(
+        2 * 8192 * cast
+    )  # before queries, keys and values, and before gate and up
+    assert float(inside["stream_casts"]) == 1 / 8
+    # Half of the all-gathers' bytes, and none of the reduce-scatters'.
+    shares = float(inside["tensor_forward_s"] / apart["tensor_forward_s"])
+    assert 0.7 < shares < 0.85

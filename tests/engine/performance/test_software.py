@@ -113,7 +113,7 @@ def test_experts_are_fused_by_date_accelerator_and_precision() -> None:
 def test_an_explanation_says_where_each_constant_comes_from(llmcost: Run) -> None:
     done = llmcost(*LAID_OUT, "--explain", "step_time_s")
     assert "attention_quality = " in done.stdout
-    assert "(catalog: software/megatron-core)" in done.stdout
+    assert "(catalog: software/megatron-core-2023)" in done.stdout  # by the date of the run
     assert "(catalog: kernels/h100-sxm-products-bf16)" in done.stdout
     assert "(catalog: performance/general)" in done.stdout
     assert "set by the scenario's words" not in done.stdout.partition("layer_forward_s")[2]

@@ -87,7 +87,8 @@ def test_with_devices_it_can_be_estimated(name: str) -> None:
     assert result.result("step_time_s")
     batch = table["parallelism"]["global_batch_seqs"]
     assert batch >= table["parallelism"]["dp"]
-    assert result.result("predicted_mfu") > 0.01
+    toy = table["model"].get("hidden_size", 1024) < 128  # the host's launches are all of its step
+    assert result.result("predicted_mfu") > (0.001 if toy else 0.01)
 
 
 def test_what_the_files_leave_open_is_a_comment() -> None:
