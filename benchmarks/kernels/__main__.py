@@ -44,8 +44,10 @@ def show(name: str, fit: Fit, more: str = "") -> None:
     )
 
 
-def dense(folder: Path, entries: list[Entry]) -> tuple[dict[str, experts.Dense], list[Any]]:
-    """Dense products; constants by precision and device, and the pairs for power."""
+def dense(
+    folder: Path, entries: list[Entry]
+) -> tuple[dict[str, experts.Dense], list[products.Points], list[Any]]:
+    """Dense products; constants by precision and device, the bursts, and the pairs for power."""
     bursts, pairs = products.read(folder)
     by_precision: dict[str, experts.Dense] = {}
     pooled: dict[str, list[dict[str, float]]] = {}
@@ -107,10 +109,15 @@ def dense(folder: Path, entries: list[Entry]) -> tuple[dict[str, experts.Dense],
             shape = shapes.get((str(entry["family"]), "bf16"), middle)
             entries.append(stated(f"{name}-products-bf16", shape | share, *CEILING, "low"))
     entries += boards.entries({family: c for (family, form), c in shapes.items() if form == "bf16"})
-    return by_precision, pairs
+    return by_precision, bursts, pairs
 
 
-def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry]) -> None:
+def power(
+    bursts: list[products.Points],
+    pairs: list[Any],
+    dense: dict[str, experts.Dense],
+    entries: list[Entry],
+) -> None:
     """Energy of an operation by family and precision, and the clock that a limit sustains."""
     exponent, shapes = products.power_exponent(pairs)
     print(
@@ -154,7 +161,7 @@ def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry
             f"{name + ' ' + precision:30} at the limit, predicted over measured: burst {found[0]:.2f},"
             f" sustained {found[1]:.2f}, median error {found[2]:.3f} ({found[3]} shapes)"
         )
-    # By family alone: chips of a family are one design, and what two of them draw differs by the samples.
+    # By family where watts were metered: chips of a family are one design, and what two of them draw differs by the samples.
     for family in sorted({f for f, _ in table}):
         values = {f"flop_pj_{p}": v for (f, p), v in table.items() if f == family}
         members = sorted(
@@ -163,6 +170,9 @@ def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry
         members = members or ["a100-sxm-80gb"]  # by the watts of its idle and full clock
         power_entry = stated(f"{family}-power", values, *AICONFIGURATOR, "medium", members)
         entries.append(power_entry)
+    for name, values in products.sibling_energies_pj(bursts, dense, table, exponent).items():
+        source = f"{AICONFIGURATOR[0]}; from long products beside those of {products.SIBLINGS[name]}: no watts of it were metered"
+        entries.append(stated(f"{name}-power", values, source, AICONFIGURATOR[1], "low", [name]))
     general = {f"flop_pj_{p}": v for (f, p), v in table.items() if f == "hopper"}
     general |= {
         "power_exponent": exponent,
@@ -174,7 +184,7 @@ def power(pairs: list[Any], dense: dict[str, experts.Dense], entries: list[Entry
         f"{AICONFIGURATOR[0]}; idle share, energy of a byte (HBM3) and lowest clock: general"
         " knowledge, no source read"
     )
-    entries.append(stated("general-power", general, source, AICONFIGURATOR[1], "low"))
+    entries.append(stated("general-power", general, source, AICONFIGURATOR[1], "low", [name]))
     ceilings(dense, table, exponent)
 
 
@@ -384,8 +394,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     entries: list[Entry] = []
     print(f"{'':42} median     90 %  points")
-    constants, pairs = dense(folder, entries)
-    power(pairs, constants, entries)
+    constants, bursts, pairs = dense(folder, entries)
+    power(bursts, pairs, constants, entries)
     mixtures(folder, constants, entries)
     attentions(folder, entries)
     passes(folder, entries)

@@ -38,6 +38,12 @@ IDLE_SHARE = 0.15
 BYTE_PJ = 40.0
 #: Lowest clock over the highest: 1.0 to 1.2 GHz base of 1.98 GHz boost.
 LOWEST_SHARE = 0.55
+#: Devices whose watts nobody metered beside their products, and the one before on the same board, which has.
+SIBLINGS = {"b300-sxm": "b200-sxm", "gb300-nvl72": "gb200-nvl72"}
+#: A product that takes so long runs at the clock that the limit leaves, metered or not.
+LONG_S = 0.01
+#: Long shapes in common that tell an energy.
+_SHAPES = 30
 
 
 class Points(NamedTuple):
@@ -218,22 +224,79 @@ def check_sustained(
 ) -> tuple[float, float, float, int]:
     """Predicted over measured at the power limit, all sizes: burst, sustained, error, points."""
     m, n, k, _, steady, watts = pair
-    limit = device(name)["tdp_w"]
+    chosen = watts > 0.95 * device(name)["tdp_w"]
+    points = Points(m, n, k, steady * 1e-3, name, precision)
     known, _ = arguments(name, precision)
-    burst = product_s(m, n, k, **known, **constants)
-    demand = power_demand_w(
-        2 * m * n * k / burst,
-        2 * (m * k + n * k + m * n) / burst,
-        IDLE_SHARE * limit,
-        pj,
-        BYTE_PJ,
-    )
-    time = burst / sustained_share(demand, limit, exponent, LOWEST_SHARE)
-    chosen = watts > 0.95 * limit
-    ratio = (time / steady * 1e3)[chosen]
+    burst = product_s(m, n, k, **known, **constants)[chosen]
+    measured = points.seconds[chosen]
+    ratio = limited_s(points, chosen, constants, pj, exponent) / measured
     return (
-        float(np.median((burst / steady * 1e3)[chosen])),
+        float(np.median(burst / measured)),
         float(np.median(ratio)),
         float(np.median(np.abs(ratio - 1))),
         int(chosen.sum()),
     )
+
+
+def sibling_energies_pj(
+    bursts: list[Points],
+    dense: dict[str, dict[str, dict[str, float]]],
+    table: dict[tuple[str, str], float],
+    exponent: float,
+) -> dict[str, dict[str, float]]:
+    """Energy of an operation by device and precision where only a sibling's watts were metered.
+
+    Long products run at the limit on both, so their times say what each makes of its watts: the
+    energy with which the times of the model are to the sibling's as the measured ones are, at the
+    median of the shapes that both ran. Where there are few of them the family's stays.
+    """
+    points = {(p.name, p.precision): p for p in bursts}
+    found: dict[str, dict[str, float]] = {}
+    for name, sibling in SIBLINGS.items():
+        for precision in ("bf16", "fp8", "nvfp4"):
+            mine, other = points[name, precision], points[sibling, precision]
+            place = {shape: i for i, shape in enumerate(zip(*mine[:3], strict=True))}
+            both = [
+                (place[shape], j)
+                for j, shape in enumerate(zip(*other[:3], strict=True))
+                if shape in place and other.seconds[j] >= LONG_S
+            ]
+            if len(both) < _SHAPES:
+                continue
+            here, there = map(np.array, zip(*both, strict=True))
+            short = precision.replace("nvfp4", "fp4")
+            pj = table[device(name)["family"], short]
+            theirs = limited_s(other, there, dense[precision][sibling], pj, exponent)
+            measured = float(np.median(mine.seconds[here] / other.seconds[there]))
+
+            def wrong(
+                energy: float,
+                mine: Points = mine,
+                here: np.ndarray = here,
+                own: dict[str, float] = dense[precision][name],
+                theirs: np.ndarray = theirs,
+                measured: float = measured,
+            ) -> float:
+                ratio = limited_s(mine, here, own, energy, exponent) / theirs
+                return float(np.median(ratio)) - measured
+
+            found.setdefault(name, {})[f"flop_pj_{short}"] = float(brentq(wrong, 0.02, 5.0))
+            print(
+                f"{name + ' ' + precision:30} takes {measured:.3f} of the time of {sibling} in long products,"
+                f" with its energy {measured + wrong(pj):.3f} ({len(both)} shapes)"
+            )
+    return found
+
+
+def limited_s(
+    points: Points, chosen: np.ndarray, constants: dict[str, float], pj: float, exponent: float
+) -> np.ndarray:
+    """Times of chosen products at the clock that the device's limit sustains [s]."""
+    m, n, k = (axis[chosen] for axis in points[:3])
+    known, _ = arguments(points.name, points.precision)
+    burst = product_s(m, n, k, **known, **constants)
+    limit = device(points.name)["tdp_w"]
+    traffic = 2 * (m * k + n * k + m * n) / burst
+    idle = IDLE_SHARE * limit
+    demand = power_demand_w(2 * m * n * k / burst, traffic, idle, pj, BYTE_PJ)
+    return np.asarray(burst / sustained_share(demand, limit, exponent, LOWEST_SHARE))

@@ -188,6 +188,35 @@ def test_the_clock_of_h200_falls_as_measured_at_its_power_limit() -> None:
     assert float(products.sustained_share(demand, 2 * demand, 2.0, 0.5)) == 1
 
 
+@pytest.mark.parametrize(
+    ("precision", "measured"), [("bf16", 0.845), ("fp8", 0.809)], ids=["bf16", "fp8"]
+)
+def test_gb300_makes_more_of_its_watts_than_gb200_in_long_products(
+    precision: str, measured: float
+) -> None:
+    """Medians of the times of products that take 10 ms and more on GB200 (73 and 35 shapes)."""
+    side, rules = 24576.0, KERNELS["general-power"]
+
+    def seconds(device: str) -> float:
+        facts = CATALOG.entry("accelerators", device)
+        limit = facts["tdp_w"]
+        burst = float(products.product_s(side, side, side, **product(device, precision)))
+        power = KERNELS["blackwell-power"] | entry(device, "power")
+        rate, traffic = 2 * side**3 / burst, 6 * side**2 / burst
+        demand = products.power_demand_w(
+            rate,
+            traffic,
+            rules["idle_share"] * limit,
+            power[f"flop_pj_{precision}"],
+            rules["byte_pj"],
+        )
+        return burst / float(
+            products.sustained_share(demand, limit, rules["power_exponent"], rules["lowest_share"])
+        )
+
+    assert seconds("gb300-nvl72") / seconds("gb200-nvl72") == pytest.approx(measured, rel=0.03)
+
+
 SIZES = st.floats(1, 1e5)
 GROWTH = st.floats(1.0, 10.0)
 CASES = [("h100-sxm", "bf16"), ("b200-sxm", "fp8-block"), ("gb200-nvl72", "nvfp4")]
