@@ -28,8 +28,8 @@ _FEW = 5
 #: What adds to the error of named software, in the order in which it is found.
 ADDED = ("assumed", "mixture", "unmeasured", "across")
 #: Ranges that are not narrowed further. Families whose kernels are hidden are still like the others,
-#: as a TPU or an NPU is not; of experts exchanged between domains there are few sources.
-LEAST = {"unmeasured": (0.7, 1.2), "across": (0.8, 1.25)}
+#: as a TPU or an NPU is not; of mixtures, and of experts exchanged between domains, there are few sources.
+LEAST = {"unmeasured": (0.7, 1.2), "mixture": (0.8, 1.25), "across": (0.8, 1.25)}
 #: Families of which only the vendor publishes steps, and the one whose other software stands for theirs.
 LIKE = {"blackwell": "hopper"}
 
