@@ -194,24 +194,17 @@ class Rows:
         counts = {name: (self.source == name).sum() for name in set(self.source)}
         self.weight = np.array([min(1.0, (_ROWS_IN_FULL / counts[s]) ** 0.5) for s in self.source])
         self.steps = plan(frozenset(self.known), frozenset({"predicted_step_s"}))
+        #: Rows that take each constant, the general ones first.
+        order = sorted(range(len(CONSTANTS)), key=lambda i: len(CONSTANTS[i].family))
+        self.takers = {i: self._takers(CONSTANTS[i]) for i in order}
 
     def values(self, theta: Any) -> dict[str, Any]:
         """Quantities of every row with the given constants."""
         values: dict[str, Any] = dict(self.known)
-        order = sorted(range(len(CONSTANTS)), key=lambda i: len(CONSTANTS[i].family))
-        for i in order:
+        for i, where in self.takers.items():
             constant = CONSTANTS[i]
-            where = np.ones(len(self.cases), dtype=bool)
-            if constant.entry not in _HARDWARE:
-                where &= self._runs(constant)
-            if constant.family in _FAMILIES:
-                where &= self.family == constant.family
-            elif constant.family:
-                where &= self.device == constant.family
-            name = constant.quantity
-            if name.endswith("exchange_overlap"):
-                where &= (self.fused > 0) == name.startswith("fused")
-                name = "expert_overlap"
+            overlaps = constant.quantity.endswith("exchange_overlap")
+            name = "expert_overlap" if overlaps else constant.quantity
             values[name] = np.where(where, theta[i], values[name])
             if constant.quantity == "product_efficiency":
                 values["half_product_efficiency"] = np.where(
@@ -220,6 +213,19 @@ class Rows:
         with np.errstate(all="ignore"):
             execute(self.steps, values)
         return values
+
+    def _takers(self, constant: Constant) -> Any:
+        """Rows that a constant holds for."""
+        where = np.ones(len(self.cases), dtype=bool)
+        if constant.entry not in _HARDWARE:
+            where &= self._runs(constant)
+        if constant.family in _FAMILIES:
+            where &= self.family == constant.family
+        elif constant.family:
+            where &= self.device == constant.family
+        if constant.quantity.endswith("exchange_overlap"):
+            where &= (self.fused > 0) == constant.quantity.startswith("fused")
+        return where
 
     def _runs(self, constant: Constant) -> Any:
         """Rows whose profile takes a constant from this entry, its own or by its base."""

@@ -103,7 +103,7 @@ def hints(inputs: Inputs, values: Mapping[str, Array]) -> list[str]:
     elif need is not None and room is not None and _returns_blocks(values):
         found.append(
             f"the layout fills the {room:,.1f} GB that a device can use: the allocator has to return blocks that the next"
-            " moment of a step asks for again, which takes time that is not predicted"
+            " moment of a step asks for again, which takes time that is not predicted, and its segments to expand"
         )
     mfu = scalar(values.get("mfu"))
     if mfu is not None and mfu > HIGHEST_PUBLISHED_MFU and counts_whole_scores(inputs, values):

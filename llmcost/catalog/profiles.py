@@ -10,7 +10,7 @@ from llmcost.errors import nearest
 #: Shares of a rate, a time or a memory.
 _SHARES = (
     "product_quality", "expert_quality", "attention_quality", "fp8_quality", "tensor_overlap",
-    "exchange_overlap", "data_overlap", "pipeline_overlap", "fused_exchange_overlap", "fragment_share",
+    "exchange_overlap", "data_overlap", "pipeline_overlap", "fused_exchange_overlap", "fragment_share", "expandable_share",
 )  # fmt: skip
 #: Most of a constant by its name, where 1 is not: element-wise work is done at least once.
 _LEAST = {"elementwise_passes": 1.0, "saved_factor": 1.0}

@@ -86,7 +86,7 @@ def idle_bytes(
 def fragment_gb(
     fragment_share: Array, memory_activations_gb: Array, memory_buffers_gb: Array
 ) -> Array:
-    """Gaps between blocks in use, which the allocator cannot give back [GB]: of what comes and goes, states stay."""
+    """Gaps between blocks in use [GB]: of what comes and goes, states stay."""
     return fragment_share * (memory_activations_gb + memory_buffers_gb)
 
 
@@ -136,20 +136,37 @@ def memory_context_gb(
 
 
 @rule(
+    "least_fragment_gb",
+    formula="expandable_share * (memory_activations_gb + memory_buffers_gb), at most fragment_gb",
+    reference=f"{_ALLOCATOR}: expandable segments, since 2.1",
+)
+def least_fragment_gb(
+    expandable_share: Array,
+    fragment_gb: Array,
+    memory_activations_gb: Array,
+    memory_buffers_gb: Array,
+) -> Array:
+    """Gaps that are left where memory is short, and a run therefore sets expandable segments [GB]."""
+    return np.minimum(fragment_gb, expandable_share * (memory_activations_gb + memory_buffers_gb))
+
+
+@rule(
     "memory_reserve_gb",
-    formula="fragment_gb + idle_bytes / 1e9, of that at most what usable_memory_gb leaves",
+    formula="fragment_gb + idle_bytes / 1e9, beyond least_fragment_gb at most what usable_memory_gb leaves",
     reference=_ALLOCATOR,
 )
 def memory_reserve_gb(
     fragment_gb: Array,
+    least_fragment_gb: Array,
     idle_bytes: Array,
     usable_memory_gb: Array,
     memory_gb_per_device: Array,
     memory_context_gb: Array,
 ) -> Array:
     """What the allocator holds beyond the tensors [GB]: before it runs out it returns the blocks that are idle."""
-    left = usable_memory_gb - memory_gb_per_device - memory_context_gb - fragment_gb
-    return fragment_gb + np.minimum(idle_bytes / 1e9, np.maximum(left, 0.0))
+    left = usable_memory_gb - memory_gb_per_device - memory_context_gb - least_fragment_gb
+    more = fragment_gb - least_fragment_gb + idle_bytes / 1e9
+    return least_fragment_gb + np.minimum(more, np.maximum(left, 0.0))
 
 
 @rule(

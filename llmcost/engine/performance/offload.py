@@ -153,7 +153,7 @@ def parameter_link_s(
 
 @rule(
     "paged_link_s",
-    formula="where moments are paged: those that paging_memory_gb has no room for beside memory_gb_per_device, fragment_gb and memory_context_gb, to the device and back over"
+    formula="where moments are paged: those that paging_memory_gb has no room for beside memory_gb_per_device, least_fragment_gb and memory_context_gb, to the device and back over"
     " the link; else 0",
     reference=f"{_DETTMERS}, section 3: paged optimizers",
 )
@@ -162,7 +162,7 @@ def paged_link_s(
     host_link_gb_s_each_way: Array,
     paging_memory_gb: Array,
     memory_gb_per_device: Array,
-    fragment_gb: Array,
+    least_fragment_gb: Array,
     memory_context_gb: Array,
     moment_bytes: Array,
     stepped_params: Array,
@@ -173,7 +173,7 @@ def paged_link_s(
     `paging_memory_gb` is what can be used of the device's memory, or 0 where nobody knows it.
     """
     moments = moment_bytes * stepped_params * trained_share
-    taken = memory_gb_per_device + fragment_gb + memory_context_gb
+    taken = memory_gb_per_device + least_fragment_gb + memory_context_gb
     room = np.maximum(paging_memory_gb - taken, 0.0) * 1e9
     found = 2 * np.maximum(moments - room, 0.0) / (host_link_gb_s_each_way * 1e9)
     return np.where(pages_optimizer > 0, found, 0.0)

@@ -74,7 +74,7 @@ def test_parts_add_up_on_the_fullest_stage(
     assert in_use == pytest.approx(total + sum(part or 0.0 for part in beside), rel=1e-12)
     # What is idle goes back before a layout that has room for the rest does not fit.
     room = float(found.inputs.known["usable_memory_gb"])
-    least = total + float(found.values["fragment_gb"]) + (beside[1] or 0.0)
+    least = total + float(found.values["least_fragment_gb"]) + (beside[1] or 0.0)
     assert ((in_use or 0.0) <= room * (1 + 1e-12)) == (least <= room * (1 + 1e-12))
 
 

@@ -156,7 +156,7 @@ def test_paged_moments_cross_where_they_have_no_room(optimizer: str) -> None:
     )
     assert value(paged, "paged_link_s") == 0
     # A device with no room for a byte of them, and one with room for half.
-    need = sum(value(paged, name) for name in (MEMORY, "fragment_gb", "memory_context_gb"))
+    need = sum(value(paged, name) for name in (MEMORY, "least_fragment_gb", "memory_context_gb"))
     usable = 0.985 * 2**30 / 1e9  # GB that a framework finds of what a vendor calls one
     link = value(paged, "host_link_gb_s_each_way") * 1e9
     for share in (0.0, 0.5):
