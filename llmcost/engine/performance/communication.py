@@ -224,15 +224,18 @@ def tensor_forward_s(
     gathers = gather_domain_share, gather_base_s, gather_hop_s, gather_pipeline
     reduces = reduce_domain_share, reduce_base_s, reduce_hop_s, reduce_pipeline
     routed = np.where(shared_experts > 0, 0.0, moe_layers / layers)
-    return np.where(
-        sequence_parallel > 0,
-        (2 - routed)
-        * (
-            gather(width * numbers, *group, *gathers, *network)
-            + gather(activation_width * numbers, *group, *gathers, *network)
-        ),
-        2 * gather(activation_width * numbers, *group, *reduces, *network, kind="all_reduce"),
-    )
+    whole = activation_width * numbers
+    split, alone = np.asarray(sequence_parallel > 0), tp <= 1
+    if np.all(~split | alone):
+        return 2 * gather(whole, *group, *reduces, *network, kind="all_reduce")
+    scattered = gather(whole, *group, *gathers, *network)
+    alike = np.all(width == activation_width)
+    gathered = scattered if alike else gather(width * numbers, *group, *gathers, *network)
+    parted = (2 - routed) * (gathered + scattered)
+    if np.all(split | alone):
+        return np.asarray(parted)
+    summed = 2 * gather(whole, *group, *reduces, *network, kind="all_reduce")
+    return np.where(split, parted, summed)
 
 
 @rule(
