@@ -35,7 +35,7 @@ def test_2_which_accelerator_for_my_model_and_deadline(folder: Path) -> None:
         for name in ("h100-sxm", "a100-sxm-80gb", "h200-sxm", "b200-sxm")
     }
     assert {name: item["devices"] for name, item in found.items()} == {
-        "h100-sxm": 120, "a100-sxm-80gb": 400, "h200-sxm": 112, "b200-sxm": 56,
+        "h100-sxm": 128, "a100-sxm-80gb": 400, "h200-sxm": 120, "b200-sxm": 64,
     }  # fmt: skip
     assert all((item["days"] or 99) <= 30 for item in found.values())
     rented = {n: item["cost_cloud_usd"] for n, item in found.items() if item["cost_cloud_usd"]}
